@@ -1,0 +1,88 @@
+//! The one place that reads the time and sleeps.
+//!
+//! Everything else takes a [`Clock`]. Three kinds share one mechanism: a base
+//! instant, the time that tokio says has passed since, and a speed.
+//! Real time has speed 1; a speeded-up sandbox has more; virtual time is a
+//! tokio runtime with its clock paused, which leaps to the next timer.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+/// Tells the time and sleeps, at some speed.
+#[derive(Debug, Clone)]
+pub struct Clock {
+    base: Timestamp,
+    origin: Instant,
+    speed: f64,
+}
+
+impl Clock {
+    /// Follows the machine's clock.
+    #[must_use]
+    pub fn system() -> Self {
+        Self::starting_at(system_now(), 1.0)
+    }
+
+    /// Starts at `base` and runs `speed` times as fast as tokio's clock.
+    ///
+    /// On a runtime whose clock is paused this is virtual time.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+    pub fn starting_at(base: Timestamp, speed: f64) -> Self {
+        let speed = if speed.is_finite() && speed > 0.0 { speed } else { 1.0 };
+        Self { base, origin: Instant::now(), speed }
+    }
+
+    /// Says what time it is, to the millisecond that AWS timestamps carry.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        let passed = self.origin.elapsed().mul_f64(self.speed);
+        let now = self.base.saturating_add(passed).unwrap_or(Timestamp::MAX);
+        Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+    }
+
+    /// Waits for `span` of this clock's time.
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+    pub async fn sleep(&self, span: Duration) {
+        tokio::time::sleep(span.div_f64(self.speed)).await;
+    }
+
+    /// Returns how many times faster than tokio's clock this one runs.
+    #[must_use]
+    pub fn speed(&self) -> f64 {
+        self.speed
+    }
+}
+
+/// Reads the machine's wall clock, in milliseconds.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the clock")]
+pub fn system_now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paused_runtime_is_virtual_time() {
+        let base: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let clock = Clock::starting_at(base, 1.0);
+        clock.sleep(Duration::from_secs(3600)).await;
+        assert_eq!(clock.now().to_string(), "2026-01-01T01:00:00Z");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fast_clock_sleeps_less() {
+        let base: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let fast = Clock::starting_at(base, 60.0);
+        let slow = Clock::starting_at(base, 1.0);
+        fast.sleep(Duration::from_secs(60)).await;
+        assert_eq!(fast.now().to_string(), "2026-01-01T00:01:00Z");
+        assert_eq!(slow.now().duration_since(base).as_secs(), 1);
+    }
+}

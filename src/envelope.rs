@@ -1,0 +1,1 @@
+//! The sealed form in which a classic rack keeps a setting.

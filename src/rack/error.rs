@@ -1,0 +1,96 @@
+//! What can go wrong behind a port.
+
+/// Why a call to a rack's account did not do what was asked.
+///
+/// Adapters map every vendor error to one of these once, so that the engine
+/// decides by kind and never by text.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum PortError {
+    /// The account asks for fewer calls; the same call may be made again later.
+    #[error("{api} was throttled")]
+    Throttled {
+        /// The API operation, such as `DescribeStackEvents`.
+        api: &'static str,
+    },
+    /// The thing named does not exist.
+    #[error("{what} does not exist")]
+    NotFound {
+        /// What was looked for, with its name.
+        what: String,
+    },
+    /// The credentials are good, but may not make this call.
+    #[error("not allowed to call {action}: {message}")]
+    Denied {
+        /// The IAM action, such as `ec2:CreateKeyPair`.
+        action: String,
+        /// AWS's own sentence.
+        message: String,
+    },
+    /// Something of that name exists already.
+    #[error("{what} exists already")]
+    AlreadyExists {
+        /// What exists, with its name.
+        what: String,
+    },
+    /// An update would change nothing.
+    #[error("no updates are to be performed")]
+    NoChanges,
+    /// A quota is used up.
+    #[error("limit reached: {message}")]
+    LimitExceeded {
+        /// AWS's own sentence.
+        message: String,
+    },
+    /// The call was sent and no answer came: it may or may not have been carried out.
+    #[error("no answer to {api}: {message}")]
+    Unanswered {
+        /// The API operation.
+        api: &'static str,
+        /// What the transport said.
+        message: String,
+    },
+    /// There are no credentials, or they have expired.
+    #[error("no usable AWS credentials: {message}")]
+    Credentials {
+        /// What the credential chain said.
+        message: String,
+    },
+    /// The service refused the call for any other reason.
+    #[error("{api} failed: {message} ({code})")]
+    Rejected {
+        /// The API operation.
+        api: &'static str,
+        /// AWS's error code, such as `ValidationError`.
+        code: String,
+        /// AWS's own sentence.
+        message: String,
+    },
+    /// A stored secret cannot be read, written or understood.
+    #[error("key store {store}: {message}")]
+    KeyStore {
+        /// Which store, as [`crate::rack::KeyStore::describe`] names it.
+        store: String,
+        /// What went wrong.
+        message: String,
+    },
+}
+
+impl PortError {
+    /// Tells whether asking again may well succeed with nothing else changed.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Throttled { .. } | Self::Unanswered { .. })
+    }
+
+    /// Tells whether the call may have been carried out although it failed.
+    #[must_use]
+    pub fn is_unanswered(&self) -> bool {
+        matches!(self, Self::Unanswered { .. })
+    }
+
+    /// Tells whether the thing asked for is simply not there.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::NotFound { .. })
+    }
+}

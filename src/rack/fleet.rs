@@ -1,0 +1,102 @@
+//! Instances and what keeps them: Auto Scaling groups, spot fleets, launch templates, services.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// An Auto Scaling group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// The name.
+    pub name: String,
+    /// The fewest instances it keeps.
+    pub min: u32,
+    /// The most instances it may have.
+    pub max: u32,
+    /// How many it wants now.
+    pub desired: u32,
+    /// Its members, those on the way in and out included.
+    pub members: Vec<Member>,
+    /// Processes that somebody has suspended, such as `Launch`.
+    pub suspended: Vec<String>,
+    /// The launch template that new members start from.
+    pub launch_template: Option<LaunchTemplateRef>,
+    /// The launch configuration, in groups too old to have a template.
+    pub launch_configuration: Option<String>,
+}
+
+/// A member of an Auto Scaling group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// The instance id.
+    pub instance: String,
+    /// The lifecycle state, such as `InService` or `Terminating:Wait`.
+    pub lifecycle: String,
+    /// Whether scale-in leaves it alone.
+    pub protected: bool,
+}
+
+impl Member {
+    /// Tells whether the group is getting rid of it.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.lifecycle.starts_with("Terminating") || self.lifecycle == "Terminated"
+    }
+}
+
+/// Points at one version of a launch template.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LaunchTemplateRef {
+    /// The template's id.
+    pub id: String,
+    /// A number, `$Latest` or `$Default`.
+    pub version: String,
+}
+
+/// An EC2 instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// The id.
+    pub id: String,
+    /// `pending`, `running`, `shutting-down`, `terminated`, `stopping` or `stopped`.
+    pub state: String,
+    /// The key pair it was started with; it cannot change.
+    pub key_name: Option<String>,
+    /// The Auto Scaling group or spot fleet that it belongs to.
+    pub owner: Option<String>,
+    /// Its lifecycle state in its group, where it has one.
+    pub lifecycle: Option<String>,
+    /// The address inside the network.
+    pub private_ip: Option<String>,
+    /// The address outside.
+    pub public_ip: Option<String>,
+    /// When it was started.
+    pub launched_at: Option<Timestamp>,
+}
+
+impl Instance {
+    /// Tells whether somebody might still log in: anything but gone or going for good.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        !matches!(self.state.as_str(), "terminated" | "shutting-down")
+    }
+
+    /// Tells whether its group is getting rid of it.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.state == "shutting-down"
+            || self.lifecycle.as_deref().is_some_and(|state| state.starts_with("Terminat"))
+    }
+}
+
+/// An ECS service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// The name.
+    pub name: String,
+    /// How many tasks it should have.
+    pub desired: u32,
+    /// How many run.
+    pub running: u32,
+    /// `minimumHealthyPercent` of its deployment configuration.
+    pub minimum_healthy_percent: Option<u32>,
+}

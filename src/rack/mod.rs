@@ -1,0 +1,17 @@
+//! What a rack is: the narrow ports that the roll engine needs, in our own types.
+
+pub mod aws;
+mod error;
+mod fleet;
+mod key;
+mod ports;
+mod stack;
+
+pub use error::PortError;
+pub use fleet::{Group, Instance, LaunchTemplateRef, Member, Service};
+pub use key::{KeyPair, KeyType, MintedKeyPair, PrivateKey};
+pub use ports::{Fleet, KeyPairs, KeyStore, Rack, Services, Stacks};
+pub use stack::{
+    EventPage, ResourceChange, Stack, StackEvent, StackParameter, StackResource, StackStatus,
+    StatusClass, TemplateBody, UpdateAccepted, UpdateRequest,
+};

@@ -1,0 +1,131 @@
+//! What the roll engine needs of an account: narrow traits in our own types.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::error::PortError;
+use super::fleet::{Group, Instance, LaunchTemplateRef, Service};
+use super::key::{KeyPair, KeyType, MintedKeyPair, PrivateKey};
+use super::stack::{
+    EventPage, ResourceChange, Stack, StackResource, TemplateBody, UpdateAccepted, UpdateRequest,
+};
+
+type Result<T> = std::result::Result<T, PortError>;
+
+/// Stacks: what they are, what happens to them, and updates of their parameters.
+///
+/// Every `stack` argument is a name or an ARN; only the ARN finds a deleted stack.
+#[async_trait]
+pub trait Stacks: Send + Sync {
+    /// Describes one stack. It may be a few seconds behind what is true.
+    async fn describe(&self, stack: &str) -> Result<Stack>;
+    /// Lists the stacks that are racks (tags `System=convox`, `Type=rack`), by name.
+    async fn racks(&self) -> Result<Vec<String>>;
+    /// Lists the resources of the stack and of all stacks nested in it.
+    async fn resources(&self, stack: &str) -> Result<Vec<StackResource>>;
+    /// Reads the template that the stack was last updated with.
+    async fn template(&self, stack: &str) -> Result<TemplateBody>;
+    /// Reads one page of events, newest first; `page` is the `next` of the page before it.
+    async fn events(&self, stack: &str, page: Option<String>) -> Result<EventPage>;
+    /// Starts an update. With a token seen before it starts nothing and reports success.
+    async fn update(&self, request: &UpdateRequest) -> Result<UpdateAccepted>;
+    /// Asks a change set what the update would do, and deletes the change set again.
+    ///
+    /// `Ok(None)` where the account does not allow it or the service does not know how.
+    async fn preview(&self, request: &UpdateRequest) -> Result<Option<Vec<ResourceChange>>>;
+    /// Cancels the update that is under way, which rolls it back.
+    async fn cancel_update(&self, stack: &str, token: &str) -> Result<()>;
+    /// Goes on with a rollback that failed, leaving `skip` as they are.
+    async fn continue_rollback(&self, stack: &str, skip: &[String], token: &str) -> Result<()>;
+    /// Rolls back an update that failed with rollback disabled.
+    async fn rollback(&self, stack: &str, token: &str) -> Result<()>;
+}
+
+/// EC2 key pairs.
+#[async_trait]
+pub trait KeyPairs: Send + Sync {
+    /// Makes a key pair. The answer is the only time that the private half is seen.
+    async fn create(
+        &self,
+        name: &str,
+        kind: KeyType,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<MintedKeyPair>;
+    /// Deletes a key pair; one that does not exist counts as deleted.
+    async fn delete(&self, name: &str) -> Result<()>;
+    /// Finds one by name.
+    async fn find(&self, name: &str) -> Result<Option<KeyPair>>;
+    /// Lists those that carry every one of `tags`.
+    async fn tagged(&self, tags: &BTreeMap<String, String>) -> Result<Vec<KeyPair>>;
+    /// Asks, without doing it, whether creating and deleting would be allowed.
+    async fn check_permissions(&self) -> Result<()>;
+}
+
+/// Instances, and the groups and fleets that keep them.
+#[async_trait]
+pub trait Fleet: Send + Sync {
+    /// Describes Auto Scaling groups; those that do not exist are left out.
+    async fn groups(&self, names: &[String]) -> Result<Vec<Group>>;
+    /// Lists every instance of the groups and spot fleets that is not `terminated`,
+    /// members that wait to be terminated included.
+    async fn instances(&self, groups: &[String], spot_fleets: &[String]) -> Result<Vec<Instance>>;
+    /// Says which key pair each launch template version names.
+    async fn launch_template_keys(
+        &self,
+        templates: &[LaunchTemplateRef],
+    ) -> Result<BTreeMap<LaunchTemplateRef, Option<String>>>;
+    /// Says which key pair each launch configuration names.
+    async fn launch_configuration_keys(
+        &self,
+        names: &[String],
+    ) -> Result<BTreeMap<String, Option<String>>>;
+}
+
+/// ECS services.
+#[async_trait]
+pub trait Services: Send + Sync {
+    /// Lists all services of a cluster.
+    async fn in_cluster(&self, cluster: &str) -> Result<Vec<Service>>;
+}
+
+/// Holds private keys by the name of their key pair, so that none is ever overwritten by another.
+#[async_trait]
+pub trait KeyStore: Send + Sync {
+    /// Names the store for a person, such as `s3://bucket/keys/`.
+    fn describe(&self) -> String;
+    /// Makes sure that the store can be read and written, and changes nothing that stays.
+    async fn check(&self) -> Result<()>;
+    /// Stores a private key under the name of its key pair.
+    async fn put(&self, name: &str, key: &PrivateKey) -> Result<()>;
+    /// Reads the private key of a key pair.
+    async fn get(&self, name: &str) -> Result<Option<PrivateKey>>;
+    /// Forgets a private key; one that is not there counts as forgotten.
+    async fn delete(&self, name: &str) -> Result<()>;
+    /// Reads the key that everybody uses by default: a classic rack's `instance-key`.
+    async fn current(&self) -> Result<Option<PrivateKey>>;
+    /// Makes the stored key of `name` the one that everybody uses by default.
+    async fn promote(&self, name: &str) -> Result<()>;
+}
+
+/// Everything that the engine needs to roll a rack's SSH key.
+#[derive(Clone)]
+pub struct Rack {
+    /// The rack's name.
+    pub name: String,
+    /// The stack's name.
+    pub stack: String,
+    /// The template parameter that names the key pair, `Key` on a Convox rack.
+    pub key_parameter: String,
+    /// Stacks.
+    pub stacks: Arc<dyn Stacks>,
+    /// Key pairs.
+    pub key_pairs: Arc<dyn KeyPairs>,
+    /// Groups and instances.
+    pub fleet: Arc<dyn Fleet>,
+    /// Services.
+    pub services: Arc<dyn Services>,
+    /// Where private keys are kept.
+    pub keys: Arc<dyn KeyStore>,
+}

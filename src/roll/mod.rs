@@ -1,0 +1,9 @@
+//! The roll engine: plan, journal, executor, events, outcome.
+
+mod event;
+mod outcome;
+mod plan;
+
+pub use event::{EVENT_VERSION, Event, EventKind, EventSink, Holdout, Progress};
+pub use outcome::{Failure, Outcome, Report};
+pub use plan::{Advice, GroupPlan, Plan, PlannedStep, RollOptions, RollPolicy, Step};

@@ -1,0 +1,156 @@
+//! The plan of a roll: data that says what will be done, made before anything is.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::RollId;
+use crate::rack::{KeyType, ResourceChange};
+
+/// The steps of a roll, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Keep the current private key under its own name, so that nothing overwrites it.
+    Preserve,
+    /// Make the key pair in EC2 and keep its private half in the key store.
+    Mint,
+    /// Change the stack's parameter.
+    Install,
+    /// Follow the stack to its end.
+    Watch,
+    /// Ask every instance which key it carries.
+    Verify,
+    /// Make the new key the one that everybody uses by default.
+    Promote,
+    /// Delete the old key pair.
+    Retire,
+    /// Delete the new key pair and its private half: the way back.
+    Discard,
+}
+
+impl Step {
+    /// Returns the name as a person reads it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Preserve => "preserve",
+            Self::Mint => "mint",
+            Self::Install => "install",
+            Self::Watch => "watch",
+            Self::Verify => "verify",
+            Self::Promote => "promote",
+            Self::Retire => "retire",
+            Self::Discard => "discard",
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What a person asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollOptions {
+    /// The kind of key pair to make.
+    pub key_type: KeyType,
+    /// Whether the old key pair stays.
+    pub keep_old: bool,
+}
+
+/// What a roll will do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The roll's id, which is also the update's client request token.
+    pub roll: RollId,
+    /// The rack.
+    pub rack: String,
+    /// The stack's ARN.
+    pub stack_id: String,
+    /// The parameter that names the key pair.
+    pub key_parameter: String,
+    /// The key pair that the rack has; none on a rack that never had one.
+    pub old_key: Option<String>,
+    /// The key pair to make.
+    pub new_key: String,
+    /// What was asked for.
+    pub options: RollOptions,
+    /// Where private keys are kept.
+    pub key_store: String,
+    /// The groups that will roll.
+    pub groups: Vec<GroupPlan>,
+    /// Spot fleets whose instances count, by id.
+    pub spot_fleets: Vec<String>,
+    /// The steps.
+    pub steps: Vec<PlannedStep>,
+    /// What a change set says the update will touch, where the account allows one.
+    pub changes: Option<Vec<ResourceChange>>,
+    /// What somebody should know beforehand.
+    pub warnings: Vec<Advice>,
+}
+
+/// How one Auto Scaling group will roll.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupPlan {
+    /// The name in the template.
+    pub logical_id: String,
+    /// The name in AWS.
+    pub name: String,
+    /// How its instances are replaced.
+    pub policy: RollPolicy,
+    /// How many instances it has now.
+    pub instances: u32,
+    /// The fewest instances it keeps.
+    pub min: u32,
+    /// The most instances it may have.
+    pub max: u32,
+}
+
+/// How CloudFormation replaces a group's instances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum RollPolicy {
+    /// `AutoScalingRollingUpdate`.
+    RollingUpdate {
+        /// `MaxBatchSize`.
+        batch: u32,
+        /// `MinInstancesInService`.
+        min_in_service: u32,
+        /// `PauseTime`, in seconds.
+        pause_secs: u64,
+        /// `WaitOnResourceSignals`.
+        wait_on_signals: bool,
+    },
+    /// `AutoScalingInstanceRefresh` with the rolling strategy.
+    InstanceRefresh {
+        /// `MinHealthyPercentage`.
+        min_healthy_percent: u32,
+    },
+}
+
+/// One step with what it changes, what it waits for and how it is undone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// The step.
+    pub step: Step,
+    /// What it changes.
+    pub changes: String,
+    /// What it waits for before the next may begin.
+    pub waits_for: Option<String>,
+    /// How it is undone if a later step fails.
+    pub undo: Option<String>,
+}
+
+/// A warning before a roll, or a reason to refuse one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Advice {
+    /// A stable name for scripts, such as `stack-busy`.
+    pub code: String,
+    /// What is the matter, in one line.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
+}

@@ -1,0 +1,7 @@
+//! Kms, as far as key stores use it.
+
+use serde::{Deserialize, Serialize};
+
+/// Kms's part of the account.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Kms {}

@@ -1,0 +1,1 @@
+//! CloudFormation templates: reading them, and evaluating what is in them.
