@@ -6,6 +6,7 @@ mod cloudformation;
 mod ec2;
 mod ecs;
 mod kms;
+mod paging;
 mod s3;
 mod scenario;
 mod ssm;
