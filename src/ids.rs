@@ -84,7 +84,10 @@ impl RollId {
     #[must_use]
     pub fn made_at(&self) -> Timestamp {
         let digits = self.0.bytes().take(10).map(|byte| {
-            ALPHABET.iter().position(|digit| *digit == byte).and_then(|n| i64::try_from(n).ok())
+            ALPHABET
+                .iter()
+                .position(|digit| *digit == byte)
+                .and_then(|n| i64::try_from(n).ok())
         });
         let millis = digits.fold(0, |millis, digit| (millis << 5) | digit.unwrap_or(0));
         Timestamp::from_millisecond(millis).unwrap_or_default()

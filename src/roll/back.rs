@@ -27,7 +27,8 @@ impl Run<'_> {
         let key = self.plan.new_key.clone();
         self.refuse_while_stack_names(&key).await?;
         self.wait_until_nobody_carries(&key).await?;
-        self.delete_pair(&key, Effect::DeleteNewKeyPair, Effect::ForgetNewKey).await?;
+        self.delete_pair(&key, Effect::DeleteNewKeyPair, Effect::ForgetNewKey)
+            .await?;
         self.done(Step::Discard, format!("{key} is deleted"));
         Ok(())
     }
@@ -36,7 +37,10 @@ impl Run<'_> {
         let id = self.plan.stack_id.clone();
         let mut looks = 0;
         loop {
-            let stack = match self.patiently(async |rack| rack.stacks.describe(&id).await).await {
+            let stack = match self
+                .patiently(async |rack| rack.stacks.describe(&id).await)
+                .await
+            {
                 Ok(stack) => stack,
                 Err(PortError::NotFound { .. }) => return Ok(()),
                 Err(error) => return Err(error.into()),
@@ -49,8 +53,9 @@ impl Run<'_> {
             // DescribeStacks may be some seconds behind the event that said "rolled back".
             looks += 1;
             if looks > 6 {
-                return Err(Trouble::new(format!("the stack still names {key}"))
-                    .hint(self.resume_hint()));
+                return Err(
+                    Trouble::new(format!("the stack still names {key}")).hint(self.resume_hint())
+                );
             }
             self.clock.sleep(BETWEEN_LOOKS).await;
         }
@@ -60,10 +65,16 @@ impl Run<'_> {
         let began = self.clock.now();
         let mut told = 0;
         loop {
-            let instances =
-                self.patiently(async |rack| rack.fleet.instances_with_key(key).await).await?;
-            let live: Vec<_> = instances.iter().filter(|instance| instance.is_live()).collect();
-            let Some(first) = live.first() else { return Ok(()) };
+            let instances = self
+                .patiently(async |rack| rack.fleet.instances_with_key(key).await)
+                .await?;
+            let live: Vec<_> = instances
+                .iter()
+                .filter(|instance| instance.is_live())
+                .collect();
+            let Some(first) = live.first() else {
+                return Ok(());
+            };
             let passed = Duration::try_from(self.clock.now().duration_since(began));
             if passed.unwrap_or_default() > GOING_PATIENCE {
                 let message = format!("{} still carries {key}", first.id);
@@ -72,7 +83,10 @@ impl Run<'_> {
             if told != live.len() {
                 told = live.len();
                 let ids: Vec<_> = live.iter().map(|instance| instance.id.as_str()).collect();
-                self.warn(format!("waiting for {} to go: still with {key}", ids.join(", ")));
+                self.warn(format!(
+                    "waiting for {} to go: still with {key}",
+                    ids.join(", ")
+                ));
             }
             if !self.pause(BETWEEN_LOOKS).await {
                 return Err(Trouble::new("interrupted on the way back").hint(self.resume_hint()));

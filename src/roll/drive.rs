@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::follow::Followed;
 use super::journal::Effect;
 use super::outcome::{Outcome, Report};
+use super::plan::Step;
 use super::run::{Run, Trouble};
 use super::tracker::End;
 use super::verify::Proof;
@@ -23,6 +24,19 @@ pub(super) enum Stage {
     Complete,
     /// The roll is on its way back.
     Back,
+}
+
+impl Stage {
+    /// Returns the step that comes next.
+    pub(super) fn step(self) -> Step {
+        match self {
+            Self::Beginning => Step::Mint,
+            Self::Minted => Step::Install,
+            Self::Installed => Step::Watch,
+            Self::Complete => Step::Verify,
+            Self::Back => Step::Discard,
+        }
+    }
 }
 
 impl Run<'_> {
@@ -49,12 +63,15 @@ impl Run<'_> {
             Followed::Ended(end) => self.after(end).await,
             Followed::Complete => self.prove().await,
             Followed::NeverBegan => {
-                self.turn_back(Trouble::new("CloudFormation never began the update")).await
+                self.turn_back(Trouble::new("CloudFormation never began the update"))
+                    .await
             }
             Followed::Stopped => self.detached("stopped following"),
             Followed::Lost(why) => {
                 let mut report = self.detached(&format!("cannot follow the stack any more: {why}"));
-                report.hints.insert(0, "check the AWS credentials and the network".to_owned());
+                report
+                    .hints
+                    .insert(0, "check the AWS credentials and the network".to_owned());
                 report
             }
         }
@@ -81,7 +98,10 @@ impl Run<'_> {
         match self.discard().await {
             Ok(()) => report.new_key = None,
             Err(left) => {
-                report.hints.push(format!("{} is left over: {}", self.plan.new_key, left.message));
+                report.hints.push(format!(
+                    "{} is left over: {}",
+                    self.plan.new_key, left.message
+                ));
                 report.hints.push(self.resume_hint());
             }
         }
@@ -96,8 +116,10 @@ impl Run<'_> {
             StatusClass::RollbackFailed => {
                 let skip: BTreeSet<&str> = end.failed.iter().map(String::as_str).collect();
                 let skip: Vec<&str> = skip.into_iter().collect();
-                let mut report =
-                    self.report(Outcome::Stuck, format!("the rollback failed ({})", end.status));
+                let mut report = self.report(
+                    Outcome::Stuck,
+                    format!("the rollback failed ({})", end.status),
+                );
                 let roll = &self.plan.roll;
                 if !skip.is_empty() {
                     report.message = format!(
@@ -110,7 +132,11 @@ impl Run<'_> {
                     format!("mend the cause, then `convox rolls continue {roll}`"),
                     format!(
                         "or leave what fails as it is: `convox rolls continue {roll} --skip {}`",
-                        if skip.is_empty() { "RESOURCE,...".to_owned() } else { skip.join(",") }
+                        if skip.is_empty() {
+                            "RESOURCE,...".to_owned()
+                        } else {
+                            skip.join(",")
+                        }
                     ),
                     "both key pairs are kept until then".to_owned(),
                 ];
@@ -119,10 +145,16 @@ impl Run<'_> {
             StatusClass::Failed => {
                 let mut report = self.report(
                     Outcome::Stuck,
-                    format!("the update failed ({}), and the stack does not roll back", end.status),
+                    format!(
+                        "the update failed ({}), and the stack does not roll back",
+                        end.status
+                    ),
                 );
                 report.hints = vec![
-                    format!("roll it back with `convox rolls continue {}`", self.plan.roll),
+                    format!(
+                        "roll it back with `convox rolls continue {}`",
+                        self.plan.roll
+                    ),
                     "both key pairs are kept until then".to_owned(),
                 ];
                 report
@@ -132,7 +164,9 @@ impl Run<'_> {
                 let reason = end.reason.unwrap_or_default();
                 let mut report = self.report(
                     Outcome::Stuck,
-                    format!("the stack ended in {} {reason}", end.status).trim_end().to_owned(),
+                    format!("the stack ended in {} {reason}", end.status)
+                        .trim_end()
+                        .to_owned(),
                 );
                 report.hints = vec![
                     "both key pairs are kept".to_owned(),
@@ -148,7 +182,10 @@ impl Run<'_> {
         if let Err(left) = self.discard().await {
             let mut report = self.report(
                 Outcome::Stuck,
-                format!("rolled back, but {} cannot be discarded yet: {}", self.plan.new_key, left.message),
+                format!(
+                    "rolled back, but {} cannot be discarded yet: {}",
+                    self.plan.new_key, left.message
+                ),
             );
             report.hints = left.hints;
             return report;
@@ -156,9 +193,15 @@ impl Run<'_> {
         // A roll that is resumed on its way back need not know of any rollback.
         let rolled_back = self.tracker.is_rolling_back();
         let mut report = if rolled_back {
-            self.report(Outcome::RolledBack, "the update was rolled back; the old key still works")
+            self.report(
+                Outcome::RolledBack,
+                "the update was rolled back; the old key still works",
+            )
         } else {
-            self.report(Outcome::NothingChanged, "the roll was taken back before the stack changed")
+            self.report(
+                Outcome::NothingChanged,
+                "the roll was taken back before the stack changed",
+            )
         };
         report.new_key = None;
         report
@@ -166,10 +209,14 @@ impl Run<'_> {
 
     async fn stack_deleted(&mut self) -> Report {
         let mut report = self.report(Outcome::Stuck, "the stack was deleted during the roll");
-        report.hints.push("the old key pair is left as it is".to_owned());
+        report
+            .hints
+            .push("the old key pair is left as it is".to_owned());
         match self.discard().await {
             Ok(()) => report.new_key = None,
-            Err(left) => report.hints.push(format!("{}; {}", left.message, self.resume_hint())),
+            Err(left) => report
+                .hints
+                .push(format!("{}; {}", left.message, self.resume_hint())),
         }
         report
     }
@@ -189,7 +236,10 @@ impl Run<'_> {
                 report.holdouts = holdouts;
                 report.hints = vec![
                     "replace them, for instance with `convox instances terminate ID`".to_owned(),
-                    format!("then {}; until then both key pairs are kept", self.resume_hint()),
+                    format!(
+                        "then {}; until then both key pairs are kept",
+                        self.resume_hint()
+                    ),
                 ];
                 report
             }
@@ -218,7 +268,11 @@ impl Run<'_> {
         }
         self.report(
             Outcome::Done,
-            format!("{} carry {}", count_of(proven, "instance"), self.plan.new_key),
+            format!(
+                "{} carry {}",
+                count_of(proven, "instance"),
+                self.plan.new_key
+            ),
         )
     }
 
@@ -226,7 +280,10 @@ impl Run<'_> {
     fn unsettled(&self, trouble: Trouble) -> Report {
         let mut report = self.report(
             Outcome::Unproven,
-            format!("every instance carries the new key, but: {}", trouble.message),
+            format!(
+                "every instance carries the new key, but: {}",
+                trouble.message
+            ),
         );
         report.hints = trouble.hints;
         report.hints.push(self.resume_hint());
@@ -240,8 +297,7 @@ impl Run<'_> {
     }
 
     fn detached(&self, why: &str) -> Report {
-        let mut report =
-            self.report(Outcome::Detached, format!("{why}; the roll goes on in AWS"));
+        let mut report = self.report(Outcome::Detached, format!("{why}; the roll goes on in AWS"));
         report.hints = vec![
             self.resume_hint(),
             "the old key stays until the roll is finished that way".to_owned(),
@@ -267,7 +323,9 @@ impl Run<'_> {
 
     async fn goes_back(&mut self) -> bool {
         let id = self.plan.stack_id.clone();
-        let stack = self.patiently(async |rack| rack.stacks.describe(&id).await).await;
+        let stack = self
+            .patiently(async |rack| rack.stacks.describe(&id).await)
+            .await;
         stack.is_ok_and(|stack| stack.status.class() == StatusClass::RollingBack)
     }
 
@@ -275,7 +333,11 @@ impl Run<'_> {
     pub(super) async fn continue_back(&mut self, class: StatusClass, skip: &[String]) -> Report {
         let id = self.plan.stack_id.clone();
         // A new token each time: the same one would be taken for the same call.
-        let token = format!("{}-back-{}", self.plan.roll, self.clock.now().as_millisecond());
+        let token = format!(
+            "{}-back-{}",
+            self.plan.roll,
+            self.clock.now().as_millisecond()
+        );
         let asked = self.act(Effect::ContinueRollback, async |rack| match class {
             StatusClass::Failed => rack.stacks.rollback(&id, &token).await,
             _ => rack.stacks.continue_rollback(&id, skip, &token).await,
@@ -310,5 +372,9 @@ impl Run<'_> {
 }
 
 fn count_of(count: usize, thing: &str) -> String {
-    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+    if count == 1 {
+        format!("1 {thing}")
+    } else {
+        format!("{count} {thing}s")
+    }
 }

@@ -79,7 +79,16 @@ impl Engine {
         stop: Stop,
     ) -> Self {
         let wait_busy = RESUME_WAIT_BUSY;
-        Self { rack, clock, entropy, journals, sink, stop, seq: 0, wait_busy }
+        Self {
+            rack,
+            clock,
+            entropy,
+            journals,
+            sink,
+            stop,
+            seq: 0,
+            wait_busy,
+        }
     }
 
     /// Looks at the rack and says what a roll would do. Changes nothing that stays.
@@ -130,7 +139,10 @@ impl Engine {
         }
         let mut run = self.take_up(&found).await?;
         let stage = run.stage(&found.lines).await?;
-        run.emit(EventKind::Resumed { from_journal: found.from_journal, step: stage.step() });
+        run.emit(EventKind::Resumed {
+            from_journal: found.from_journal,
+            step: stage.step(),
+        });
         Ok(run.drive(stage, false).await)
     }
 
@@ -144,7 +156,10 @@ impl Engine {
         if stack.status.0 != "UPDATE_IN_PROGRESS" {
             return Err(Refusal::nothing_changed(Advice {
                 code: "not-under-way".to_owned(),
-                message: format!("the stack is {}: there is no update to cancel", stack.status),
+                message: format!(
+                    "the stack is {}: there is no update to cancel",
+                    stack.status
+                ),
                 hint: format!("see where the roll is with `convox rolls show {id}`"),
             }));
         }
@@ -171,7 +186,10 @@ impl Engine {
         if !matches!(class, StatusClass::RollbackFailed | StatusClass::Failed) {
             return Err(Refusal::nothing_changed(Advice {
                 code: "not-stuck".to_owned(),
-                message: format!("the stack is {}: there is no rollback to go on with", stack.status),
+                message: format!(
+                    "the stack is {}: there is no rollback to go on with",
+                    stack.status
+                ),
                 hint: format!("see where the roll is with `convox rolls show {id}`"),
             }));
         }
@@ -189,7 +207,10 @@ impl Engine {
         let mut rolls = BTreeMap::new();
         let tags = BTreeMap::from([(TAG_RACK.to_owned(), self.rack.name.clone())]);
         for pair in self.rack.key_pairs.tagged(&tags).await? {
-            let id = pair.tags.get(TAG_ROLL).and_then(|id| id.parse::<RollId>().ok());
+            let id = pair
+                .tags
+                .get(TAG_ROLL)
+                .and_then(|id| id.parse::<RollId>().ok());
             if let Some(id) = id {
                 rolls.insert(id.clone(), summary_of_pair(id, &self.rack.name, &pair));
             }
@@ -215,7 +236,13 @@ impl Engine {
     fn emit(&mut self, roll: &RollId, kind: EventKind) {
         self.seq += 1;
         let at = self.clock.now();
-        let event = Event { v: EVENT_VERSION, seq: self.seq, at, roll: roll.clone(), kind };
+        let event = Event {
+            v: EVENT_VERSION,
+            seq: self.seq,
+            at,
+            roll: roll.clone(),
+            kind,
+        };
         self.sink.event(&event);
     }
 
@@ -240,7 +267,13 @@ impl Engine {
                 return Err(Refusal::busy(&stack.status));
             }
             let retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-            self.emit(roll, EventKind::Busy { status: stack.status.to_string(), retry_in_ms });
+            self.emit(
+                roll,
+                EventKind::Busy {
+                    status: stack.status.to_string(),
+                    retry_in_ms,
+                },
+            );
             tokio::select! {
                 () = self.clock.sleep(wait) => {}
                 () = self.stop.requested() => {}
@@ -261,7 +294,10 @@ impl Engine {
         since: Timestamp,
         resumed: bool,
     ) -> Run<'_> {
-        let groups = plan.groups.iter().map(|group| (group.logical_id.clone(), group.instances));
+        let groups = plan
+            .groups
+            .iter()
+            .map(|group| (group.logical_id.clone(), group.instances));
         let tracker = Tracker::new(&plan.stack_id, plan.roll.as_str(), groups);
         Run {
             rack: self.rack.clone(),
@@ -287,7 +323,11 @@ impl Engine {
                 _ => None,
             });
             if let Some(plan) = plan {
-                return Ok(Found { plan, lines, from_journal: true });
+                return Ok(Found {
+                    plan,
+                    lines,
+                    from_journal: true,
+                });
             }
         }
         let tags = BTreeMap::from([(TAG_ROLL.to_owned(), id.to_string())]);
@@ -303,16 +343,24 @@ impl Engine {
         let mut plan = preflight::draft(&self.rack, id.clone(), options, &observed);
         plan.old_key = old_key;
         plan.new_key = pair.name;
-        Ok(Found { plan, lines: Vec::new(), from_journal: false })
+        Ok(Found {
+            plan,
+            lines: Vec::new(),
+            from_journal: false,
+        })
     }
 
     async fn take_up(&mut self, found: &Found) -> Result<Run<'_>, Refusal> {
         let id = &found.plan.roll;
         let journal = self.journals.reopen(id)?;
-        let since = id.made_at().saturating_sub(CLOCK_SLACK).unwrap_or(Timestamp::MIN);
+        let since = id
+            .made_at()
+            .saturating_sub(CLOCK_SLACK)
+            .unwrap_or(Timestamp::MIN);
         let mut run = self.prepare(found.plan.clone(), journal, since, true);
         if !found.from_journal {
-            run.record(Entry::Opened(Box::new(found.plan.clone()))).await?;
+            run.record(Entry::Opened(Box::new(found.plan.clone())))
+                .await?;
         }
         Ok(run)
     }
@@ -320,7 +368,10 @@ impl Engine {
     /// Another convox holds the journal: it will see the rollback; we only ask for it.
     async fn cancel_for_another(&self, plan: &Plan) -> Result<Report, Refusal> {
         let token = format!("{}-cancel", plan.roll);
-        self.rack.stacks.cancel_update(&plan.stack_id, &token).await?;
+        self.rack
+            .stacks
+            .cancel_update(&plan.stack_id, &token)
+            .await?;
         Ok(Report {
             outcome: Outcome::Detached,
             exit_code: Outcome::Detached.exit_code(),
@@ -339,7 +390,10 @@ impl Engine {
             outcome: Outcome::NothingChanged,
             exit_code: Outcome::NothingChanged.exit_code(),
             message: error.to_string(),
-            hints: vec!["a roll must be able to write its journal: make room or set XDG_STATE_HOME".to_owned()],
+            hints: vec![
+                "a roll must be able to write its journal: make room or set XDG_STATE_HOME"
+                    .to_owned(),
+            ],
             old_key: plan.old_key.clone(),
             new_key: None,
             first_failure: None,
@@ -365,21 +419,37 @@ impl Run<'_> {
         }
         read?;
         let id = self.plan.stack_id.clone();
-        let stack = self.patiently(async |rack| rack.stacks.describe(&id).await).await?;
+        let stack = self
+            .patiently(async |rack| rack.stacks.describe(&id).await)
+            .await?;
         if stack.parameter(&self.plan.key_parameter) == Some(self.plan.new_key.as_str()) {
             let complete = stack.status.class() == StatusClass::Good;
-            return Ok(if complete { Stage::Complete } else { Stage::Installed });
+            return Ok(if complete {
+                Stage::Complete
+            } else {
+                Stage::Installed
+            });
         }
         let name = self.plan.new_key.clone();
-        let stored = self.patiently(async |rack| rack.keys.get(&name).await).await?;
-        let pair = self.patiently(async |rack| rack.key_pairs.find(&name).await).await?;
-        Ok(if stored.is_some() && pair.is_some() { Stage::Minted } else { Stage::Beginning })
+        let stored = self
+            .patiently(async |rack| rack.keys.get(&name).await)
+            .await?;
+        let pair = self
+            .patiently(async |rack| rack.key_pairs.find(&name).await)
+            .await?;
+        Ok(if stored.is_some() && pair.is_some() {
+            Stage::Minted
+        } else {
+            Stage::Beginning
+        })
     }
 }
 
 /// Returns the report of a roll that has ended and left nothing to do.
 fn ended(lines: &[Line]) -> Option<Report> {
-    let Entry::Closed(report) = &lines.last()?.entry else { return None };
+    let Entry::Closed(report) = &lines.last()?.entry else {
+        return None;
+    };
     let over = match report.outcome {
         Outcome::Done | Outcome::RolledBack => true,
         Outcome::NothingChanged | Outcome::Busy => report.new_key.is_none(),

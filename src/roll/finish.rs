@@ -11,15 +11,21 @@ impl Run<'_> {
         self.begin(Step::Promote);
         let name = self.plan.new_key.clone();
         self.started(Effect::PromoteKey).await?;
-        self.patiently(async |rack| rack.keys.promote(&name).await).await?;
+        self.patiently(async |rack| rack.keys.promote(&name).await)
+            .await?;
         self.finished(Effect::PromoteKey).await?;
-        self.done(Step::Promote, format!("{} is the default key in {}", name, self.plan.key_store));
+        self.done(
+            Step::Promote,
+            format!("{} is the default key in {}", name, self.plan.key_store),
+        );
         Ok(())
     }
 
     /// Deletes the old key pair and forgets its private half, unless something still uses it.
     pub(super) async fn retire(&mut self) -> Result<(), Trouble> {
-        let Some(old) = self.plan.old_key.clone() else { return Ok(()) };
+        let Some(old) = self.plan.old_key.clone() else {
+            return Ok(());
+        };
         if old == self.plan.new_key {
             return Ok(());
         }
@@ -33,7 +39,8 @@ impl Run<'_> {
             self.done(Step::Retire, format!("{old} stays"));
             return Ok(());
         }
-        self.delete_pair(&old, Effect::DeleteOldKeyPair, Effect::ForgetOldKey).await?;
+        self.delete_pair(&old, Effect::DeleteOldKeyPair, Effect::ForgetOldKey)
+            .await?;
         self.done(Step::Retire, format!("{old} is deleted"));
         Ok(())
     }
@@ -46,10 +53,12 @@ impl Run<'_> {
         forget: Effect,
     ) -> Result<(), Trouble> {
         self.started(delete).await?;
-        self.patiently(async |rack| rack.key_pairs.delete(name).await).await?;
+        self.patiently(async |rack| rack.key_pairs.delete(name).await)
+            .await?;
         self.finished(delete).await?;
         self.started(forget).await?;
-        self.patiently(async |rack| rack.keys.delete(name).await).await?;
+        self.patiently(async |rack| rack.keys.delete(name).await)
+            .await?;
         self.finished(forget).await?;
         Ok(())
     }
@@ -57,30 +66,43 @@ impl Run<'_> {
     /// Names something that uses a key pair: a live instance anywhere in the account, or what
     /// the stack's groups start instances from.
     async fn user_of(&mut self, key: &str) -> Result<Option<String>, PortError> {
-        let instances =
-            self.patiently(async |rack| rack.fleet.instances_with_key(key).await).await?;
+        let instances = self
+            .patiently(async |rack| rack.fleet.instances_with_key(key).await)
+            .await?;
         if let Some(instance) = instances.into_iter().find(|instance| instance.is_live()) {
             return Ok(Some(format!("instance {}", instance.id)));
         }
         let owners = self.owners().await?;
-        let groups = self.patiently(async |rack| rack.fleet.groups(&owners.groups).await).await?;
+        let groups = self
+            .patiently(async |rack| rack.fleet.groups(&owners.groups).await)
+            .await?;
         // What groups start from, and what anything else in the stack (a spot fleet) would.
-        let mut templates: Vec<_> =
-            groups.iter().filter_map(|group| group.launch_template.clone()).collect();
-        templates.extend(owners.launch_templates.into_iter().map(|id| LaunchTemplateRef {
-            id,
-            version: "$Latest".to_owned(),
-        }));
+        let mut templates: Vec<_> = groups
+            .iter()
+            .filter_map(|group| group.launch_template.clone())
+            .collect();
+        templates.extend(
+            owners
+                .launch_templates
+                .into_iter()
+                .map(|id| LaunchTemplateRef {
+                    id,
+                    version: "$Latest".to_owned(),
+                }),
+        );
         let in_templates = self
             .patiently(async |rack| rack.fleet.launch_template_keys(&templates).await)
             .await?;
-        if let Some((template, _)) =
-            in_templates.into_iter().find(|(_, name)| name.as_deref() == Some(key))
+        if let Some((template, _)) = in_templates
+            .into_iter()
+            .find(|(_, name)| name.as_deref() == Some(key))
         {
             return Ok(Some(format!("launch template {}", template.id)));
         }
-        let configurations: Vec<_> =
-            groups.iter().filter_map(|group| group.launch_configuration.clone()).collect();
+        let configurations: Vec<_> = groups
+            .iter()
+            .filter_map(|group| group.launch_configuration.clone())
+            .collect();
         if configurations.is_empty() {
             return Ok(None);
         }

@@ -43,20 +43,22 @@ pub(super) fn key_pair_tags(plan: &Plan) -> BTreeMap<String, String> {
 
 /// A key pair of our name is ours unless its tag names another roll: the name holds the roll id.
 pub(super) fn is_of_roll(pair: &KeyPair, roll: &RollId) -> bool {
-    pair.tags.get(TAG_ROLL).is_none_or(|tag| tag == roll.as_str())
+    pair.tags
+        .get(TAG_ROLL)
+        .is_none_or(|tag| tag == roll.as_str())
 }
 
 /// Makes the update that a plan stands for, keeping everything but the key.
-pub(super) fn update_request(
-    plan: &Plan,
-    stack: &crate::rack::Stack,
-) -> UpdateRequest {
+pub(super) fn update_request(plan: &Plan, stack: &crate::rack::Stack) -> UpdateRequest {
     let keys = stack.parameters.iter().map(|parameter| &parameter.key);
     UpdateRequest {
         stack: stack.id.clone(),
         token: plan.roll.to_string(),
         set: BTreeMap::from([(plan.key_parameter.clone(), plan.new_key.clone())]),
-        keep: keys.filter(|key| **key != plan.key_parameter).cloned().collect(),
+        keep: keys
+            .filter(|key| **key != plan.key_parameter)
+            .cloned()
+            .collect(),
         capabilities: stack.capabilities.clone(),
         notification_arns: stack.notification_arns.clone(),
         tags: stack.tags.clone(),
@@ -68,13 +70,25 @@ pub(super) fn update_request(
 impl Run<'_> {
     /// Keeps the private key that everybody uses now under its key pair's name.
     pub(super) async fn preserve(&mut self) -> Result<(), Trouble> {
-        let Some(old) = self.plan.old_key.clone() else { return Ok(()) };
+        let Some(old) = self.plan.old_key.clone() else {
+            return Ok(());
+        };
         self.begin(Step::Preserve);
-        if self.patiently(async |rack| rack.keys.get(&old).await).await?.is_some() {
-            self.done(Step::Preserve, format!("the private key of {old} is kept already"));
+        if self
+            .patiently(async |rack| rack.keys.get(&old).await)
+            .await?
+            .is_some()
+        {
+            self.done(
+                Step::Preserve,
+                format!("the private key of {old} is kept already"),
+            );
             return Ok(());
         }
-        let Some(current) = self.patiently(async |rack| rack.keys.current().await).await? else {
+        let Some(current) = self
+            .patiently(async |rack| rack.keys.current().await)
+            .await?
+        else {
             self.warn(format!(
                 "the key store holds no private key for {old}: instances that still carry it \
                  can be opened only by whoever has a copy"
@@ -83,9 +97,13 @@ impl Run<'_> {
             return Ok(());
         };
         self.started(Effect::PreserveKey).await?;
-        self.patiently(async |rack| rack.keys.put(&old, &current).await).await?;
+        self.patiently(async |rack| rack.keys.put(&old, &current).await)
+            .await?;
         self.finished(Effect::PreserveKey).await?;
-        self.done(Step::Preserve, format!("the private key of {old} is kept under its own name"));
+        self.done(
+            Step::Preserve,
+            format!("the private key of {old} is kept under its own name"),
+        );
         Ok(())
     }
 
@@ -98,7 +116,11 @@ impl Run<'_> {
             Ok(minted) => minted,
             Err(trouble) => {
                 let message = trouble.message.clone();
-                self.record(Entry::Failed { effect: Effect::CreateKeyPair, message }).await?;
+                self.record(Entry::Failed {
+                    effect: Effect::CreateKeyPair,
+                    message,
+                })
+                .await?;
                 return Err(trouble);
             }
         };
@@ -106,8 +128,11 @@ impl Run<'_> {
 
         let name = self.plan.new_key.clone();
         self.started(Effect::StoreKey).await?;
-        self.patiently(async |rack| rack.keys.put(&name, &minted.private).await).await?;
-        let read_back = self.patiently(async |rack| rack.keys.get(&name).await).await?;
+        self.patiently(async |rack| rack.keys.put(&name, &minted.private).await)
+            .await?;
+        let read_back = self
+            .patiently(async |rack| rack.keys.get(&name).await)
+            .await?;
         if !read_back.is_some_and(|key| key.is_same_as(&minted.private)) {
             return Err(Trouble::new(format!(
                 "{} does not give back the private key that it was given",
@@ -115,7 +140,13 @@ impl Run<'_> {
             )));
         }
         self.finished(Effect::StoreKey).await?;
-        self.done(Step::Mint, format!("key pair {name} is made, its private half in {}", self.plan.key_store));
+        self.done(
+            Step::Mint,
+            format!(
+                "key pair {name} is made, its private half in {}",
+                self.plan.key_store
+            ),
+        );
         Ok(())
     }
 
@@ -138,7 +169,11 @@ impl Run<'_> {
             }
             match self.rack.key_pairs.create(&name, kind, &tags).await {
                 Ok(minted) => return Ok(minted),
-                Err(error @ (PortError::AlreadyExists { .. } | PortError::Unanswered { .. } | PortError::Throttled { .. })) => {
+                Err(
+                    error @ (PortError::AlreadyExists { .. }
+                    | PortError::Unanswered { .. }
+                    | PortError::Throttled { .. }),
+                ) => {
                     last = Some(error);
                 }
                 Err(error) => return Err(error.into()),
@@ -149,9 +184,13 @@ impl Run<'_> {
 
     /// Deletes a key pair of ours whose private half nobody has.
     pub(super) async fn clear_unanswered_pair(&mut self, name: &str) -> Result<(), Trouble> {
-        match self.patiently(async |rack| rack.key_pairs.find(name).await).await? {
+        match self
+            .patiently(async |rack| rack.key_pairs.find(name).await)
+            .await?
+        {
             Some(pair) if is_of_roll(&pair, &self.plan.roll) => {
-                self.patiently(async |rack| rack.key_pairs.delete(name).await).await?;
+                self.patiently(async |rack| rack.key_pairs.delete(name).await)
+                    .await?;
                 Ok(())
             }
             Some(_) => Err(Trouble::new(format!(
@@ -175,7 +214,9 @@ impl Run<'_> {
         // Set once an answer was lost: from then on the update may be under way.
         let mut unsure = false;
         loop {
-            let stack = self.patiently(async |rack| rack.stacks.describe(&id).await).await?;
+            let stack = self
+                .patiently(async |rack| rack.stacks.describe(&id).await)
+                .await?;
             let request = update_request(&self.plan, &stack);
             let error = match self.rack.stacks.update(&request).await {
                 Ok(_) => break,
@@ -188,7 +229,9 @@ impl Run<'_> {
             unsure |= error.is_unanswered();
             let mut busy = None;
             if !error.is_transient() {
-                let stack = self.patiently(async |rack| rack.stacks.describe(&id).await).await?;
+                let stack = self
+                    .patiently(async |rack| rack.stacks.describe(&id).await)
+                    .await?;
                 if stack.parameter(&self.plan.key_parameter) == Some(self.plan.new_key.as_str()) {
                     break;
                 }
@@ -198,13 +241,18 @@ impl Run<'_> {
                 }
                 busy = Some(stack.status);
             }
-            let passed = Duration::try_from(self.clock.now().duration_since(began)).unwrap_or_default();
+            let passed =
+                Duration::try_from(self.clock.now().duration_since(began)).unwrap_or_default();
             if passed + wait > self.wait_busy.max(Duration::from_secs(60)) {
                 if unsure {
                     return Err(self.left_unsure());
                 }
                 let message = error.to_string();
-                self.record(Entry::Failed { effect: Effect::UpdateStack, message }).await?;
+                self.record(Entry::Failed {
+                    effect: Effect::UpdateStack,
+                    message,
+                })
+                .await?;
                 let trouble = Trouble::from(error);
                 return Err(match busy {
                     Some(_) => trouble
@@ -229,7 +277,10 @@ impl Run<'_> {
             wait = (wait * 2).min(Duration::from_secs(15));
         }
         self.finished(Effect::UpdateStack).await?;
-        self.done(Step::Install, format!("{} = {}", self.plan.key_parameter, self.plan.new_key));
+        self.done(
+            Step::Install,
+            format!("{} = {}", self.plan.key_parameter, self.plan.new_key),
+        );
         Ok(())
     }
 
@@ -242,7 +293,11 @@ impl Run<'_> {
 
     async fn refuse_update(&mut self, error: PortError) -> Result<(), Trouble> {
         let message = error.to_string();
-        self.record(Entry::Failed { effect: Effect::UpdateStack, message }).await?;
+        self.record(Entry::Failed {
+            effect: Effect::UpdateStack,
+            message,
+        })
+        .await?;
         Err(error.into())
     }
 

@@ -115,7 +115,11 @@ pub enum JournalError {
 impl JournalError {
     fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
-        move |source| Self::Io { doing, path, source }
+        move |source| Self::Io {
+            doing,
+            path,
+            source,
+        }
     }
 }
 
@@ -138,14 +142,21 @@ impl Journals {
     /// Uses `dir`, which is made when the first roll begins.
     #[must_use]
     pub fn new(dir: PathBuf) -> Self {
-        Self { dir, tripwire: None }
+        Self {
+            dir,
+            tripwire: None,
+        }
     }
 
     /// Rehearses a crash: stops for good right after line `line` (or right before it is
     /// written), and notifies. Lines are counted from 1 over the whole file.
     #[must_use]
     pub fn crashing_at(mut self, line: usize, before: bool, tripped: Arc<Notify>) -> Self {
-        self.tripwire = Some(Tripwire { line, before, tripped });
+        self.tripwire = Some(Tripwire {
+            line,
+            before,
+            tripped,
+        });
         self
     }
 
@@ -184,18 +195,30 @@ impl Journals {
     ) -> Result<Journal, JournalError> {
         let path = self.path(roll);
         private(options.append(true).read(true));
-        let file = options.open(&path).map_err(JournalError::io("open", &path))?;
+        let file = options
+            .open(&path)
+            .map_err(JournalError::io("open", &path))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(JournalError::Held(roll.clone())),
-            Err(TryLockError::Error(source)) => return Err(JournalError::io("lock", &path)(source)),
+            Err(TryLockError::Error(source)) => {
+                return Err(JournalError::io("lock", &path)(source));
+            }
         }
         cut_torn_line(&file).map_err(JournalError::io("mend", &path))?;
         let mut events = OpenOptions::new();
         private(events.create(true).append(true));
         let events_path = self.events_path(roll);
-        let events = events.open(&events_path).map_err(JournalError::io("open", &events_path))?;
-        Ok(Journal { path, file, events, lines, tripwire: self.tripwire.clone() })
+        let events = events
+            .open(&events_path)
+            .map_err(JournalError::io("open", &events_path))?;
+        Ok(Journal {
+            path,
+            file,
+            events,
+            lines,
+            tripwire: self.tripwire.clone(),
+        })
     }
 
     /// Reads a journal; `None` when this machine has none for that roll.
@@ -207,11 +230,16 @@ impl Journals {
     pub fn read(&self, roll: &RollId) -> Result<Option<Vec<Line>>, JournalError> {
         let path = self.path(roll);
         let lines: Option<Vec<Line>> = read_lines(&path)?;
-        if let Some(index) =
-            lines.as_ref().and_then(|lines| lines.iter().position(|line| line.v > JOURNAL_VERSION))
+        if let Some(index) = lines
+            .as_ref()
+            .and_then(|lines| lines.iter().position(|line| line.v > JOURNAL_VERSION))
         {
             let message = "written by a newer version of convox".to_owned();
-            return Err(JournalError::Line { path, line: index + 1, message });
+            return Err(JournalError::Line {
+                path,
+                line: index + 1,
+                message,
+            });
         }
         Ok(lines)
     }
@@ -236,7 +264,9 @@ impl Journals {
         };
         let mut rolls = Vec::new();
         for entry in entries {
-            let name = entry.map_err(JournalError::io("read", &self.dir))?.file_name();
+            let name = entry
+                .map_err(JournalError::io("read", &self.dir))?
+                .file_name();
             let id = name.to_str().and_then(|name| name.strip_suffix(".jsonl"));
             rolls.extend(id.and_then(|id| id.parse::<RollId>().ok()));
         }
@@ -263,12 +293,20 @@ impl Journal {
     pub async fn record(&mut self, at: Timestamp, entry: Entry) -> Result<(), JournalError> {
         self.lines += 1;
         self.trip(true).await;
-        let line = Line { v: JOURNAL_VERSION, at, entry };
+        let line = Line {
+            v: JOURNAL_VERSION,
+            at,
+            entry,
+        };
         let mut text = serde_json::to_vec(&line)
             .map_err(|error| JournalError::io("write", &self.path)(error.into()))?;
         text.push(b'\n');
-        self.file.write_all(&text).map_err(JournalError::io("write", &self.path))?;
-        self.file.sync_data().map_err(JournalError::io("sync", &self.path))?;
+        self.file
+            .write_all(&text)
+            .map_err(JournalError::io("write", &self.path))?;
+        self.file
+            .sync_data()
+            .map_err(JournalError::io("sync", &self.path))?;
         self.trip(false).await;
         Ok(())
     }
@@ -305,7 +343,9 @@ fn read_lines<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<Option<Vec<T>>,
     let mut text = String::new();
     loop {
         text.clear();
-        reader.read_line(&mut text).map_err(JournalError::io("read", path))?;
+        reader
+            .read_line(&mut text)
+            .map_err(JournalError::io("read", path))?;
         if !text.ends_with('\n') {
             return Ok(Some(lines));
         }
@@ -327,7 +367,11 @@ fn cut_torn_line(file: &File) -> io::Result<()> {
         text.clear();
         let read = reader.read_until(b'\n', &mut text)?;
         if text.last() != Some(&b'\n') {
-            return if read == 0 { Ok(()) } else { file.set_len(whole) };
+            return if read == 0 {
+                Ok(())
+            } else {
+                file.set_len(whole)
+            };
         }
         whole += u64::try_from(read).unwrap_or(0);
     }
@@ -353,7 +397,10 @@ mod tests {
     use crate::ids::Entropy;
 
     fn id(millis: i64) -> RollId {
-        RollId::generate(Timestamp::from_millisecond(millis).unwrap(), &Entropy::seeded(7))
+        RollId::generate(
+            Timestamp::from_millisecond(millis).unwrap(),
+            &Entropy::seeded(7),
+        )
     }
 
     #[tokio::test]
@@ -376,15 +423,26 @@ mod tests {
 
         let mut journal = journals.reopen(&roll).unwrap();
         journal
-            .record(Timestamp::UNIX_EPOCH, Entry::Finished(Effect::CreateKeyPair))
+            .record(
+                Timestamp::UNIX_EPOCH,
+                Entry::Finished(Effect::CreateKeyPair),
+            )
             .await
             .unwrap();
         drop(journal);
-        let entries: Vec<_> =
-            journals.read(&roll).unwrap().unwrap().into_iter().map(|line| line.entry).collect();
+        let entries: Vec<_> = journals
+            .read(&roll)
+            .unwrap()
+            .unwrap()
+            .into_iter()
+            .map(|line| line.entry)
+            .collect();
         assert_eq!(
             entries,
-            [Entry::Started(Effect::CreateKeyPair), Entry::Finished(Effect::CreateKeyPair)]
+            [
+                Entry::Started(Effect::CreateKeyPair),
+                Entry::Finished(Effect::CreateKeyPair)
+            ]
         );
     }
 
@@ -393,7 +451,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let journals = Journals::new(dir.path().to_owned());
         let held = journals.create(&id(1)).unwrap();
-        assert!(matches!(journals.reopen(&id(1)), Err(JournalError::Held(_))));
+        assert!(matches!(
+            journals.reopen(&id(1)),
+            Err(JournalError::Held(_))
+        ));
         drop(held);
         assert!(journals.reopen(&id(1)).is_ok());
     }

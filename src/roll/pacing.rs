@@ -48,7 +48,11 @@ pub(super) struct Pacing {
 impl Pacing {
     /// Starts a budget at `now`.
     pub(super) fn new(now: Timestamp) -> Self {
-        Self { saved: FIRST_SAVED, earned_until: now, failures: 0 }
+        Self {
+            saved: FIRST_SAVED,
+            earned_until: now,
+            failures: 0,
+        }
     }
 
     /// Returns how long to wait after a read that was answered.
@@ -89,7 +93,9 @@ mod tests {
         let mut calls = 0;
         while now < end {
             calls += 1;
-            now = now.saturating_add(pacing.after_success(now, expected)).unwrap();
+            now = now
+                .saturating_add(pacing.after_success(now, expected))
+                .unwrap();
         }
         calls
     }
@@ -105,7 +111,9 @@ mod tests {
         let mut now = Timestamp::UNIX_EPOCH;
         let mut pacing = Pacing::new(now);
         for _ in 0..75 {
-            now = now.saturating_add(pacing.after_success(now, Expectation::Replacing)).unwrap();
+            now = now
+                .saturating_add(pacing.after_success(now, Expectation::Replacing))
+                .unwrap();
         }
         for _ in 0..40 {
             let wait = pacing.after_success(now, Expectation::EndIsNear);
@@ -117,8 +125,9 @@ mod tests {
     #[test]
     fn failures_slow_down_and_success_recovers() {
         let mut pacing = Pacing::new(Timestamp::UNIX_EPOCH);
-        let waits: Vec<_> =
-            (0..6).map(|_| pacing.after_failure(Timestamp::UNIX_EPOCH).as_secs()).collect();
+        let waits: Vec<_> = (0..6)
+            .map(|_| pacing.after_failure(Timestamp::UNIX_EPOCH).as_secs())
+            .collect();
         assert_eq!(waits, [2, 4, 8, 16, 30, 30]);
         pacing.after_success(Timestamp::UNIX_EPOCH, Expectation::Working);
         assert_eq!(pacing.after_failure(Timestamp::UNIX_EPOCH).as_secs(), 2);

@@ -44,7 +44,11 @@ pub(super) struct Trouble {
 
 impl Trouble {
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { outcome: Outcome::NothingChanged, message: message.into(), hints: Vec::new() }
+        Self {
+            outcome: Outcome::NothingChanged,
+            message: message.into(),
+            hints: Vec::new(),
+        }
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -100,11 +104,16 @@ impl Run<'_> {
     }
 
     pub(super) fn done(&mut self, step: Step, detail: impl Into<String>) {
-        self.emit(EventKind::StepDone { step, detail: detail.into() });
+        self.emit(EventKind::StepDone {
+            step,
+            detail: detail.into(),
+        });
     }
 
     pub(super) fn warn(&mut self, message: impl Into<String>) {
-        self.emit(EventKind::Warning { message: message.into() });
+        self.emit(EventKind::Warning {
+            message: message.into(),
+        });
     }
 
     pub(super) async fn record(&mut self, entry: Entry) -> Result<(), JournalError> {
@@ -132,7 +141,10 @@ impl Run<'_> {
         let retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         match error {
             PortError::Throttled { api } => {
-                self.emit(EventKind::Throttled { api: (*api).to_owned(), retry_in_ms });
+                self.emit(EventKind::Throttled {
+                    api: (*api).to_owned(),
+                    retry_in_ms,
+                });
             }
             error => self.warn(format!("{error}; trying again in {} s", wait.as_secs())),
         }

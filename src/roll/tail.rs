@@ -30,7 +30,11 @@ const NESTED_STACK: &str = "AWS::CloudFormation::Stack";
 impl EventTail {
     /// Follows `root`, leaving out events before `since`.
     pub(super) fn new(root: &str, since: Timestamp) -> Self {
-        Self { stacks: vec![root.to_owned()], since, seen: HashSet::new() }
+        Self {
+            stacks: vec![root.to_owned()],
+            since,
+            seen: HashSet::new(),
+        }
     }
 
     /// Marks everything that there is as seen, so that only what follows is reported.
@@ -43,7 +47,8 @@ impl EventTail {
         if let Some(newest) = page.events.first() {
             self.since = newest.at;
         }
-        self.seen.extend(page.events.into_iter().map(|event| event.id));
+        self.seen
+            .extend(page.events.into_iter().map(|event| event.id));
         Ok(())
     }
 
@@ -104,7 +109,10 @@ impl EventTail {
         if !nested || event.physical_id.is_empty() {
             return;
         }
-        let followed = self.stacks.iter().position(|stack| *stack == event.physical_id);
+        let followed = self
+            .stacks
+            .iter()
+            .position(|stack| *stack == event.physical_id);
         match (event.status.ends_with("_IN_PROGRESS"), followed) {
             (true, None) => self.stacks.push(event.physical_id.clone()),
             (false, Some(index)) => {
@@ -135,7 +143,11 @@ pub(super) mod tests {
             stack_id: "arn:root".to_owned(),
             stack_name: "prod".to_owned(),
             logical_id: logical.to_owned(),
-            physical_id: if of_stack { "arn:root".to_owned() } else { format!("phys-{logical}") },
+            physical_id: if of_stack {
+                "arn:root".to_owned()
+            } else {
+                format!("phys-{logical}")
+            },
             resource_type: if of_stack {
                 NESTED_STACK.to_owned()
             } else {
@@ -159,7 +171,9 @@ pub(super) mod tests {
     #[async_trait]
     impl Stacks for History {
         async fn describe(&self, stack: &str) -> Result<Stack, PortError> {
-            Err(PortError::NotFound { what: stack.to_owned() })
+            Err(PortError::NotFound {
+                what: stack.to_owned(),
+            })
         }
         async fn racks(&self) -> Result<Vec<String>, PortError> {
             Ok(Vec::new())
@@ -168,7 +182,9 @@ pub(super) mod tests {
             Ok(Vec::new())
         }
         async fn template(&self, stack: &str) -> Result<TemplateBody, PortError> {
-            Err(PortError::NotFound { what: stack.to_owned() })
+            Err(PortError::NotFound {
+                what: stack.to_owned(),
+            })
         }
         async fn events(&self, stack: &str, page: Option<String>) -> Result<EventPage, PortError> {
             *self.calls.lock().unwrap() += 1;
@@ -183,7 +199,10 @@ pub(super) mod tests {
                 .collect();
             let from = page.map_or(0, |page| page.parse().unwrap());
             let next = (from + 2 < events.len()).then(|| (from + 2).to_string());
-            Ok(EventPage { events: events.into_iter().skip(from).take(2).collect(), next })
+            Ok(EventPage {
+                events: events.into_iter().skip(from).take(2).collect(),
+                next,
+            })
         }
         async fn update(&self, _: &UpdateRequest) -> Result<UpdateAccepted, PortError> {
             Ok(UpdateAccepted::default())
@@ -197,12 +216,7 @@ pub(super) mod tests {
         async fn cancel_update(&self, _: &str, _: &str) -> Result<(), PortError> {
             Ok(())
         }
-        async fn continue_rollback(
-            &self,
-            _: &str,
-            _: &[String],
-            _: &str,
-        ) -> Result<(), PortError> {
+        async fn continue_rollback(&self, _: &str, _: &[String], _: &str) -> Result<(), PortError> {
             Ok(())
         }
         async fn rollback(&self, _: &str, _: &str) -> Result<(), PortError> {
@@ -225,7 +239,11 @@ pub(super) mod tests {
         ]);
         let mut tail = EventTail::new("arn:root", Timestamp::from_millisecond(5).unwrap());
         assert_eq!(ids(&tail.poll(&history).await.unwrap()), ["b", "c", "d"]);
-        history.events.lock().unwrap().push(event("e", 5, "Instances", "UPDATE_COMPLETE"));
+        history
+            .events
+            .lock()
+            .unwrap()
+            .push(event("e", 5, "Instances", "UPDATE_COMPLETE"));
         assert_eq!(ids(&tail.poll(&history).await.unwrap()), ["e"]);
         assert_eq!(ids(&tail.poll(&history).await.unwrap()), Vec::<&str>::new());
     }
@@ -234,12 +252,20 @@ pub(super) mod tests {
     async fn a_poll_stops_at_the_first_seen_event() {
         let history = History::default();
         for n in 0..40 {
-            history.events.lock().unwrap().push(event(&n.to_string(), n, "Instances", "X"));
+            history
+                .events
+                .lock()
+                .unwrap()
+                .push(event(&n.to_string(), n, "Instances", "X"));
         }
         let mut tail = EventTail::new("arn:root", Timestamp::from_millisecond(0).unwrap());
         assert_eq!(tail.poll(&history).await.unwrap().events.len(), 40);
         assert_eq!(*history.calls.lock().unwrap(), 20);
-        history.events.lock().unwrap().push(event("new", 41, "Instances", "X"));
+        history
+            .events
+            .lock()
+            .unwrap()
+            .push(event("new", 41, "Instances", "X"));
         assert_eq!(ids(&tail.poll(&history).await.unwrap()), ["new"]);
         assert_eq!(*history.calls.lock().unwrap(), 21);
     }
@@ -247,10 +273,18 @@ pub(super) mod tests {
     #[tokio::test]
     async fn history_is_skipped_even_within_the_same_millisecond() {
         let history = History::default();
-        history.events.lock().unwrap().push(event("old", 5, "prod", "UPDATE_COMPLETE"));
+        history
+            .events
+            .lock()
+            .unwrap()
+            .push(event("old", 5, "prod", "UPDATE_COMPLETE"));
         let mut tail = EventTail::new("arn:root", Timestamp::UNIX_EPOCH);
         tail.skip_history(&history).await.unwrap();
-        history.events.lock().unwrap().push(event("new", 5, "prod", "UPDATE_IN_PROGRESS"));
+        history
+            .events
+            .lock()
+            .unwrap()
+            .push(event("new", 5, "prod", "UPDATE_IN_PROGRESS"));
         assert_eq!(ids(&tail.poll(&history).await.unwrap()), ["new"]);
     }
 
@@ -262,7 +296,11 @@ pub(super) mod tests {
         parent.physical_id = "arn:child".to_owned();
         let mut child = event("c1", 2, "Inner", "UPDATE_FAILED");
         child.stack_id = "arn:child".to_owned();
-        history.events.lock().unwrap().extend([parent.clone(), child]);
+        history
+            .events
+            .lock()
+            .unwrap()
+            .extend([parent.clone(), child]);
         let mut tail = EventTail::new("arn:root", Timestamp::UNIX_EPOCH);
         assert_eq!(ids(&tail.poll(&history).await.unwrap()), ["p1"]);
         assert_eq!(ids(&tail.poll(&history).await.unwrap()), ["c1"]);

@@ -65,16 +65,31 @@ pub(super) struct Noticed {
 }
 
 /// Reasons that only say that something else failed.
-const NOISE: [&str; 3] =
-    ["Resource update cancelled", "Resource creation cancelled", "Resource deletion cancelled"];
+const NOISE: [&str; 3] = [
+    "Resource update cancelled",
+    "Resource creation cancelled",
+    "Resource deletion cancelled",
+];
 
 impl Tracker {
     /// Follows the update of stack `root` that was made with `token`, over groups with so many
     /// instances each.
-    pub(super) fn new(root: &str, token: &str, groups: impl IntoIterator<Item = (String, u32)>) -> Self {
+    pub(super) fn new(
+        root: &str,
+        token: &str,
+        groups: impl IntoIterator<Item = (String, u32)>,
+    ) -> Self {
         let groups = groups
             .into_iter()
-            .map(|(group, obsolete)| (group, GroupProgress { obsolete, ..Default::default() }))
+            .map(|(group, obsolete)| {
+                (
+                    group,
+                    GroupProgress {
+                        obsolete,
+                        ..Default::default()
+                    },
+                )
+            })
             .collect();
         Self {
             root: root.to_owned(),
@@ -150,19 +165,27 @@ impl Tracker {
         let of_root = event.is_about_the_stack() && event.stack_id == self.root;
         if !self.started {
             let begins = of_root && event.status == "UPDATE_IN_PROGRESS";
-            let token_fits =
-                event.token.as_ref().map_or(self.token_optional, |token| *token == self.token);
+            let token_fits = event
+                .token
+                .as_ref()
+                .map_or(self.token_optional, |token| *token == self.token);
             if !(begins && token_fits) {
                 return Noticed::default();
             }
             self.started = true;
-            return Noticed { ours: true, ..Noticed::default() };
+            return Noticed {
+                ours: true,
+                ..Noticed::default()
+            };
         }
         if self.end.as_ref().is_some_and(|end| is_final(end.class)) {
             // What comes after the end belongs to somebody else's operation.
             return Noticed::default();
         }
-        let mut noticed = Noticed { ours: true, ..Noticed::default() };
+        let mut noticed = Noticed {
+            ours: true,
+            ..Noticed::default()
+        };
         if of_root {
             noticed.rollback = self.observe_stack(event);
         } else {
@@ -234,8 +257,12 @@ impl Tracker {
                 self.failed_lately.push(event.logical_id.clone());
             }
         }
-        let Some(reason) = &event.reason else { return false };
-        let Some(said) = RollMessage::read(reason) else { return false };
+        let Some(reason) = &event.reason else {
+            return false;
+        };
+        let Some(said) = RollMessage::read(reason) else {
+            return false;
+        };
         self.count(&event.logical_id, said, event.at);
         true
     }
@@ -290,7 +317,10 @@ impl Tracker {
         let eta = (replaced > 0 && total >= replaced)
             .then(|| passed / replaced * (total - replaced))
             .and_then(|left| u64::try_from(left.as_millis()).ok());
-        let current = self.current_group.as_ref().and_then(|name| self.groups.get(name));
+        let current = self
+            .current_group
+            .as_ref()
+            .and_then(|name| self.groups.get(name));
         Progress {
             total,
             replaced,
@@ -305,7 +335,10 @@ impl Tracker {
 
 /// Nothing follows these but another operation.
 fn is_final(class: StatusClass) -> bool {
-    matches!(class, StatusClass::Good | StatusClass::RolledBack | StatusClass::Deleted)
+    matches!(
+        class,
+        StatusClass::Good | StatusClass::RolledBack | StatusClass::Deleted
+    )
 }
 
 fn is_noise(event: &StackEvent) -> bool {
@@ -329,14 +362,19 @@ impl RollMessage {
             let (obsolete, rest) = rest.split_once(" obsolete instance(s) in batches of ")?;
             let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
             let batch = rest[..digits].parse().ok()?;
-            return Some(Self::Initiated { obsolete: obsolete.parse().ok()?, batch });
+            return Some(Self::Initiated {
+                obsolete: obsolete.parse().ok()?,
+                batch,
+            });
         }
         if reason.starts_with("Received SUCCESS signal") {
             return Some(Self::Arrived);
         }
         let rest = reason.strip_prefix("Successfully terminated instance(s) [")?;
         let (instances, _) = rest.split_once(']')?;
-        u32::try_from(instances.split(',').count()).ok().map(Self::Gone)
+        u32::try_from(instances.split(',').count())
+            .ok()
+            .map(Self::Gone)
     }
 }
 
@@ -353,7 +391,11 @@ mod tests {
 
     fn tracker() -> Tracker {
         let mut tracker = Tracker::new("arn:root", "token", [("Instances".to_owned(), 3)]);
-        assert!(tracker.observe(&event("s", 0, "prod", "UPDATE_IN_PROGRESS")).ours);
+        assert!(
+            tracker
+                .observe(&event("s", 0, "prod", "UPDATE_IN_PROGRESS"))
+                .ours
+        );
         tracker
     }
 
@@ -389,7 +431,12 @@ mod tests {
         }
         let progress = tracker.progress(Timestamp::from_millisecond(61_000).unwrap());
         assert_eq!(
-            (progress.total, progress.replaced, progress.arrived, progress.batch),
+            (
+                progress.total,
+                progress.replaced,
+                progress.arrived,
+                progress.batch
+            ),
             (3, 1, 1, Some(1))
         );
         assert_eq!(progress.eta_ms, Some(120_000));
@@ -399,7 +446,12 @@ mod tests {
     #[test]
     fn the_first_failure_is_not_the_noise_around_it() {
         let mut tracker = tracker();
-        tracker.observe(&said("1", "Api", "UPDATE_FAILED", "Resource update cancelled"));
+        tracker.observe(&said(
+            "1",
+            "Api",
+            "UPDATE_FAILED",
+            "Resource update cancelled",
+        ));
         tracker.observe(&said(
             "2",
             "Instances",
@@ -422,9 +474,17 @@ mod tests {
     #[test]
     fn a_cancelled_update_names_the_stack() {
         let mut tracker = tracker();
-        tracker.observe(&said("1", "prod", "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated"));
+        tracker.observe(&said(
+            "1",
+            "prod",
+            "UPDATE_ROLLBACK_IN_PROGRESS",
+            "User Initiated",
+        ));
         let failure = tracker.first_failure().unwrap();
-        assert_eq!((failure.logical_id.as_str(), failure.reason.as_str()), ("prod", "User Initiated"));
+        assert_eq!(
+            (failure.logical_id.as_str(), failure.reason.as_str()),
+            ("prod", "User Initiated")
+        );
     }
 
     #[test]
@@ -435,10 +495,18 @@ mod tests {
         tracker.observe(&said("3", "Instances", "UPDATE_FAILED", "no key pair"));
         tracker.observe(&event("4", 4, "prod", "UPDATE_ROLLBACK_FAILED"));
         let end = tracker.end().unwrap();
-        assert_eq!((end.class, end.failed.as_slice()), (StatusClass::RollbackFailed, &["Instances".to_owned()][..]));
+        assert_eq!(
+            (end.class, end.failed.as_slice()),
+            (StatusClass::RollbackFailed, &["Instances".to_owned()][..])
+        );
         tracker.expect_more();
         assert_eq!(tracker.end(), None);
-        tracker.observe(&said("5", "prod", "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated"));
+        tracker.observe(&said(
+            "5",
+            "prod",
+            "UPDATE_ROLLBACK_IN_PROGRESS",
+            "User Initiated",
+        ));
         tracker.observe(&event("6", 6, "prod", "UPDATE_ROLLBACK_COMPLETE"));
         assert_eq!(tracker.end().unwrap().class, StatusClass::RolledBack);
         assert_eq!(tracker.first_failure().unwrap().reason, "no signal");
@@ -448,7 +516,11 @@ mod tests {
     fn what_follows_the_end_is_somebody_elses() {
         let mut tracker = tracker();
         tracker.observe(&event("1", 1, "prod", "UPDATE_COMPLETE"));
-        assert!(!tracker.observe(&event("2", 2, "prod", "UPDATE_IN_PROGRESS")).ours);
+        assert!(
+            !tracker
+                .observe(&event("2", 2, "prod", "UPDATE_IN_PROGRESS"))
+                .ours
+        );
         assert_eq!(tracker.end().unwrap().class, StatusClass::Good);
     }
 

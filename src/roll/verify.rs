@@ -37,9 +37,10 @@ impl Run<'_> {
         let mut steady = 0;
         loop {
             let (instances, wanted) = self.look().await?;
-            let live: Vec<_> = instances.iter().filter(|instance| instance.is_live()).collect();
-            let (with, without): (Vec<_>, Vec<_>) =
-                live.iter().partition(|instance| self.carries_new_key(instance));
+            let (with, without): (Vec<&Instance>, Vec<&Instance>) = instances
+                .iter()
+                .filter(|instance| instance.is_live())
+                .partition(|instance| self.carries_new_key(instance));
             let leaving = without.iter().any(|instance| instance.is_leaving());
             let passed = Duration::try_from(self.clock.now().duration_since(began));
             let passed = passed.unwrap_or_default();
@@ -63,12 +64,19 @@ impl Run<'_> {
             });
             if proven {
                 let count = with.len();
-                self.done(Step::Verify, format!("{count} instances carry {}", self.plan.new_key));
+                self.done(
+                    Step::Verify,
+                    format!("{count} instances carry {}", self.plan.new_key),
+                );
                 return Ok(Proof::Proven(count));
             }
             if last {
                 let nobody = holdouts.is_empty();
-                return Ok(if nobody { Proof::NoInstances } else { Proof::Unproven(holdouts) });
+                return Ok(if nobody {
+                    Proof::NoInstances
+                } else {
+                    Proof::Unproven(holdouts)
+                });
             }
             if !self.pause(wait).await {
                 return Ok(Proof::Stopped);
@@ -83,10 +91,14 @@ impl Run<'_> {
     /// Lists the instances of what is in the stack now, and how many its groups want.
     async fn look(&mut self) -> Result<(Vec<Instance>, u32), PortError> {
         let owners = self.owners().await?;
-        let wanted = self.patiently(async |rack| rack.fleet.groups(&owners.groups).await).await?;
+        let wanted = self
+            .patiently(async |rack| rack.fleet.groups(&owners.groups).await)
+            .await?;
         let instances = self
             .patiently(async |rack| {
-                rack.fleet.instances(&owners.groups, &owners.spot_fleets).await
+                rack.fleet
+                    .instances(&owners.groups, &owners.spot_fleets)
+                    .await
             })
             .await?;
         Ok((instances, wanted.iter().map(|group| group.desired).sum()))
@@ -95,21 +107,35 @@ impl Run<'_> {
     /// Lists what starts instances in the stack, as it is called in AWS now.
     pub(super) async fn owners(&mut self) -> Result<Owners, PortError> {
         let stack = self.plan.stack_id.clone();
-        let resources =
-            self.patiently(async |rack| rack.stacks.resources(&stack).await).await?;
-        let of_type = |kind: &str| {
-            resources
+        let resources = self
+            .patiently(async |rack| rack.stacks.resources(&stack).await)
+            .await?;
+        let plan = &self.plan;
+        // Groups that the key does not reach carry keys of their own, and are none of ours.
+        let reached = |logical_id: &String| {
+            plan.groups
                 .iter()
-                .filter(|resource| resource.resource_type == kind)
-                .filter(|resource| !resource.physical_id.is_empty())
-                .filter(|resource| resource.status != "DELETE_COMPLETE")
-                .map(|resource| resource.physical_id.clone())
-                .collect::<Vec<_>>()
+                .any(|group| group.logical_id == *logical_id)
+                || plan.spot_fleets.contains(logical_id)
+        };
+        let of_type = |kind: &'static str| {
+            let live = resources.iter().filter(move |resource| {
+                resource.resource_type == kind
+                    && !resource.physical_id.is_empty()
+                    && resource.status != "DELETE_COMPLETE"
+            });
+            live.map(|resource| (&resource.logical_id, resource.physical_id.clone()))
+        };
+        let ours = |kind| {
+            let reached = of_type(kind).filter(|(logical_id, _)| reached(logical_id));
+            reached.map(|(_, id)| id).collect::<Vec<_>>()
         };
         Ok(Owners {
-            groups: of_type("AWS::AutoScaling::AutoScalingGroup"),
-            spot_fleets: of_type("AWS::EC2::SpotFleet"),
-            launch_templates: of_type("AWS::EC2::LaunchTemplate"),
+            groups: ours("AWS::AutoScaling::AutoScalingGroup"),
+            spot_fleets: ours("AWS::EC2::SpotFleet"),
+            launch_templates: of_type("AWS::EC2::LaunchTemplate")
+                .map(|(_, id)| id)
+                .collect(),
         })
     }
 }
@@ -130,6 +156,9 @@ fn holdout(instance: &Instance) -> Holdout {
         instance: instance.id.clone(),
         key_name: instance.key_name.clone(),
         owner: instance.owner.clone(),
-        state: instance.lifecycle.clone().unwrap_or_else(|| instance.state.clone()),
+        state: instance
+            .lifecycle
+            .clone()
+            .unwrap_or_else(|| instance.state.clone()),
     }
 }
