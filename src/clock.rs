@@ -31,8 +31,16 @@ impl Clock {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn starting_at(base: Timestamp, speed: f64) -> Self {
-        let speed = if speed.is_finite() && speed > 0.0 { speed } else { 1.0 };
-        Self { base, origin: Instant::now(), speed }
+        let speed = if speed.is_finite() && speed > 0.0 {
+            speed
+        } else {
+            1.0
+        };
+        Self {
+            base,
+            origin: Instant::now(),
+            speed,
+        }
     }
 
     /// Says what time it is, to the millisecond that AWS timestamps carry.

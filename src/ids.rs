@@ -19,7 +19,9 @@ impl Entropy {
     /// # Errors
     /// Fails when the operating system has no randomness to give.
     pub fn system() -> Result<Self, rand::rngs::SysError> {
-        Ok(Self(Arc::new(Mutex::new(StdRng::try_from_rng(&mut SysRng)?))))
+        Ok(Self(Arc::new(Mutex::new(StdRng::try_from_rng(
+            &mut SysRng,
+        )?))))
     }
 
     /// Gives the same bytes for the same seed, for rehearsals and tests.
@@ -30,13 +32,19 @@ impl Entropy {
 
     /// Fills `bytes`.
     pub fn fill(&self, bytes: &mut [u8]) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(bytes);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .fill_bytes(bytes);
     }
 
     /// Returns 64 random bits.
     #[must_use]
     pub fn next_u64(&self) -> u64 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).next_u64()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .next_u64()
     }
 }
 
@@ -90,7 +98,11 @@ impl FromStr for RollId {
 
     fn from_str(text: &str) -> Result<Self, BadRollId> {
         let good = text.len() == Self::LEN && text.bytes().all(|b| ALPHABET.contains(&b));
-        if good { Ok(Self(text.to_owned())) } else { Err(BadRollId(text.to_owned())) }
+        if good {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(BadRollId(text.to_owned()))
+        }
     }
 }
 

@@ -84,7 +84,10 @@ impl Instance {
     #[must_use]
     pub fn is_leaving(&self) -> bool {
         self.state == "shutting-down"
-            || self.lifecycle.as_deref().is_some_and(|state| state.starts_with("Terminat"))
+            || self
+                .lifecycle
+                .as_deref()
+                .is_some_and(|state| state.starts_with("Terminat"))
     }
 }
 

@@ -100,7 +100,10 @@ impl Stack {
     /// Returns the value of parameter `key`, as last given.
     #[must_use]
     pub fn parameter(&self, key: &str) -> Option<&str> {
-        self.parameters.iter().find(|p| p.key == key).map(|p| p.value.as_str())
+        self.parameters
+            .iter()
+            .find(|p| p.key == key)
+            .map(|p| p.value.as_str())
     }
 }
 
@@ -238,12 +241,18 @@ mod tests {
             ("IMPORT_COMPLETE", StatusClass::Good),
             ("CREATE_IN_PROGRESS", StatusClass::InProgress),
             ("UPDATE_IN_PROGRESS", StatusClass::InProgress),
-            ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", StatusClass::InProgress),
+            (
+                "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+                StatusClass::InProgress,
+            ),
             ("IMPORT_IN_PROGRESS", StatusClass::InProgress),
             ("REVIEW_IN_PROGRESS", StatusClass::InProgress),
             ("ROLLBACK_IN_PROGRESS", StatusClass::RollingBack),
             ("UPDATE_ROLLBACK_IN_PROGRESS", StatusClass::RollingBack),
-            ("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", StatusClass::RollingBack),
+            (
+                "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+                StatusClass::RollingBack,
+            ),
             ("IMPORT_ROLLBACK_IN_PROGRESS", StatusClass::RollingBack),
             ("UPDATE_ROLLBACK_COMPLETE", StatusClass::RolledBack),
             ("IMPORT_ROLLBACK_COMPLETE", StatusClass::RolledBack),

@@ -106,7 +106,11 @@ impl AwsError {
     /// Makes an error.
     #[must_use]
     pub fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), message: message.into() }
+        Self {
+            status,
+            code: code.to_owned(),
+            message: message.into(),
+        }
     }
 
     /// Makes CloudFormation's and Auto Scaling's everyday error.

@@ -155,7 +155,9 @@ impl Chance {
     /// Draws 64 bits (SplitMix64, Steele et al. 2014).
     pub fn bits(&mut self) -> u64 {
         self.drawn = self.drawn.wrapping_add(1);
-        let mut z = self.seed.wrapping_add(self.drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut z = self
+            .seed
+            .wrapping_add(self.drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
@@ -185,7 +187,14 @@ impl Chance {
     /// Draws a UUID.
     pub fn uuid(&mut self) -> String {
         let hex = self.hex(32);
-        format!("{}-{}-4{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
+        format!(
+            "{}-{}-4{}-a{}-{}",
+            &hex[..8],
+            &hex[8..12],
+            &hex[13..16],
+            &hex[17..20],
+            &hex[20..]
+        )
     }
 }
 
@@ -205,15 +214,29 @@ struct AgendaList {
 
 impl From<AgendaList> for Agenda {
     fn from(list: AgendaList) -> Self {
-        let entries = list.entries.into_iter().map(|(at, n, due)| ((at, n), due)).collect();
-        Self { entries, next: list.next }
+        let entries = list
+            .entries
+            .into_iter()
+            .map(|(at, n, due)| ((at, n), due))
+            .collect();
+        Self {
+            entries,
+            next: list.next,
+        }
     }
 }
 
 impl From<Agenda> for AgendaList {
     fn from(agenda: Agenda) -> Self {
-        let entries = agenda.entries.into_iter().map(|((at, n), due)| (at, n, due)).collect();
-        Self { next: agenda.next, entries }
+        let entries = agenda
+            .entries
+            .into_iter()
+            .map(|((at, n), due)| (at, n, due))
+            .collect();
+        Self {
+            next: agenda.next,
+            entries,
+        }
     }
 }
 

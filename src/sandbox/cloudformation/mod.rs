@@ -24,5 +24,11 @@ pub fn handle(_world: &mut World, _action: &str, _input: &Input) -> Option<Answe
 }
 
 /// Takes a resource signal, as `cfn-signal` sends it at the end of a boot script.
-pub fn on_signal(_world: &mut World, _stack: &str, _logical_id: &str, _unique_id: &str, _success: bool) {
+pub fn on_signal(
+    _world: &mut World,
+    _stack: &str,
+    _logical_id: &str,
+    _unique_id: &str,
+    _success: bool,
+) {
 }
