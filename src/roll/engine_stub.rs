@@ -50,6 +50,14 @@ impl Journals {
     pub fn new(_dir: PathBuf) -> Self {
         Self
     }
+
+    /// Stub.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn events(&self, _roll: &RollId) -> Result<Option<Vec<Event>>, std::io::Error> {
+        Ok(None)
+    }
 }
 
 /// A request to stop following.

@@ -96,11 +96,11 @@ pub fn print_plan_summary(printer: &Printer, plan: &Plan) {
             "Deletes {old} at the end, when no instance uses it any more"
         ));
     }
-    print_warnings(printer, plan);
+    print_plan_warnings(printer, plan);
 }
 
 /// Prints the plan's warnings, each with what to do about it.
-pub fn print_warnings(printer: &Printer, plan: &Plan) {
+pub fn print_plan_warnings(printer: &Printer, plan: &Plan) {
     for warning in &plan.warnings {
         printer.warn(&one_line(&warning.message), Some(&one_line(&warning.hint)));
     }

@@ -6,7 +6,7 @@ use super::printer::Printer;
 use super::table::Table;
 use super::text::one_line;
 use super::words::failure_words;
-use crate::roll::{Holdout, Outcome, Report};
+use crate::roll::{Holdout, Outcome, Refusal, Report};
 
 /// What was asked for, in the classic CLI's words, and which end counts as success.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,12 @@ impl Task {
             doing: "Rolling instance key".to_owned(),
             success: Outcome::Done,
         }
+    }
+
+    /// Something that the classic has no words for: stdout stays as it is.
+    #[must_use]
+    pub fn silent() -> Self {
+        Self::forward(String::new())
     }
 
     /// Something else that succeeds when the roll is done.
@@ -78,6 +84,18 @@ pub fn print_report(printer: &Printer, task: &Task, report: &Report) -> Exit {
         print_failure(printer, report);
     }
     Exit::from(report.outcome)
+}
+
+/// Prints why a roll did not begin: every reason with its way out.
+pub fn print_refusal(printer: &Printer, task: &Task, refusal: &Refusal) {
+    printer.close_screen();
+    if !task.doing.is_empty() {
+        printer.data(&format!("{}... ", task.doing));
+    }
+    let exit = Exit::from(refusal.outcome);
+    for reason in &refusal.reasons {
+        printer.error(&CliError::new(exit, &reason.message).hint(&reason.hint));
+    }
 }
 
 /// Prints why a roll did not end well: the outcome, the root cause, who lacks the key, the way out.
