@@ -1,6 +1,7 @@
 //! What a rack is: the narrow ports that the roll engine needs, in our own types.
 
 pub mod aws;
+pub mod directory;
 mod error;
 mod fleet;
 mod key;
