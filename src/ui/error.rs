@@ -82,6 +82,7 @@ impl From<PortError> for CliError {
             PortError::Credentials { .. } => {
                 "sign in, for example with `aws sso login`, or choose a profile with --profile"
             }
+            PortError::NoRegion => "name the region with --region, or set AWS_REGION",
             PortError::KeyStore { .. } => {
                 "nothing is rolled unless private keys can be kept, so mend access to the key store"
             }
