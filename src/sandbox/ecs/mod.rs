@@ -24,6 +24,17 @@ pub fn handle(_world: &mut World, _action: &str, _input: &Input) -> Option<Answe
     None
 }
 
+/// An instance's boot script has ended: it joins the cluster that the script names.
+pub(crate) fn on_instance_booted(_world: &mut World, _instance: &str, _cluster: Option<&str>) {}
+
+/// An instance goes away: its tasks stop with it.
+pub(crate) fn on_instance_lost(_world: &mut World, _instance: &str) {}
+
+/// The rack's function empties an instance, and then tells Auto Scaling.
+pub(crate) fn drain_instance(world: &mut World, instance: &str) {
+    super::autoscaling::on_drained(world, instance);
+}
+
 impl World {
     /// Makes a cluster and returns its name. Instances whose boot script names it join it.
     pub fn create_cluster(&mut self, name: &str) -> String {

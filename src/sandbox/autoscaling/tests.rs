@@ -1,0 +1,369 @@
+//! Groups driven directly, as CloudFormation drives them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::super::ec2::{InstanceState, KeyKind, LaunchTemplateData};
+use super::super::world::World;
+use super::{GroupChange, GroupSpec, HookSpec, TemplateVersion};
+
+fn world() -> World {
+    World::new("2026-01-01T00:00:00Z".parse().unwrap(), 7)
+}
+
+fn pass(world: &mut World, secs: u64) {
+    let until = world.now + Duration::from_secs(secs);
+    world.advance_to(until);
+}
+
+fn with_key(key: &str) -> LaunchTemplateData {
+    LaunchTemplateData {
+        key_name: Some(key.to_owned()),
+        ..LaunchTemplateData::default()
+    }
+}
+
+fn template(world: &mut World, key: &str) -> TemplateVersion {
+    world
+        .create_key_pair(key, KeyKind::Ed25519, BTreeMap::new())
+        .unwrap();
+    let id = world.create_launch_template("web", with_key(key)).unwrap();
+    TemplateVersion { id, version: 1 }
+}
+
+fn group(world: &mut World, size: u32) -> TemplateVersion {
+    let version = template(world, "k1");
+    let spec = GroupSpec {
+        name: "web".to_owned(),
+        min: size,
+        max: size * 2 + 1,
+        launch_template: Some(version.clone()),
+        ..GroupSpec::default()
+    };
+    world.create_group(spec).unwrap();
+    version
+}
+
+fn states(world: &World) -> Vec<String> {
+    world
+        .group("web")
+        .unwrap()
+        .members
+        .into_iter()
+        .map(|member| member.lifecycle)
+        .collect()
+}
+
+fn ids(world: &World) -> Vec<String> {
+    world
+        .group("web")
+        .unwrap()
+        .members
+        .into_iter()
+        .map(|member| member.instance)
+        .collect()
+}
+
+fn terminating_hook(has_handler: bool) -> HookSpec {
+    HookSpec {
+        name: "out".to_owned(),
+        terminating: true,
+        heartbeat_secs: 300,
+        default_result: "CONTINUE".to_owned(),
+        has_handler,
+    }
+}
+
+#[test]
+fn a_group_starts_what_it_wants_with_its_key() {
+    let mut world = world();
+    group(&mut world, 3);
+    assert_eq!(states(&world), ["Pending"; 3]);
+    pass(&mut world, 20);
+    assert_eq!(states(&world), ["InService"; 3]);
+    let keys: Vec<_> = world
+        .live_instances()
+        .map(|one| one.key_name.clone())
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            Some("k1".to_owned()),
+            Some("k1".to_owned()),
+            Some("k1".to_owned())
+        ]
+    );
+}
+
+#[test]
+fn an_instance_keeps_its_authorized_key_when_the_key_pair_is_deleted() {
+    let mut world = world();
+    group(&mut world, 1);
+    let public = world.ec2.public_key("k1").unwrap().to_owned();
+    world.delete_key_pair("k1");
+    let instance = world.live_instances().next().unwrap();
+    assert_eq!(instance.authorized_key.as_deref(), Some(public.as_str()));
+    assert_eq!(instance.key_name.as_deref(), Some("k1"));
+}
+
+#[test]
+fn a_terminated_member_is_replaced_by_one_of_the_new_version() {
+    let mut world = world();
+    let version = group(&mut world, 2);
+    pass(&mut world, 120);
+    world
+        .create_key_pair("k2", KeyKind::Ed25519, BTreeMap::new())
+        .unwrap();
+    let number = world
+        .create_launch_template_version(&version.id, with_key("k2"))
+        .unwrap();
+    let new = TemplateVersion {
+        version: number,
+        ..version
+    };
+    let change = GroupChange {
+        launch_template: Some(new.clone()),
+        ..GroupChange::default()
+    };
+    world.update_group("web", change).unwrap();
+    let old = ids(&world)[0].clone();
+    world.terminate_member(&old, false).unwrap();
+    assert_eq!(states(&world), ["Terminating", "InService", "Pending"]);
+    pass(&mut world, 120);
+    let view = world.group("web").unwrap();
+    assert_eq!(view.members.len(), 2);
+    assert_eq!(view.members[1].launch_template, Some(new));
+    let newest = view.members[1].instance.clone();
+    assert_eq!(
+        world.ec2.instance(&newest).unwrap().key_name.as_deref(),
+        Some("k2")
+    );
+    assert_eq!(
+        world.ec2.instance(&old).unwrap().state,
+        InstanceState::Terminated
+    );
+}
+
+#[test]
+fn shrinking_does_not_replace() {
+    let mut world = world();
+    group(&mut world, 3);
+    pass(&mut world, 60);
+    let old = ids(&world)[0].clone();
+    world.terminate_member(&old, true).unwrap();
+    pass(&mut world, 120);
+    assert_eq!(world.group("web").unwrap().desired, 2);
+    assert_eq!(states(&world), ["InService"; 2]);
+}
+
+#[test]
+fn a_template_with_a_missing_key_pair_is_refused_in_awss_words() {
+    let mut world = world();
+    let version = group(&mut world, 1);
+    let number = world
+        .create_launch_template_version(&version.id, with_key("ghost"))
+        .unwrap();
+    let new = TemplateVersion {
+        version: number,
+        ..version.clone()
+    };
+    let change = GroupChange {
+        launch_template: Some(new),
+        ..GroupChange::default()
+    };
+    let refusal = world.update_group("web", change).unwrap_err();
+    assert_eq!(
+        refusal.message,
+        "You must use a valid fully-formed launch template. The key pair 'ghost' does not exist"
+    );
+    assert_eq!(world.group("web").unwrap().launch_template, Some(version));
+}
+
+#[test]
+fn a_launch_whose_key_pair_has_gone_fails_and_is_tried_again() {
+    let mut world = world();
+    group(&mut world, 1);
+    pass(&mut world, 120);
+    let pair = world.delete_key_pair("k1").unwrap();
+    let old = ids(&world)[0].clone();
+    world.terminate_member(&old, false).unwrap();
+    pass(&mut world, 100);
+    let view = world.group("web").unwrap();
+    assert!(view.members.is_empty());
+    assert_eq!(
+        view.launch_failure.as_deref(),
+        Some("The key pair 'k1' does not exist. Launching EC2 instance failed.")
+    );
+    let activities = &world.autoscaling.group("web").unwrap().activities;
+    assert_eq!(activities.newest_first().next().unwrap().status, "Failed");
+    world
+        .import_key_pair("k1", &pair.public_key, BTreeMap::new())
+        .unwrap();
+    pass(&mut world, 60);
+    assert_eq!(states(&world), ["InService"]);
+}
+
+#[test]
+fn a_hook_without_handler_holds_until_its_time_is_up() {
+    let mut world = world();
+    group(&mut world, 1);
+    pass(&mut world, 120);
+    world.put_lifecycle_hook("web", terminating_hook(false));
+    let old = ids(&world)[0].clone();
+    world.terminate_member(&old, false).unwrap();
+    pass(&mut world, 299);
+    assert_eq!(states(&world), ["Terminating:Wait", "InService"]);
+    assert_eq!(
+        world.ec2.instance(&old).unwrap().state,
+        InstanceState::Running
+    );
+    pass(&mut world, 2);
+    assert_eq!(states(&world)[0], "Terminating:Proceed");
+    pass(&mut world, 60);
+    assert_eq!(states(&world), ["InService"]);
+}
+
+#[test]
+fn a_hook_with_handler_lets_go_soon() {
+    let mut world = world();
+    group(&mut world, 1);
+    pass(&mut world, 120);
+    world.put_lifecycle_hook("web", terminating_hook(true));
+    let old = ids(&world)[0].clone();
+    world.terminate_member(&old, false).unwrap();
+    pass(&mut world, 120);
+    assert_eq!(states(&world), ["InService"]);
+}
+
+#[test]
+fn scale_in_follows_the_termination_policy_and_spares_the_protected() {
+    let mut world = world();
+    group(&mut world, 3);
+    pass(&mut world, 60);
+    let before = ids(&world);
+    let change = GroupChange {
+        termination_policies: Some(vec!["NewestInstance".to_owned()]),
+        min: Some(1),
+        desired: Some(2),
+        ..GroupChange::default()
+    };
+    world.update_group("web", change).unwrap();
+    pass(&mut world, 60);
+    assert_eq!(ids(&world), before[..2]);
+    let protect = world.autoscaling.groups.get_mut("web").unwrap();
+    protect.members.get_mut(&1).unwrap().protected = true;
+    let change = GroupChange {
+        desired: Some(1),
+        ..GroupChange::default()
+    };
+    world.update_group("web", change).unwrap();
+    pass(&mut world, 60);
+    assert_eq!(ids(&world), before[1..2]);
+}
+
+#[test]
+fn a_suspended_launch_waits_for_its_resumption() {
+    let mut world = world();
+    group(&mut world, 1);
+    pass(&mut world, 60);
+    world.suspend_processes("web", &["Launch".to_owned()]);
+    let old = ids(&world)[0].clone();
+    world.terminate_member(&old, false).unwrap();
+    pass(&mut world, 120);
+    assert!(ids(&world).is_empty());
+    world.resume_processes("web", &["Launch".to_owned()]);
+    assert_eq!(ids(&world).len(), 1);
+}
+
+#[test]
+fn an_instance_terminated_by_hand_is_replaced() {
+    let mut world = world();
+    group(&mut world, 2);
+    pass(&mut world, 60);
+    let old = ids(&world)[0].clone();
+    world.terminate_instance(&old, "User initiated");
+    pass(&mut world, 120);
+    assert_eq!(states(&world), ["InService"; 2]);
+    assert!(!ids(&world).contains(&old));
+}
+
+#[test]
+fn a_deleted_group_goes_when_its_instances_have_gone() {
+    let mut world = world();
+    group(&mut world, 2);
+    world.put_lifecycle_hook("web", terminating_hook(false));
+    pass(&mut world, 60);
+    world.delete_group("web");
+    assert!(world.group("web").is_some());
+    pass(&mut world, 60);
+    assert!(world.group("web").is_none());
+    assert_eq!(world.live_instances().count(), 0);
+}
+
+#[test]
+fn a_refresh_replaces_every_member_within_its_bounds() {
+    let mut world = world();
+    let version = group(&mut world, 4);
+    pass(&mut world, 60);
+    let before = ids(&world);
+    world
+        .create_key_pair("k2", KeyKind::Ed25519, BTreeMap::new())
+        .unwrap();
+    let number = world
+        .create_launch_template_version(&version.id, with_key("k2"))
+        .unwrap();
+    let new = TemplateVersion {
+        version: number,
+        ..version
+    };
+    let change = GroupChange {
+        launch_template: Some(new),
+        ..GroupChange::default()
+    };
+    world.update_group("web", change).unwrap();
+    let id = world.start_instance_refresh("web", 50).unwrap();
+    assert!(world.start_instance_refresh("web", 50).is_err());
+    for _ in 0..600 {
+        pass(&mut world, 1);
+        assert!(
+            states(&world)
+                .iter()
+                .filter(|state| *state == "InService")
+                .count()
+                >= 2
+        );
+    }
+    assert_eq!(
+        world.instance_refresh(&id),
+        Some(("Successful".to_owned(), 100))
+    );
+    assert!(ids(&world).iter().all(|id| !before.contains(id)));
+    assert!(
+        world
+            .live_instances()
+            .all(|one| one.key_name.as_deref() == Some("k2"))
+    );
+}
+
+#[test]
+fn the_same_seed_gives_the_same_account_and_it_survives_being_stored() {
+    let run = || {
+        let mut world = world();
+        group(&mut world, 3);
+        pass(&mut world, 30);
+        world
+    };
+    let stored = serde_json::to_string(&run()).unwrap();
+    assert_eq!(stored, serde_json::to_string(&run()).unwrap());
+    let mut read: World = serde_json::from_str(&stored).unwrap();
+    let mut kept = run();
+    let old = ids(&read)[0].clone();
+    for world in [&mut read, &mut kept] {
+        world.terminate_member(&old, false).unwrap();
+        pass(world, 300);
+    }
+    assert_eq!(
+        serde_json::to_string(&read).unwrap(),
+        serde_json::to_string(&kept).unwrap()
+    );
+}
