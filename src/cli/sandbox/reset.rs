@@ -1,0 +1,30 @@
+//! `convox sandbox reset`: start the account on this machine afresh.
+
+use std::io::ErrorKind;
+
+use clap::Args;
+
+use crate::cli::context::Context;
+use crate::ui::{CliError, Exit};
+
+/// Start the account on this machine afresh
+///
+/// Forgets its racks, its key pairs and the journals of the rolls that were rehearsed there.
+#[derive(Debug, Args)]
+pub(crate) struct ResetArgs {}
+
+impl ResetArgs {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
+        let dir = context.sandbox_dir()?;
+        match std::fs::remove_dir_all(&dir) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => {
+                let message = format!("cannot remove {}: {error}", dir.display());
+                return Err(CliError::failed(message).hint("remove that directory by hand"));
+            }
+        }
+        context.printer().data("Resetting sandbox... OK\n");
+        Ok(Exit::Done)
+    }
+}
