@@ -17,6 +17,8 @@ mod outcome;
 mod pacing;
 mod plan;
 mod preflight;
+#[cfg(test)]
+mod preflight_tests;
 mod run;
 mod stop;
 mod tail;
