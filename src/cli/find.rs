@@ -1,11 +1,51 @@
 //! Which rack is meant, and how it is reached: flags, then the environment, then the file.
 
-use super::context::Context;
+use std::sync::Arc;
+
+use super::context::{Context, Rehearsal};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Environment, KeyStoreSetting, RackSettings};
 use crate::rack::Rack;
 use crate::rack::aws::{Access, Account, KeyStoreChoice, Target, Transport};
+use crate::sandbox::{DEFAULT_SPEED, PersistError, Sandbox, Scenario, ScenarioError};
 use crate::ui::CliError;
+
+const AFRESH: &str = "`convox sandbox reset` starts the account afresh";
+
+/// Finds the rack that `name` or the environment means, in the account on this machine.
+pub(super) async fn find_in_sandbox(
+    context: &Context,
+    name: Option<&str>,
+) -> Result<(Rack, Clock), CliError> {
+    let (sandbox, clock) = match context.rehearsal() {
+        Some(rehearsal) => rehearse(context, rehearsal)?,
+        None => Sandbox::open(&context.sandbox_dir()?, DEFAULT_SPEED)?,
+    };
+    let transport = Transport::InProcess(Arc::new(move |request| {
+        let sandbox = sandbox.clone();
+        Box::pin(async move { sandbox.handle(request).await })
+    }));
+    let account = Account::connect(&Access::new(transport, clock.clone())).await?;
+    let named = name.or_else(|| context.environment().get("CONVOX_RACK"));
+    let name = match named {
+        Some(name) => name.to_owned(),
+        None => only(account.stacks().racks().await?, account.region())?,
+    };
+    let settings = Config::default().resolve(Some(&name), context.environment())?;
+    let rack = account.rack(&target(settings), &context.entropy()?)?;
+    Ok((rack, clock))
+}
+
+/// Makes an account that lasts as long as the command, and lives in virtual time.
+fn rehearse(context: &Context, rehearsal: Rehearsal) -> Result<(Sandbox, Clock), CliError> {
+    let clock = Clock::starting_at(rehearsal.epoch, 1.0);
+    let mut scenario = match context.environment().get("CONVOX_TEST_SCENARIO") {
+        Some(path) => Scenario::load(path.as_ref())?,
+        None => Scenario::default(),
+    };
+    scenario.seed = rehearsal.seed;
+    Ok((Sandbox::new(&scenario, clock.clone())?, clock))
+}
 
 /// Finds the rack that `name` or the environment or the file means, in AWS.
 pub(super) async fn find_in_aws(
@@ -32,14 +72,15 @@ pub(super) async fn find_in_aws(
 /// Asks the account which racks it has, and takes the only one.
 async fn the_only_rack(context: &Context, clock: &Clock) -> Result<String, CliError> {
     let account = Account::connect(&access(context, None, clock)).await?;
-    let mut racks = account.stacks().racks().await?;
+    only(account.stacks().racks().await?, account.region())
+}
+
+fn only(mut racks: Vec<String>, region: &str) -> Result<String, CliError> {
     racks.sort();
     match racks.as_slice() {
         [only] => Ok(only.clone()),
-        [] => Err(
-            CliError::failed(format!("there is no rack in {}", account.region()))
-                .hint("look at --region and --profile, name a stack with --rack, or try --sandbox"),
-        ),
+        [] => Err(CliError::failed(format!("there is no rack in {region}"))
+            .hint("look at --region and --profile, name a stack with --rack, or try --sandbox")),
         several => Err(
             CliError::usage(format!("there are {} racks", several.len()))
                 .hint(format!("name one with --rack: {}", several.join(", "))),
@@ -91,6 +132,38 @@ fn target(settings: RackSettings) -> Target {
             KeyStoreSetting::Directory(path) => KeyStoreChoice::Directory(path),
         },
         ssh_user: settings.ssh_user,
+    }
+}
+
+impl From<PersistError> for CliError {
+    fn from(error: PersistError) -> Self {
+        match error {
+            PersistError::File { path, source } => {
+                Self::failed(format!("cannot use {}: {source}", path.display()))
+                    .hint("make it yours to read and write, or set XDG_STATE_HOME")
+            }
+            PersistError::Damaged { path, source } => {
+                Self::failed(format!("{} is damaged: {source}", path.display())).hint(AFRESH)
+            }
+            PersistError::OtherVersion { path, .. } => {
+                let message = format!("{} is of another version of convox", path.display());
+                Self::failed(message).hint(AFRESH)
+            }
+            PersistError::Scenario(error) => error.into(),
+        }
+    }
+}
+
+impl From<ScenarioError> for CliError {
+    fn from(error: ScenarioError) -> Self {
+        match error {
+            ScenarioError::Read { path, source } => {
+                Self::usage(format!("cannot read {}: {source}", path.display()))
+                    .hint("`convox sandbox scenarios` lists those that come along")
+            }
+            error => Self::usage(error.to_string())
+                .hint("the files in fixtures/scenarios show how one is written"),
+        }
     }
 }
 

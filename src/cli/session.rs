@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::app::Output;
 use super::context::Context;
-use super::find::find_in_aws;
+use super::find::{find_in_aws, find_in_sandbox};
 use super::signals;
 use crate::clock::Clock;
 use crate::rack::{KeyStore, Rack};
@@ -133,7 +133,7 @@ fn renderer(context: &Context, output: Output) -> Box<dyn EventSink> {
 
 async fn find_rack(context: &Context, rack: &RackArgs) -> Result<(Rack, Clock), CliError> {
     if context.global().sandbox {
-        return Err(CliError::failed("there is no sandbox yet"));
+        return find_in_sandbox(context, rack.rack.as_deref()).await;
     }
     find_in_aws(context, rack.rack.as_deref()).await
 }
