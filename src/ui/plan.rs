@@ -131,6 +131,8 @@ fn policy_words(policy: RollPolicy) -> String {
         } => {
             format!("by instance refresh, never less than {min_healthy_percent}% healthy")
         }
+        RollPolicy::Replacing => "by a new group in its place".to_owned(),
+        RollPolicy::Nested => "as its nested stack says".to_owned(),
     }
 }
 
