@@ -3,12 +3,11 @@
 use std::future::Future;
 use std::path::PathBuf;
 
-use etcetera::{BaseStrategy as _, base_strategy::Xdg};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::app::GlobalArgs;
-use crate::clock::Clock;
+use crate::config::Environment;
 use crate::ids::Entropy;
 use crate::ui::{CliError, Printer};
 
@@ -17,6 +16,7 @@ use crate::ui::{CliError, Printer};
 pub(crate) struct Context {
     printer: Printer,
     global: GlobalArgs,
+    environment: Environment,
     rehearsal: Option<Rehearsal>,
 }
 
@@ -33,20 +33,30 @@ pub(crate) struct Rehearsal {
 }
 
 impl Context {
+    /// Reads the environment of the process.
     pub(crate) fn new(printer: Printer, global: GlobalArgs) -> Self {
-        let variable = |name| std::env::var(name).ok();
-        let rehearsal = variable("CONVOX_TEST_EPOCH")
-            .and_then(|epoch| epoch.parse().ok())
-            .map(|epoch| Rehearsal {
-                epoch,
-                seed: variable("CONVOX_TEST_SEED")
-                    .and_then(|s| s.parse().ok())
-                    .unwrap_or(1),
-            });
-        let rehearsal = rehearsal.filter(|_| global.sandbox);
+        Self::with_environment(printer, global, Environment::of_process())
+    }
+
+    pub(crate) fn with_environment(
+        printer: Printer,
+        global: GlobalArgs,
+        environment: Environment,
+    ) -> Self {
+        let epoch = environment
+            .get("CONVOX_TEST_EPOCH")
+            .and_then(|epoch| epoch.parse().ok());
+        let seed = environment
+            .get("CONVOX_TEST_SEED")
+            .and_then(|seed| seed.parse().ok());
+        let rehearsal = epoch.filter(|_| global.sandbox).map(|epoch| Rehearsal {
+            epoch,
+            seed: seed.unwrap_or(1),
+        });
         Self {
             printer,
             global,
+            environment,
             rehearsal,
         }
     }
@@ -57,6 +67,10 @@ impl Context {
 
     pub(crate) fn global(&self) -> &GlobalArgs {
         &self.global
+    }
+
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.environment
     }
 
     pub(crate) fn rehearsal(&self) -> Option<Rehearsal> {
@@ -93,43 +107,18 @@ impl Context {
         result
     }
 
-    /// Returns the clock of the machine.
-    pub(crate) fn system_clock(&self) -> Clock {
-        Clock::system()
-    }
-
     /// Returns the directory of journals. Those of the sandbox are apart from the real ones.
     pub(crate) fn journals_dir(&self) -> Result<PathBuf, CliError> {
         let dir = if self.global.sandbox {
             self.sandbox_dir()?
         } else {
-            self.state_dir()?
+            self.environment.state_dir()?
         };
         Ok(dir.join("rolls"))
     }
 
     /// Returns the directory that holds the sandbox's account.
     pub(crate) fn sandbox_dir(&self) -> Result<PathBuf, CliError> {
-        Ok(self.state_dir()?.join("sandbox"))
+        Ok(self.environment.state_dir()?.join("sandbox"))
     }
-
-    /// Returns the configuration file's path.
-    pub(crate) fn config_file(&self) -> Result<PathBuf, CliError> {
-        Ok(xdg()?.config_dir().join("convox").join("config.yaml"))
-    }
-
-    fn state_dir(&self) -> Result<PathBuf, CliError> {
-        let xdg = xdg()?;
-        Ok(xdg
-            .state_dir()
-            .unwrap_or_else(|| xdg.data_dir())
-            .join("convox"))
-    }
-}
-
-fn xdg() -> Result<Xdg, CliError> {
-    Xdg::new().map_err(|_| {
-        CliError::failed("cannot tell where your home directory is")
-            .hint("set HOME, or XDG_STATE_HOME and XDG_CONFIG_HOME")
-    })
 }

@@ -3,6 +3,7 @@
 mod app;
 mod completions;
 mod context;
+mod find;
 mod instances;
 mod reserve;
 mod rolls;

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::app::Output;
 use super::context::Context;
+use super::find::{find_in_aws, find_in_sandbox};
 use super::signals;
 use crate::clock::Clock;
 use crate::rack::{KeyStore, Rack};
@@ -19,7 +20,7 @@ use crate::ui::{
 /// Which rack.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RackArgs {
-    /// Name of the rack [default: the only one there is]
+    /// Name of the rack [default: CONVOX_RACK, or the only one there is]
     #[arg(
         short,
         long,
@@ -130,7 +131,9 @@ fn renderer(context: &Context, output: Output) -> Box<dyn EventSink> {
     }
 }
 
-async fn find_rack(_context: &Context, rack: &RackArgs) -> Result<(Rack, Clock), CliError> {
-    let name = rack.rack.as_deref().unwrap_or("prod");
-    Err(CliError::failed(format!("cannot reach rack {name} yet")))
+async fn find_rack(context: &Context, rack: &RackArgs) -> Result<(Rack, Clock), CliError> {
+    if context.global().sandbox {
+        return find_in_sandbox(context, rack.rack.as_deref()).await;
+    }
+    find_in_aws(context, rack.rack.as_deref()).await
 }

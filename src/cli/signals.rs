@@ -26,6 +26,12 @@ pub(crate) async fn heed<T>(
     }
 }
 
+/// Listens from now on, and returns what completes at the first signal.
+pub(crate) fn told() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut signals = Signals::listen()?;
+    Ok(async move { signals.next().await })
+}
+
 #[cfg(unix)]
 struct Signals {
     interrupt: tokio::signal::unix::Signal,

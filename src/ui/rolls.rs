@@ -8,7 +8,7 @@ use super::printer::Printer;
 use super::table::Table;
 use super::text::{ago, one_line};
 use super::words::{Line, Narrator, Weight};
-use crate::roll::{Event, EventKind, RollSummary};
+use crate::roll::{Event, EventKind, Outcome, RollSummary};
 
 /// Prints rolls as a table, in the order given.
 pub fn print_rolls(printer: &Printer, rolls: &[RollSummary], now: Timestamp) {
@@ -20,13 +20,27 @@ pub fn print_rolls(printer: &Printer, rolls: &[RollSummary], now: Timestamp) {
             roll.id.to_string(),
             roll.rack.clone(),
             ago(roll.started_at, now),
-            roll.state.clone(),
+            roll.outcome
+                .map_or_else(|| roll.state.clone(), |outcome| word(outcome).to_owned()),
             roll.old_key.clone().unwrap_or_else(|| "none".to_owned()),
             roll.new_key.clone(),
             if roll.local { "here" } else { "elsewhere" }.to_owned(),
         ]);
     }
     printer.data(&table.render());
+}
+
+/// Words an outcome in a table.
+fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Done => "done",
+        Outcome::NothingChanged => "nothing changed",
+        Outcome::RolledBack => "rolled back",
+        Outcome::Unproven => "unproven",
+        Outcome::Stuck => "stuck",
+        Outcome::Detached => "detached",
+        Outcome::Busy => "busy",
+    }
 }
 
 /// Prints everything that is known to have happened in a roll, oldest first.
@@ -60,7 +74,6 @@ pub fn print_timeline(printer: &Printer, events: &[Event], zone: &TimeZone) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::roll::Outcome;
     use crate::ui::{Verbosity, canned};
 
     #[test]
