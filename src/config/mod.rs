@@ -1,1 +1,14 @@
-//! The config room.
+//! Files and environment: which rack is meant, where it is and where its keys are kept.
+//!
+//! The file is `$XDG_CONFIG_HOME/convox/config.yaml`. A real Convox rack needs
+//! none: its stack has the rack's name and its own settings bucket.
+
+mod environment;
+mod error;
+mod file;
+mod racks;
+
+pub use environment::Environment;
+pub use error::ConfigError;
+pub use file::{Config, KeyStoreSetting};
+pub use racks::{RackSettings, nearest};

@@ -55,6 +55,9 @@ pub enum PortError {
         /// What the credential chain said.
         message: String,
     },
+    /// Nothing says which region the rack is in.
+    #[error("no AWS region: neither a flag, nor AWS_REGION, nor the profile names one")]
+    NoRegion,
     /// The service refused the call for any other reason.
     #[error("{api} failed: {message} ({code})")]
     Rejected {

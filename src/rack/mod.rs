@@ -1,11 +1,14 @@
 //! What a rack is: the narrow ports that the roll engine needs, in our own types.
 
 pub mod aws;
+pub mod directory;
 mod error;
 mod fleet;
 mod key;
 mod ports;
 mod stack;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use error::PortError;
 pub use fleet::{Group, Instance, LaunchTemplateRef, Member, Service};

@@ -1,1 +1,20 @@
 //! The only place that names an `aws-sdk` crate: the ports over the real APIs.
+//!
+//! [`Account::connect`] finds credentials and a region, [`Account::rack`] puts
+//! the adapters of one rack together. Both are cheap: a client is made when it
+//! is first used, and no call is made before then.
+
+mod account;
+mod bucket;
+mod error;
+mod fleet;
+mod key_pairs;
+mod parameters;
+mod preview;
+mod services;
+mod settings;
+mod stacks;
+mod transport;
+
+pub use account::{Access, Account, Identity, KeyStoreChoice, Target};
+pub use transport::{InProcess, Trace, Transport};

@@ -1,0 +1,141 @@
+//! How requests leave: over the network, or to a function in this process.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use aws_sdk_cloudformation::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_smithy_async::rt::sleep::{AsyncSleep, Sleep};
+use aws_smithy_async::time::TimeSource;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Metadata};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::ByteStream;
+use bytes::Bytes;
+
+use crate::clock::Clock;
+
+/// The answer to come of an in-process request; `None` is a connection that was lost.
+type Answer = Pin<Box<dyn Future<Output = Option<http::Response<Bytes>>> + Send>>;
+
+/// An AWS account as a function in this process.
+///
+/// `None` means that the connection broke before an answer came, whatever the
+/// account did with the request.
+pub type InProcess = Arc<dyn Fn(http::Request<Bytes>) -> Answer + Send + Sync>;
+
+/// Is told the service and the operation of every attempt, such as
+/// `("CloudFormation", "DescribeStackEvents")`.
+pub type Trace = Arc<dyn Fn(&str, &str) + Send + Sync>;
+
+/// How requests leave.
+#[derive(Clone)]
+pub enum Transport {
+    /// Over HTTPS, with the credentials of the SDK's ordinary chain.
+    Network,
+    /// To a function in this process, with made-up credentials.
+    InProcess(InProcess),
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Network => "Network",
+            Self::InProcess(_) => "InProcess",
+        })
+    }
+}
+
+/// Makes an SDK client of a function.
+pub(super) fn client_of(account: InProcess) -> SharedHttpClient {
+    let connector = SharedHttpConnector::new(Connector(account));
+    http_client_fn(move |_, _| connector.clone())
+}
+
+struct Connector(InProcess);
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connector")
+    }
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let account = Arc::clone(&self.0);
+        HttpConnectorFuture::new(async move { carry(&account, request).await })
+    }
+}
+
+async fn carry(account: &InProcess, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+    let user = |error: BoxError| ConnectorError::user(error);
+    let (parts, body) = request
+        .try_into_http1x()
+        .map_err(|e| user(e.into()))?
+        .into_parts();
+    let bytes = match body.bytes() {
+        Some(bytes) => Bytes::copy_from_slice(bytes),
+        None => ByteStream::new(body)
+            .collect()
+            .await
+            .map_err(|e| user(e.into()))?
+            .into_bytes(),
+    };
+    let answer = account(http::Request::from_parts(parts, bytes)).await;
+    let Some(answer) = answer else {
+        return Err(ConnectorError::io("the connection was lost".into()));
+    };
+    HttpResponse::try_from(answer.map(SdkBody::from)).map_err(|e| user(e.into()))
+}
+
+/// Our clock, as the SDK sleeps on one and reads the time from it.
+#[derive(Debug, Clone)]
+pub(super) struct SdkClock(pub(super) Clock);
+
+impl AsyncSleep for SdkClock {
+    fn sleep(&self, span: Duration) -> Sleep {
+        let clock = self.0.clone();
+        Sleep::new(async move { clock.sleep(span).await })
+    }
+}
+
+impl TimeSource for SdkClock {
+    fn now(&self) -> SystemTime {
+        self.0.now().into()
+    }
+}
+
+/// Tells a [`Trace`] of every attempt.
+#[derive(Clone)]
+pub(super) struct Tracer(pub(super) Trace);
+
+impl fmt::Debug for Tracer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tracer")
+    }
+}
+
+impl Intercept for Tracer {
+    fn name(&self) -> &'static str {
+        "Tracer"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(call) = config.load::<Metadata>() {
+            (self.0)(call.service(), call.name());
+        }
+        Ok(())
+    }
+}
