@@ -36,15 +36,13 @@ fn silence_is_a_failure_and_the_update_rolls_back() {
          batch.  Each resource signal timeout is counted as a FAILURE.",
     );
     assert!(
-        events.iter().any(
-            |event| {
-                event.starts_with("Instances UPDATE_FAILED Received ")
+        events.iter().any(|event| {
+            event.starts_with("Instances UPDATE_FAILED Received ")
         && event.ends_with(
             "SUCCESS signal(s) out of 4.  Unable to satisfy 100% MinSuccessfulInstancesPercent \
              requirement"
         )
-            }
-        ),
+        }),
         "{events:#?}"
     );
     contains(
@@ -264,7 +262,15 @@ fn a_stuck_resource_can_be_skipped() {
     let skip = json!({"StackName": "rack", "ResourcesToSkip": ["Instances"]});
     call(&mut world, "ContinueUpdateRollback", skip).unwrap();
     advance(&mut world, 600);
-    assert_eq!(status(&world), "UPDATE_ROLLBACK_COMPLETE");
+    let events = told(&world, before);
+    assert_eq!(
+        events[events.len() - 3..],
+        [
+            "Instances UPDATE_COMPLETE",
+            "rack UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+            "rack UPDATE_ROLLBACK_COMPLETE",
+        ]
+    );
 }
 
 #[test]
