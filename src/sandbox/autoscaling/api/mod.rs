@@ -5,6 +5,8 @@ mod hooks;
 mod instances;
 mod refresh;
 mod tags;
+#[cfg(test)]
+mod tests;
 
 use serde_json::{Value, json};
 
