@@ -286,3 +286,26 @@ fn a_missing_cluster_is_told_so() {
         .unwrap_err();
     assert_eq!(refused.code, "ClusterNotFoundException");
 }
+
+#[test]
+fn a_thousand_instances_are_replaced_one_by_one() {
+    let mut world = rack(1000, 20, 50);
+    let old: Vec<String> = world
+        .group("web")
+        .unwrap()
+        .members
+        .into_iter()
+        .map(|member| member.instance)
+        .collect();
+    for batch in old.chunks(10) {
+        for instance in batch {
+            world.terminate_member(instance, false).unwrap();
+        }
+        pass(&mut world, 60);
+    }
+    pass(&mut world, 300);
+    assert!(world.service_is_stable(SERVICE));
+    let members = world.group("web").unwrap().members;
+    assert_eq!(members.len(), 1000);
+    assert!(members.iter().all(|member| !old.contains(&member.instance)));
+}
