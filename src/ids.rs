@@ -80,6 +80,19 @@ impl RollId {
         Self(time.chain(luck).collect())
     }
 
+    /// Returns when the id was made, by the clock of the machine that made it.
+    #[must_use]
+    pub fn made_at(&self) -> Timestamp {
+        let digits = self.0.bytes().take(10).map(|byte| {
+            ALPHABET
+                .iter()
+                .position(|digit| *digit == byte)
+                .and_then(|n| i64::try_from(n).ok())
+        });
+        let millis = digits.fold(0, |millis, digit| (millis << 5) | digit.unwrap_or(0));
+        Timestamp::from_millisecond(millis).unwrap_or_default()
+    }
+
     /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -130,6 +143,7 @@ mod tests {
         let at = |ms| RollId::generate(Timestamp::from_millisecond(ms).unwrap(), &entropy);
         let ids: Vec<_> = [0, 1, 31, 32, 1 << 20, 1_795_000_000_000].map(at).into();
         assert!(ids.is_sorted());
+        assert_eq!(ids[5].made_at().as_millisecond(), 1_795_000_000_000);
         for id in &ids {
             assert_eq!(&id.as_str().parse::<RollId>().unwrap(), id);
         }

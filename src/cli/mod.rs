@@ -1,1 +1,15 @@
-//! The cli room.
+//! The commands: what a person types, and what it calls.
+
+mod app;
+mod completions;
+mod context;
+mod find;
+mod instances;
+mod reserve;
+mod rolls;
+mod sandbox;
+mod session;
+mod signals;
+mod usage;
+
+pub use app::{command, run};

@@ -7,6 +7,8 @@ mod fleet;
 mod key;
 mod ports;
 mod stack;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use error::PortError;
 pub use fleet::{Group, Instance, LaunchTemplateRef, Member, Service};

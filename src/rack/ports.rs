@@ -71,6 +71,9 @@ pub trait Fleet: Send + Sync {
     /// Lists every instance of the groups and spot fleets that is not `terminated`,
     /// members that wait to be terminated included.
     async fn instances(&self, groups: &[String], spot_fleets: &[String]) -> Result<Vec<Instance>>;
+    /// Lists every instance of the account and region, in a rack or not, that was started
+    /// with key pair `name` and is not `terminated`.
+    async fn instances_with_key(&self, name: &str) -> Result<Vec<Instance>>;
     /// Says which key pair each launch template version names.
     async fn launch_template_keys(
         &self,

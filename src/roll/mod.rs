@@ -1,9 +1,35 @@
 //! The roll engine: plan, journal, executor, events, outcome.
+//!
+//! It knows a rack only through the ports of [`crate::rack`], and tells what it does
+//! only by events. No AWS, no command line, no terminal.
 
+mod back;
+mod drive;
+mod engine;
 mod event;
+mod finish;
+mod follow;
+mod forward;
+mod journal;
+mod lint;
+mod observe;
 mod outcome;
+mod pacing;
 mod plan;
+mod preflight;
+#[cfg(test)]
+mod preflight_tests;
+mod run;
+mod stop;
+mod tail;
+mod tracker;
+mod verify;
 
+pub use engine::{Engine, RollSummary};
 pub use event::{EVENT_VERSION, Event, EventKind, EventSink, Holdout, Progress};
+pub use forward::{TAG_CREATED_BY, TAG_KEEP_OLD, TAG_RACK, TAG_REPLACES, TAG_ROLL};
+pub use journal::{Effect, Entry, Journal, JournalError, Journals, Line};
 pub use outcome::{Failure, Outcome, Report};
 pub use plan::{Advice, GroupPlan, Plan, PlannedStep, RollOptions, RollPolicy, Step};
+pub use preflight::Refusal;
+pub use stop::Stop;

@@ -82,7 +82,7 @@ pub struct Plan {
     pub key_store: String,
     /// The groups that will roll.
     pub groups: Vec<GroupPlan>,
-    /// Spot fleets whose instances count, by id.
+    /// Spot fleets whose instances count, by their names in the template.
     pub spot_fleets: Vec<String>,
     /// The steps.
     pub steps: Vec<PlannedStep>,
@@ -124,6 +124,10 @@ pub enum RollPolicy {
         /// `WaitOnResourceSignals`.
         wait_on_signals: bool,
     },
+    /// `AutoScalingReplacingUpdate`: a new group takes the place of the old one.
+    Replacing,
+    /// The group belongs to a nested stack, whose own template says how.
+    Nested,
     /// `AutoScalingInstanceRefresh` with the rolling strategy.
     InstanceRefresh {
         /// `MinHealthyPercentage`.

@@ -67,6 +67,8 @@ impl Input {
         match self.0.get(name) {
             Some(Value::Array(items)) => items.iter().cloned().map(Input).collect(),
             Some(Value::Null) | None => Vec::new(),
+            // The query protocol writes an empty list as `Name=`.
+            Some(Value::String(text)) if text.is_empty() => Vec::new(),
             Some(one) => vec![Input(one.clone())],
         }
     }

@@ -1,15 +1,27 @@
 //! An AWS account in memory: one world, one clock, AWS's wire protocols, and scenarios.
+//!
+//! [`Sandbox`] turns an HTTP request into an HTTP response, whoever sends it: an
+//! SDK in this process, or any AWS client through [`serve`]. Signatures are not
+//! verified; that, and loopback only, is what makes it a rehearsal.
 
-mod api;
-mod autoscaling;
-mod cloudformation;
-mod ec2;
-mod ecs;
+mod account;
+pub mod api;
+pub mod autoscaling;
+pub mod cloudformation;
+pub mod ec2;
+pub mod ecs;
 mod hidden;
-mod kms;
-mod s3;
-mod scenario;
-mod ssm;
+pub mod kms;
+mod persist;
+pub mod s3;
+pub mod scenario;
+mod serve;
+pub mod ssm;
 mod sts;
 mod wire;
-mod world;
+pub mod world;
+
+pub use account::Sandbox;
+pub use persist::{DEFAULT_SPEED, PersistError, reset};
+pub use scenario::{Scenario, ScenarioError};
+pub use serve::{bind, serve};

@@ -25,6 +25,8 @@ pub struct World {
     pub pace: Pace,
     /// Chance that shapes the world: ids, boot times.
     pub chance: Chance,
+    /// Chance that names requests: apart, so that a look at the world does not change its course.
+    pub requests: Chance,
     /// What will happen.
     pub agenda: Agenda,
     /// EC2.
@@ -70,6 +72,7 @@ impl World {
             region: "us-east-1".to_owned(),
             pace: Pace::default(),
             chance: Chance::new(seed),
+            requests: Chance::new(seed.wrapping_add(0x5eed)),
             agenda: Agenda::default(),
             ec2: ec2::Ec2::default(),
             autoscaling: autoscaling::AutoScaling::default(),
@@ -111,7 +114,7 @@ impl World {
 }
 
 /// How long things take in this account; a pair is the shortest and the longest, in milliseconds.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Pace {
     /// From launch to `running`.

@@ -1,1 +1,31 @@
-//! The ui room.
+//! Everything that a person or a CI log sees.
+
+mod bars;
+#[cfg(test)]
+pub(crate) mod canned;
+mod colour;
+mod error;
+mod exit;
+mod json;
+mod plain;
+mod plan;
+mod printer;
+mod report;
+mod rolls;
+mod screen;
+mod table;
+mod text;
+mod words;
+
+pub use bars::Bars;
+pub use colour::Colour;
+pub use error::CliError;
+pub use exit::Exit;
+pub use json::{JsonLines, print_error_json};
+pub use plain::PlainLines;
+pub use plan::{print_plan, print_plan_summary, print_plan_warnings};
+pub use printer::{Printer, Verbosity};
+pub use report::{Task, print_failure, print_refusal, print_report};
+pub use rolls::{print_rolls, print_timeline};
+pub use table::Table;
+pub use text::{ago, one_line, span};

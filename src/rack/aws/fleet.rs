@@ -163,6 +163,12 @@ impl Fleet for AwsFleet {
         Ok(found.into_values().map(join).collect())
     }
 
+    async fn instances_with_key(&self, name: &str) -> Result<Vec<Instance>, PortError> {
+        let filter = Filter::builder().name("key-name").values(name).build();
+        let found = self.existing(filter).await?;
+        Ok(found.into_iter().map(instance_of).collect())
+    }
+
     async fn launch_template_keys(
         &self,
         templates: &[LaunchTemplateRef],

@@ -1,52 +1,292 @@
 //! Scenarios: a world and what goes wrong in it, and when.
 
+mod build;
+mod fault;
+mod file;
+mod others;
+mod stale;
+
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::world::World;
+use super::api::{AwsError, Input};
+use super::wire::{self, Service};
+use super::world::{self, World};
+use fault::fits;
+pub use fault::{
+    Calls, Capacity, DrainStuck, Fate, Fault, Latency, OtherCall, Signals, Span, Stale, WhichKey,
+};
+pub use file::{Expect, Rack, Scenario, ScenarioError, Service as App};
 
 /// What goes wrong, and when.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Faults {}
+pub struct Faults {
+    rules: Vec<Rule>,
+    /// When the world was handed over, from which times are counted.
+    start: Option<Timestamp>,
+    rack: String,
+    old_key: String,
+    /// The key pair made last since then.
+    new_key: Option<String>,
+    /// What others have done.
+    made: Vec<Made>,
+    history: stale::History,
+}
+
+/// A fault and how far it has come.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Rule {
+    fault: Fault,
+    /// How many calls, boots or terminations it has seen.
+    seen: u64,
+    /// When the API that it waits for first succeeded.
+    opened: Option<Timestamp>,
+}
+
+/// A call that a scenario made in another's name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made {
+    /// When.
+    pub at: Timestamp,
+    /// The API.
+    pub api: String,
+    /// The code of the refusal, if it was refused.
+    pub refused: Option<String>,
+}
 
 /// A scenario's things to come.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub enum Due {}
+pub enum Due {
+    /// The call of the rule with this number is made.
+    Call(usize),
+}
 
 /// Carries out what is due.
-pub fn on_due(_world: &mut World, due: Due) {
-    match due {}
+pub fn on_due(world: &mut World, due: Due) {
+    match due {
+        Due::Call(rule) => others::make_call(world, rule),
+    }
+}
+
+/// What happens to a call.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Verdict {
+    /// How long it takes to be heard.
+    pub(crate) delay: std::time::Duration,
+    /// What goes wrong with it.
+    pub(crate) effect: Effect,
+}
+
+/// What goes wrong with a call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Nothing.
+    #[default]
+    None,
+    /// It is refused and not carried out.
+    Refused(AwsError),
+    /// The connection is lost before it is carried out.
+    Unsent,
+    /// It is carried out and the answer is lost.
+    Lost,
+}
+
+impl Faults {
+    /// Puts faults in force from now on, for a rack that has this key.
+    fn install(world: &mut World, faults: &[Fault], rack: &str, old_key: &str) {
+        let rule = |fault: &Fault| Rule {
+            fault: fault.clone(),
+            seen: 0,
+            opened: None,
+        };
+        world.faults = Self {
+            rules: faults.iter().map(rule).collect(),
+            start: Some(world.now),
+            rack: rack.to_owned(),
+            old_key: old_key.to_owned(),
+            ..Self::default()
+        };
+        for (number, fault) in faults.iter().enumerate() {
+            if let Fault::Call(OtherCall { at: Some(at), .. }) = fault {
+                world.schedule(at.0, world::Due::Scenario(Due::Call(number)));
+            }
+        }
+    }
+
+    /// Tells whether there is nothing to decide about calls.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// Returns what others have done so far.
+    #[must_use]
+    pub fn made(&self) -> &[Made] {
+        &self.made
+    }
+
+    fn any(&self, wanted: impl Fn(&Fault) -> bool) -> bool {
+        self.rules.iter().any(|rule| wanted(&rule.fault))
+    }
+}
+
+impl Calls {
+    /// Tells whether a call at `now` is in the window.
+    fn is_open(&self, now: Timestamp, start: Option<Timestamp>, opened: Option<Timestamp>) -> bool {
+        let Some(origin) = (if self.after.is_some() { opened } else { start }) else {
+            return false;
+        };
+        let first = origin.saturating_add(self.from.0).unwrap_or(Timestamp::MAX);
+        let last = match self.lasting {
+            Some(span) => first.saturating_add(span.0).unwrap_or(Timestamp::MAX),
+            None => Timestamp::MAX,
+        };
+        first <= now && now < last
+    }
 }
 
 impl World {
+    /// Decides what happens to a call, and counts it.
+    pub(crate) fn judge_call(&mut self, service: Service, action: &str) -> Verdict {
+        let api = format!("{}:{action}", service.name());
+        let (now, start) = (self.now, self.faults.start);
+        let mut verdict = Verdict::default();
+        for rule in &mut self.faults.rules {
+            if let Fault::Latency(latency) = &rule.fault {
+                if fits(&latency.api, &api) {
+                    verdict.delay += latency.takes.0;
+                }
+                continue;
+            }
+            let (Fault::Throttle(calls)
+            | Fault::Lose(calls)
+            | Fault::Unsent(calls)
+            | Fault::Deny(calls)) = &rule.fault
+            else {
+                continue;
+            };
+            if !fits(&calls.api, &api) || !calls.is_open(now, start, rule.opened) {
+                continue;
+            }
+            rule.seen += 1;
+            if verdict.effect != Effect::None || !calls.hits(rule.seen) {
+                continue;
+            }
+            verdict.effect = match &rule.fault {
+                Fault::Throttle(_) => Effect::Refused(wire::throttled(service)),
+                Fault::Deny(_) => Effect::Refused(wire::denied(service, &self.account, action)),
+                Fault::Unsent(_) => Effect::Unsent,
+                _ => Effect::Lost,
+            };
+        }
+        verdict
+    }
+
+    /// Takes note of a call that succeeded: others may have waited for it.
+    pub(crate) fn note_success(&mut self, api: &str, input: &Input) {
+        if self.faults.is_empty() {
+            return;
+        }
+        if matches!(api, "ec2:CreateKeyPair" | "ec2:ImportKeyPair") {
+            self.faults.new_key = input.text("KeyName");
+        }
+        let now = self.now;
+        let mut set_off = Vec::new();
+        for (number, rule) in self.faults.rules.iter_mut().enumerate() {
+            let after = match &rule.fault {
+                Fault::Throttle(calls)
+                | Fault::Lose(calls)
+                | Fault::Unsent(calls)
+                | Fault::Deny(calls) => calls.after.as_deref(),
+                Fault::Call(call) => call.after.as_deref(),
+                _ => None,
+            };
+            if rule.opened.is_some() || !after.is_some_and(|after| fits(after, api)) {
+                continue;
+            }
+            rule.opened = Some(now);
+            if let Fault::Call(call) = &rule.fault {
+                set_off.push((number, call.delay.0));
+            }
+        }
+        for (number, delay) in set_off {
+            self.schedule(delay, world::Due::Scenario(Due::Call(number)));
+        }
+    }
+
     /// Decides how the boot of a new instance ends.
     ///
     /// `key_name` is the key pair that the instance was started with, and `logical_id`
     /// the group's name in its template, so a scenario can hit new instances only.
-    pub fn boot_fate(&mut self, _logical_id: &str, _key_name: Option<&str>) -> BootFate {
+    pub fn boot_fate(&mut self, logical_id: &str, key_name: Option<&str>) -> BootFate {
+        let old = key_name == Some(self.faults.old_key.as_str());
+        for rule in &mut self.faults.rules {
+            let Fault::Signals(signals) = &rule.fault else {
+                continue;
+            };
+            let group = signals
+                .group
+                .as_deref()
+                .is_none_or(|group| fits(group, logical_id));
+            let key = match signals.key {
+                WhichKey::Old => old,
+                WhichKey::New => !old,
+                WhichKey::Any => true,
+            };
+            if !group || !key {
+                continue;
+            }
+            rule.seen += 1;
+            if within(rule.seen, signals.from, signals.times) {
+                return match signals.fate {
+                    Fate::Never => BootFate::Silence,
+                    Fate::Failure => BootFate::Failure,
+                };
+            }
+        }
         BootFate::Success
     }
 
     /// Decides whether EC2 has room for one more instance; a refusal is AWS's sentence.
-    pub fn capacity_refusal(&mut self, _running: usize) -> Option<String> {
-        None
+    pub fn capacity_refusal(&mut self, running: usize) -> Option<String> {
+        let wanted = running + 1;
+        self.faults.rules.iter().find_map(|rule| match &rule.fault {
+            Fault::Capacity(Capacity { limit }) if wanted > *limit => Some(format!(
+                "You have requested more instances ({wanted}) than your current instance limit \
+                 of {limit} allows for the specified instance type. Please visit \
+                 http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this \
+                 limit. Launching EC2 instance failed."
+            )),
+            _ => None,
+        })
     }
 
     /// Tells whether the drain function that should complete a terminating hook is stuck.
     pub fn drain_is_stuck(&mut self) -> bool {
-        false
+        self.faults.rules.iter_mut().any(|rule| {
+            let Fault::DrainStuck(stuck) = &rule.fault else {
+                return false;
+            };
+            rule.seen += 1;
+            within(rule.seen, stuck.from, stuck.times)
+        })
     }
 
     /// Tells whether rolling updates wrongly replace nothing.
     #[must_use]
     pub fn rolls_replace_nothing(&self) -> bool {
-        false
+        self.faults.any(|fault| *fault == Fault::ReplaceNothing)
     }
 
     /// Tells whether events of the same second come in another order than they happened.
     #[must_use]
     pub fn events_are_shuffled(&self) -> bool {
-        false
+        self.faults.any(|fault| *fault == Fault::Shuffle)
     }
+}
+
+/// Tells whether the `seen`th is among `times` from `from` on.
+fn within(seen: u64, from: u64, times: Option<u64>) -> bool {
+    seen >= from && times.is_none_or(|times| seen - from < times)
 }
 
 /// How the boot of an instance ends.
@@ -60,3 +300,6 @@ pub enum BootFate {
     /// The boot script never signals.
     Silence,
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+//! The whole command line: global flags, the tree of commands, and the way into each.
+
+use std::ffi::OsString;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+
+use super::context::Context;
+use super::{completions, instances, rolls, sandbox, usage};
+use crate::ui::{CliError, Exit, Printer, Verbosity, print_error_json};
+
+/// Explains the exit codes at the end of `--help`.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed, and nothing is changed
+  2  the command line or a configuration file is wrong
+  3  rolled back, and the old key still works
+  4  the stack is complete, but the new key is not proven
+  5  stuck, a person must act
+  6  detached, the roll goes on
+  7  the stack is busy with another operation";
+
+/// Rolls every key of a rack without ever locking anybody out
+#[derive(Debug, Parser)]
+#[command(
+    name = "convox",
+    version,
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_long_help = EXIT_CODES,
+    max_term_width = 100
+)]
+struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct GlobalArgs {
+    /// AWS region [default: as the AWS CLI finds it]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Global options",
+        value_name = "REGION"
+    )]
+    pub(crate) region: Option<String>,
+
+    /// Profile of the AWS configuration files
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Global options",
+        value_name = "NAME"
+    )]
+    pub(crate) profile: Option<String>,
+
+    /// Send every AWS call to this address instead
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Global options",
+        value_name = "URL",
+        conflicts_with = "sandbox"
+    )]
+    pub(crate) endpoint_url: Option<String>,
+
+    /// Use the little AWS account that lives on this machine
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Global options",
+        conflicts_with = "profile"
+    )]
+    pub(crate) sandbox: bool,
+
+    /// Say only how it ended
+    #[arg(
+        short,
+        long,
+        global = true,
+        help_heading = "Global options",
+        conflicts_with = "verbose"
+    )]
+    pub(crate) quiet: bool,
+
+    /// Tell every detail
+    #[arg(short, long, global = true, help_heading = "Global options")]
+    pub(crate) verbose: bool,
+}
+
+/// What a command writes on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Output {
+    /// Lines for a person
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Manage the instances of a rack
+    #[command(subcommand)]
+    Instances(instances::Command),
+    /// Look at rolls, go on with them or undo them
+    #[command(subcommand)]
+    Rolls(rolls::Command),
+    /// Manage the little AWS account on this machine
+    #[command(subcommand)]
+    Sandbox(sandbox::Command),
+    /// Print a shell's completions
+    Completions(completions::CompletionsArgs),
+}
+
+impl Command {
+    /// Returns what stdout is for, so that an error can be written in the same language.
+    fn output(&self) -> Output {
+        match self {
+            Self::Instances(command) => command.output(),
+            Self::Rolls(command) => command.output(),
+            Self::Sandbox(_) | Self::Completions(_) => Output::Text,
+        }
+    }
+
+    fn run(self, context: &Context) -> Result<Exit, CliError> {
+        match self {
+            Self::Instances(command) => command.run(context),
+            Self::Rolls(command) => command.run(context),
+            Self::Sandbox(command) => command.run(context),
+            Self::Completions(args) => args.run(context),
+        }
+    }
+}
+
+/// Runs the command line `args`, the program's name first, and returns how it ended.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => return usage::print(&Printer::stdio(Verbosity::Normal), &error),
+    };
+    let verbosity = match (cli.global.quiet, cli.global.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (false, true) => Verbosity::Verbose,
+        (false, false) => Verbosity::Normal,
+    };
+    let printer = Printer::stdio(verbosity);
+    let output = cli.command.output();
+    let context = Context::new(printer.clone(), cli.global);
+    let result = cli.command.run(&context);
+    result.unwrap_or_else(|error| {
+        printer.error(&error);
+        if output == Output::Json {
+            print_error_json(&printer, &error);
+        }
+        error.exit()
+    })
+}
+
+/// Returns the command line as clap knows it, for completions and tests.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_makes_sense() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn summaries_are_imperative_and_have_no_period() {
+        fn walk(command: &clap::Command) {
+            for inner in command.get_subcommands() {
+                let about = inner
+                    .get_about()
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
+                assert!(!about.is_empty(), "{} has no summary", inner.get_name());
+                assert!(!about.ends_with('.'), "{}: {about}", inner.get_name());
+                for arg in inner.get_arguments().filter(|arg| !arg.is_hide_set()) {
+                    let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+                    assert!(
+                        !help.is_empty(),
+                        "{} {} has no help",
+                        inner.get_name(),
+                        arg.get_id()
+                    );
+                    assert!(
+                        !help.ends_with('.'),
+                        "{} {}",
+                        inner.get_name(),
+                        arg.get_id()
+                    );
+                }
+                walk(inner);
+            }
+        }
+        walk(&command());
+    }
+}

@@ -1,0 +1,217 @@
+//! Which rack is meant, and how it is reached: flags, then the environment, then the file.
+
+use std::sync::Arc;
+
+use super::context::{Context, Rehearsal};
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError, Environment, KeyStoreSetting, RackSettings};
+use crate::rack::Rack;
+use crate::rack::aws::{Access, Account, KeyStoreChoice, Target, Transport};
+use crate::sandbox::{DEFAULT_SPEED, PersistError, Sandbox, Scenario, ScenarioError};
+use crate::ui::CliError;
+
+const AFRESH: &str = "`convox sandbox reset` starts the account afresh";
+
+/// Finds the rack that `name` or the environment means, in the account on this machine.
+pub(super) async fn find_in_sandbox(
+    context: &Context,
+    name: Option<&str>,
+) -> Result<(Rack, Clock), CliError> {
+    let (sandbox, clock) = match context.rehearsal() {
+        Some(rehearsal) => rehearse(context, rehearsal)?,
+        None => Sandbox::open(&context.sandbox_dir()?, DEFAULT_SPEED)?,
+    };
+    let transport = Transport::InProcess(Arc::new(move |request| {
+        let sandbox = sandbox.clone();
+        Box::pin(async move { sandbox.handle(request).await })
+    }));
+    let account = Account::connect(&Access::new(transport, clock.clone())).await?;
+    let named = name.or_else(|| context.environment().get("CONVOX_RACK"));
+    let name = match named {
+        Some(name) => name.to_owned(),
+        None => only(account.stacks().racks().await?, account.region())?,
+    };
+    let settings = Config::default().resolve(Some(&name), context.environment())?;
+    let rack = account.rack(&target(settings), &context.entropy()?)?;
+    Ok((rack, clock))
+}
+
+/// Makes an account that lasts as long as the command, and lives in virtual time.
+fn rehearse(context: &Context, rehearsal: Rehearsal) -> Result<(Sandbox, Clock), CliError> {
+    let clock = Clock::starting_at(rehearsal.epoch, 1.0);
+    let mut scenario = match context.environment().get("CONVOX_TEST_SCENARIO") {
+        Some(path) => Scenario::load(path.as_ref())?,
+        None => Scenario::default(),
+    };
+    scenario.seed = rehearsal.seed;
+    Ok((Sandbox::new(&scenario, clock.clone())?, clock))
+}
+
+/// Finds the rack that `name` or the environment or the file means, in AWS.
+pub(super) async fn find_in_aws(
+    context: &Context,
+    name: Option<&str>,
+) -> Result<(Rack, Clock), CliError> {
+    let environment = context.environment();
+    let config = Config::load(environment)?;
+    let clock = Clock::system();
+    let settings = match config.resolve(name, environment) {
+        Ok(settings) => settings,
+        Err(ConfigError::NoRack { known }) if known.is_empty() => {
+            let only = the_only_rack(context, &clock).await?;
+            config.resolve(Some(&only), environment)?
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let access = access(context, Some(&settings), &clock);
+    let account = Account::connect(&access).await?;
+    let rack = account.rack(&target(settings), &context.entropy()?)?;
+    Ok((rack, clock))
+}
+
+/// Asks the account which racks it has, and takes the only one.
+async fn the_only_rack(context: &Context, clock: &Clock) -> Result<String, CliError> {
+    let account = Account::connect(&access(context, None, clock)).await?;
+    only(account.stacks().racks().await?, account.region())
+}
+
+fn only(mut racks: Vec<String>, region: &str) -> Result<String, CliError> {
+    racks.sort();
+    match racks.as_slice() {
+        [only] => Ok(only.clone()),
+        [] => Err(CliError::failed(format!("there is no rack in {region}"))
+            .hint("look at --region and --profile, name a stack with --rack, or try --sandbox")),
+        several => Err(
+            CliError::usage(format!("there are {} racks", several.len()))
+                .hint(format!("name one with --rack: {}", several.join(", "))),
+        ),
+    }
+}
+
+fn access(context: &Context, settings: Option<&RackSettings>, clock: &Clock) -> Access {
+    let (global, environment) = (context.global(), context.environment());
+    // What the file says yields to the environment, which the SDK reads by itself.
+    let unless = |variables: &[&str], value: Option<&String>| {
+        let is_set = variables.iter().any(|name| environment.get(name).is_some());
+        value.filter(|_| !is_set).cloned()
+    };
+    let region = settings.and_then(|settings| settings.region.as_ref());
+    let profile = settings.and_then(|settings| settings.profile.as_ref());
+    Access {
+        region: global
+            .region
+            .clone()
+            .or_else(|| unless(&["AWS_REGION", "AWS_DEFAULT_REGION"], region)),
+        profile: global
+            .profile
+            .clone()
+            .or_else(|| unless(&["AWS_PROFILE"], profile)),
+        endpoint_url: global.endpoint_url.clone(),
+        assume_role: settings.and_then(|settings| settings.role_arn.clone()),
+        ..Access::new(Transport::Network, clock.clone())
+    }
+}
+
+fn target(settings: RackSettings) -> Target {
+    Target {
+        name: settings.name,
+        stack: settings.stack,
+        key_parameter: settings.key_parameter,
+        key_store: match settings.key_store {
+            KeyStoreSetting::Settings => KeyStoreChoice::Settings,
+            KeyStoreSetting::S3 {
+                bucket,
+                prefix,
+                kms_key,
+            } => KeyStoreChoice::S3 {
+                bucket,
+                prefix,
+                kms_key,
+            },
+            KeyStoreSetting::Ssm { prefix, kms_key } => KeyStoreChoice::Ssm { prefix, kms_key },
+            KeyStoreSetting::Directory(path) => KeyStoreChoice::Directory(path),
+        },
+        ssh_user: settings.ssh_user,
+    }
+}
+
+impl From<PersistError> for CliError {
+    fn from(error: PersistError) -> Self {
+        match error {
+            PersistError::File { path, source } => {
+                Self::failed(format!("cannot use {}: {source}", path.display()))
+                    .hint("make it yours to read and write, or set XDG_STATE_HOME")
+            }
+            PersistError::Damaged { path, source } => {
+                Self::failed(format!("{} is damaged: {source}", path.display())).hint(AFRESH)
+            }
+            PersistError::OtherVersion { path, .. } => {
+                let message = format!("{} is of another version of convox", path.display());
+                Self::failed(message).hint(AFRESH)
+            }
+            PersistError::Scenario(error) => error.into(),
+        }
+    }
+}
+
+impl From<ScenarioError> for CliError {
+    fn from(error: ScenarioError) -> Self {
+        match error {
+            ScenarioError::Read { path, source } => {
+                Self::usage(format!("cannot read {}: {source}", path.display()))
+                    .hint("`convox sandbox scenarios` lists those that come along")
+            }
+            error => Self::usage(error.to_string())
+                .hint("the files in fixtures/scenarios show how one is written"),
+        }
+    }
+}
+
+impl From<ConfigError> for CliError {
+    fn from(error: ConfigError) -> Self {
+        Self::usage(error.to_string()).hint(error.hint())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::app::GlobalArgs;
+    use crate::ui::{Printer, Verbosity};
+
+    fn reached(variables: &[(&str, &str)], global: GlobalArgs) -> Access {
+        let (printer, _) = Printer::captured(Verbosity::Normal);
+        let environment = Environment::from_iter(variables.iter().copied());
+        let context = Context::with_environment(printer, global, environment);
+        let settings = RackSettings {
+            name: "prod".to_owned(),
+            stack: "prod".to_owned(),
+            region: Some("eu-west-1".to_owned()),
+            profile: Some("file".to_owned()),
+            role_arn: None,
+            key_parameter: "Key".to_owned(),
+            key_store: KeyStoreSetting::Settings,
+            ssh_user: "ec2-user".to_owned(),
+        };
+        access(&context, Some(&settings), &Clock::system())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn flags_beat_the_environment_which_beats_the_file() {
+        let file = reached(&[], GlobalArgs::default());
+        assert_eq!(file.region.as_deref(), Some("eu-west-1"));
+        assert_eq!(file.profile.as_deref(), Some("file"));
+        let variables = [("AWS_REGION", "us-west-2"), ("AWS_PROFILE", "env")];
+        let environment = reached(&variables, GlobalArgs::default());
+        assert_eq!(environment.region, None, "the SDK reads it");
+        assert_eq!(environment.profile, None, "the SDK reads it");
+        let flags = GlobalArgs {
+            region: Some("sa-east-1".to_owned()),
+            profile: Some("flag".to_owned()),
+            ..GlobalArgs::default()
+        };
+        let flags = reached(&variables, flags);
+        assert_eq!(flags.region.as_deref(), Some("sa-east-1"));
+        assert_eq!(flags.profile.as_deref(), Some("flag"));
+    }
+}

@@ -1,0 +1,182 @@
+//! `convox instances keyroll`: give every instance of a rack a new SSH key.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use crate::cli::app::Output;
+use crate::cli::context::Context;
+use crate::cli::reserve::ReservedFile;
+use crate::cli::session::{RackArgs, Session};
+use crate::rack::{KeyType, PortError};
+use crate::roll::{EVENT_VERSION, Outcome, Plan, Report, RollOptions};
+use crate::ui::{
+    CliError, Exit, Printer, Task, one_line, print_plan, print_plan_summary, print_plan_warnings,
+};
+
+/// Give every instance of a rack a new SSH key
+///
+/// Makes a new EC2 key pair, has CloudFormation replace the instances batch by batch, and asks
+/// every instance which key it carries. Only then does the new key become the default and the
+/// old key pair go. Whatever fails on the way, the key that an instance carries stays in the
+/// key store.
+#[derive(Debug, Args)]
+pub(crate) struct KeyrollArgs {
+    #[command(flatten)]
+    rack: RackArgs,
+
+    /// Wait for the end, which is what happens anyway
+    #[arg(short, long, conflicts_with = "detach")]
+    wait: bool,
+
+    /// Leave as soon as CloudFormation has taken the update
+    #[arg(long, conflicts_with = "plan")]
+    detach: bool,
+
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    plan: bool,
+
+    /// What to write on stdout
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Output,
+
+    /// Kind of key pair
+    #[arg(long, value_enum, default_value_t, value_name = "TYPE")]
+    key_type: KeyTypeArg,
+
+    /// Keep the old key pair
+    #[arg(long)]
+    keep_old: bool,
+
+    /// Also write the new private key to this file, which must not exist yet
+    #[arg(long, value_name = "FILE", conflicts_with = "plan")]
+    save_key: Option<PathBuf>,
+
+    /// Do not ask whether to go ahead
+    #[arg(short, long)]
+    yes: bool,
+
+    /// How long to wait for a stack that is busy, such as 90s or 15m
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = humantime::parse_duration)]
+    wait_busy: Duration,
+}
+
+/// The kinds of key pair that EC2 makes.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum KeyTypeArg {
+    /// Ed25519: short and fast
+    #[default]
+    Ed25519,
+    /// RSA, 2048 bits, for old SSH clients
+    Rsa,
+}
+
+impl From<KeyTypeArg> for KeyType {
+    fn from(arg: KeyTypeArg) -> Self {
+        match arg {
+            KeyTypeArg::Ed25519 => Self::Ed25519,
+            KeyTypeArg::Rsa => Self::Rsa,
+        }
+    }
+}
+
+impl KeyrollArgs {
+    pub(crate) fn output(&self) -> Output {
+        self.output
+    }
+
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
+        let save_to = self
+            .save_key
+            .as_deref()
+            .map(ReservedFile::create)
+            .transpose()?;
+        context.block_on(self.roll(context, save_to))
+    }
+
+    async fn roll(
+        &self,
+        context: &Context,
+        save_to: Option<ReservedFile>,
+    ) -> Result<Exit, CliError> {
+        let printer = context.printer();
+        let task = Task::roll();
+        let options = RollOptions {
+            key_type: self.key_type.into(),
+            keep_old: self.keep_old,
+        };
+        let mut session = Session::open(context, &self.rack, self.output).await?;
+        let plan = match session.engine().plan(options, self.wait_busy).await {
+            Ok(plan) => plan,
+            Err(refusal) => return Ok(session.refused(&task, &refusal)),
+        };
+        if self.plan {
+            show(printer, self.output, &plan);
+            return Ok(Exit::Done);
+        }
+        if self.must_ask(context) {
+            print_plan_summary(printer, &plan);
+            if !printer.confirm("Roll the key?") {
+                return Err(CliError::failed("not rolled, nothing is changed")
+                    .hint("`--yes` goes ahead without asking, `--plan` shows the whole plan"));
+            }
+        } else if self.output == Output::Text {
+            print_plan_warnings(printer, &plan);
+        }
+        let new_key = plan.new_key.clone();
+        let detach = self.detach;
+        let report = session
+            .heeding(async |engine| engine.run(plan, detach).await)
+            .await?;
+        let Some(report) = report else {
+            return Ok(Exit::Interrupted);
+        };
+        if let Some(file) = save_to.filter(|_| leaves_a_new_key(&report)) {
+            save(printer, &session, &new_key, file).await;
+        }
+        Ok(session.ended(&task, &report))
+    }
+
+    /// Asks only a person, and nobody about an account that is not real.
+    fn must_ask(&self, context: &Context) -> bool {
+        let real = !context.global().sandbox;
+        real && !self.yes && self.output == Output::Text && context.printer().can_ask()
+    }
+}
+
+fn show(printer: &Printer, output: Output, plan: &Plan) {
+    match output {
+        Output::Text => print_plan(printer, plan),
+        Output::Json => {
+            let line = json!({ "v": EVENT_VERSION, "type": "planned", "data": plan });
+            printer.data(&format!("{line}\n"));
+        }
+    }
+}
+
+/// Tells whether the key pair that the roll made is there to stay, or may be.
+fn leaves_a_new_key(report: &Report) -> bool {
+    matches!(
+        report.outcome,
+        Outcome::Done | Outcome::Unproven | Outcome::Detached | Outcome::Stuck
+    )
+}
+
+async fn save(printer: &Printer, session: &Session, name: &str, file: ReservedFile) {
+    let message = match session.keys().get(name).await {
+        Ok(Some(key)) => match file.fill(&key) {
+            Ok(()) => return,
+            Err(error) => format!("cannot write the private key: {error}"),
+        },
+        Ok(None) => format!("the key store has no key {name}"),
+        Err(error) => one_line(&PortError::to_string(&error)),
+    };
+    let hint = format!(
+        "the private key of {name} is in {}",
+        session.keys().describe()
+    );
+    printer.warn(&message, Some(&hint));
+}

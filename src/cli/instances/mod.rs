@@ -1,0 +1,30 @@
+//! `convox instances`.
+
+mod keyroll;
+
+use clap::Subcommand;
+
+use super::app::Output;
+use super::context::Context;
+use crate::ui::{CliError, Exit};
+
+/// Manage the instances of a rack.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Give every instance of a rack a new SSH key
+    Keyroll(keyroll::KeyrollArgs),
+}
+
+impl Command {
+    pub(crate) fn output(&self) -> Output {
+        match self {
+            Self::Keyroll(args) => args.output(),
+        }
+    }
+
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
+        match self {
+            Self::Keyroll(args) => args.run(context),
+        }
+    }
+}

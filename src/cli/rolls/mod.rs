@@ -1,0 +1,50 @@
+//! `convox rolls`.
+
+mod cancel;
+mod continue_rollback;
+mod list;
+mod resume;
+mod show;
+
+use clap::Subcommand;
+
+use super::app::Output;
+use super::context::Context;
+use crate::ui::{CliError, Exit};
+
+/// Look at rolls, go on with them or undo them.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List the rolls of a rack, the newest first
+    List(list::ListArgs),
+    /// Show what happened in a roll
+    Show(show::ShowArgs),
+    /// Go on with a roll that was left or interrupted
+    Resume(resume::ResumeArgs),
+    /// Cancel a roll, and follow CloudFormation back to the old key
+    Cancel(cancel::CancelArgs),
+    /// Go on with a rollback that is stuck
+    Continue(continue_rollback::ContinueArgs),
+}
+
+impl Command {
+    pub(crate) fn output(&self) -> Output {
+        match self {
+            Self::List(args) => args.output(),
+            Self::Show(args) => args.output(),
+            Self::Resume(args) => args.output(),
+            Self::Cancel(args) => args.output(),
+            Self::Continue(args) => args.output(),
+        }
+    }
+
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
+        match self {
+            Self::List(args) => context.block_on(args.run(context)),
+            Self::Show(args) => args.run(context),
+            Self::Resume(args) => context.block_on(args.run(context)),
+            Self::Cancel(args) => context.block_on(args.run(context)),
+            Self::Continue(args) => context.block_on(args.run(context)),
+        }
+    }
+}

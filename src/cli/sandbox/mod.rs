@@ -1,0 +1,31 @@
+//! `convox sandbox`.
+
+mod reset;
+mod scenarios;
+mod serve;
+
+use clap::Subcommand;
+
+use super::context::Context;
+use crate::ui::{CliError, Exit};
+
+/// Manage the little AWS account on this machine.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve it to any AWS client, on the loopback address only
+    Serve(serve::ServeArgs),
+    /// Start it afresh
+    Reset(reset::ResetArgs),
+    /// List the scenarios that come along
+    Scenarios(scenarios::ScenariosArgs),
+}
+
+impl Command {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
+        match self {
+            Self::Serve(args) => context.block_on(args.run(context)),
+            Self::Reset(args) => args.run(context),
+            Self::Scenarios(args) => args.run(context),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! A command's hold on one rack: the engine, its clock, and how its end is told.
+
+use std::sync::Arc;
+
+use clap::Args;
+use serde_json::json;
+
+use super::app::Output;
+use super::context::Context;
+use super::find::{find_in_aws, find_in_sandbox};
+use super::signals;
+use crate::clock::Clock;
+use crate::rack::{KeyStore, Rack};
+use crate::roll::{EVENT_VERSION, Engine, EventSink, Journals, Refusal, Report, Stop};
+use crate::ui::{
+    Bars, CliError, Exit, JsonLines, PlainLines, Printer, Task, print_failure, print_refusal,
+    print_report,
+};
+
+/// Which rack.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RackArgs {
+    /// Name of the rack [default: CONVOX_RACK, or the only one there is]
+    #[arg(
+        short,
+        long,
+        env = "CONVOX_RACK",
+        hide_env_values = true,
+        value_name = "NAME"
+    )]
+    pub(crate) rack: Option<String>,
+}
+
+/// The engine on one rack.
+pub(crate) struct Session {
+    printer: Printer,
+    output: Output,
+    engine: Engine,
+    clock: Clock,
+    keys: Arc<dyn KeyStore>,
+    stop: Stop,
+}
+
+impl Session {
+    /// Finds the rack and makes an engine whose events are drawn as `output` asks.
+    pub(crate) async fn open(
+        context: &Context,
+        rack: &RackArgs,
+        output: Output,
+    ) -> Result<Self, CliError> {
+        let (rack, clock) = find_rack(context, rack).await?;
+        let printer = context.printer().clone();
+        let journals = Journals::new(context.journals_dir()?);
+        let stop = Stop::new();
+        let keys = Arc::clone(&rack.keys);
+        let sink = renderer(context, output);
+        let entropy = context.entropy()?;
+        let engine = Engine::new(rack, clock.clone(), entropy, journals, sink, stop.clone());
+        Ok(Self {
+            printer,
+            output,
+            engine,
+            clock,
+            keys,
+            stop,
+        })
+    }
+
+    pub(crate) fn engine(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub(crate) fn keys(&self) -> &dyn KeyStore {
+        self.keys.as_ref()
+    }
+
+    /// Runs work on the engine; a first signal asks it to let go, a second returns none.
+    pub(crate) async fn heeding<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut Engine) -> T,
+    ) -> Result<Option<T>, CliError> {
+        signals::heed(&self.printer, &self.stop, work(&mut self.engine))
+            .await
+            .map_err(|error| CliError::failed(format!("cannot listen for signals: {error}")))
+    }
+
+    /// Tells how a roll ended.
+    pub(crate) fn ended(&self, task: &Task, report: &Report) -> Exit {
+        match self.output {
+            Output::Text => print_report(&self.printer, task, report),
+            Output::Json => {
+                if report.exit_code != Exit::Done.code() {
+                    print_failure(&self.printer, report);
+                }
+                Exit::from(report.outcome)
+            }
+        }
+    }
+
+    /// Tells why a roll did not begin.
+    pub(crate) fn refused(&self, task: &Task, refusal: &Refusal) -> Exit {
+        let exit = Exit::from(refusal.outcome);
+        match self.output {
+            Output::Text => print_refusal(&self.printer, task, refusal),
+            Output::Json => {
+                print_refusal(&self.printer, &Task::silent(), refusal);
+                let data = json!({
+                    "outcome": refusal.outcome,
+                    "exit_code": exit.code(),
+                    "reasons": refusal.reasons,
+                });
+                let line = json!({ "v": EVENT_VERSION, "type": "refused", "data": data });
+                self.printer.data(&format!("{line}\n"));
+            }
+        }
+        exit
+    }
+}
+
+/// Chooses how events are drawn: as data, redrawn for a person, or line by line for a log.
+fn renderer(context: &Context, output: Output) -> Box<dyn EventSink> {
+    let printer = context.printer().clone();
+    match output {
+        Output::Json => Box::new(JsonLines::new(printer)),
+        Output::Text if printer.is_watched() => Box::new(Bars::new(printer)),
+        Output::Text => Box::new(PlainLines::new(printer, context.zone())),
+    }
+}
+
+async fn find_rack(context: &Context, rack: &RackArgs) -> Result<(Rack, Clock), CliError> {
+    if context.global().sandbox {
+        return find_in_sandbox(context, rack.rack.as_deref()).await;
+    }
+    find_in_aws(context, rack.rack.as_deref()).await
+}

@@ -1,0 +1,73 @@
+//! Ctrl-C and SIGTERM: the first asks the roll to let go, the second leaves at once.
+
+use std::future::Future;
+use std::io;
+
+use crate::roll::Stop;
+use crate::ui::Printer;
+
+/// Runs `work`; a first signal makes `stop`'s request, a second drops `work` and returns none.
+pub(crate) async fn heed<T>(
+    printer: &Printer,
+    stop: &Stop,
+    work: impl Future<Output = T>,
+) -> io::Result<Option<T>> {
+    let mut signals = Signals::listen()?;
+    tokio::pin!(work);
+    tokio::select! {
+        done = &mut work => return Ok(Some(done)),
+        () = signals.next() => {}
+    }
+    stop.request();
+    printer.say("Letting go: the update goes on in AWS (once more to leave without a word)");
+    tokio::select! {
+        done = &mut work => Ok(Some(done)),
+        () = signals.next() => Ok(None),
+    }
+}
+
+/// Listens from now on, and returns what completes at the first signal.
+pub(crate) fn told() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut signals = Signals::listen()?;
+    Ok(async move { signals.next().await })
+}
+
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

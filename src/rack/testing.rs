@@ -1,0 +1,137 @@
+//! An account that answers nothing, for tests of what must work from data alone.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use super::{
+    EventPage, Fleet, Group, Instance, KeyPair, KeyPairs, KeyStore, KeyType, LaunchTemplateRef,
+    MintedKeyPair, PortError, PrivateKey, ResourceChange, Service, Services, Stack, StackResource,
+    Stacks, TemplateBody, UpdateAccepted, UpdateRequest,
+};
+
+/// Every call fails. A test that reaches it asked for more than it said.
+#[derive(Debug)]
+pub(crate) struct Unreachable;
+
+fn refuse<T>(api: &'static str) -> Result<T, PortError> {
+    Err(PortError::Unanswered {
+        api,
+        message: "there is no account in this test".to_owned(),
+    })
+}
+
+#[async_trait]
+impl Stacks for Unreachable {
+    async fn describe(&self, _: &str) -> Result<Stack, PortError> {
+        refuse("DescribeStacks")
+    }
+    async fn racks(&self) -> Result<Vec<String>, PortError> {
+        refuse("DescribeStacks")
+    }
+    async fn resources(&self, _: &str) -> Result<Vec<StackResource>, PortError> {
+        refuse("ListStackResources")
+    }
+    async fn template(&self, _: &str) -> Result<TemplateBody, PortError> {
+        refuse("GetTemplate")
+    }
+    async fn events(&self, _: &str, _: Option<String>) -> Result<EventPage, PortError> {
+        refuse("DescribeStackEvents")
+    }
+    async fn update(&self, _: &UpdateRequest) -> Result<UpdateAccepted, PortError> {
+        refuse("UpdateStack")
+    }
+    async fn preview(&self, _: &UpdateRequest) -> Result<Option<Vec<ResourceChange>>, PortError> {
+        refuse("CreateChangeSet")
+    }
+    async fn cancel_update(&self, _: &str, _: &str) -> Result<(), PortError> {
+        refuse("CancelUpdateStack")
+    }
+    async fn continue_rollback(&self, _: &str, _: &[String], _: &str) -> Result<(), PortError> {
+        refuse("ContinueUpdateRollback")
+    }
+    async fn rollback(&self, _: &str, _: &str) -> Result<(), PortError> {
+        refuse("RollbackStack")
+    }
+}
+
+#[async_trait]
+impl KeyPairs for Unreachable {
+    async fn create(
+        &self,
+        _: &str,
+        _: KeyType,
+        _: &BTreeMap<String, String>,
+    ) -> Result<MintedKeyPair, PortError> {
+        refuse("CreateKeyPair")
+    }
+    async fn delete(&self, _: &str) -> Result<(), PortError> {
+        refuse("DeleteKeyPair")
+    }
+    async fn find(&self, _: &str) -> Result<Option<KeyPair>, PortError> {
+        refuse("DescribeKeyPairs")
+    }
+    async fn tagged(&self, _: &BTreeMap<String, String>) -> Result<Vec<KeyPair>, PortError> {
+        refuse("DescribeKeyPairs")
+    }
+    async fn check_permissions(&self) -> Result<(), PortError> {
+        refuse("CreateKeyPair")
+    }
+}
+
+#[async_trait]
+impl Fleet for Unreachable {
+    async fn groups(&self, _: &[String]) -> Result<Vec<Group>, PortError> {
+        refuse("DescribeAutoScalingGroups")
+    }
+    async fn instances(&self, _: &[String], _: &[String]) -> Result<Vec<Instance>, PortError> {
+        refuse("DescribeInstances")
+    }
+    async fn instances_with_key(&self, _: &str) -> Result<Vec<Instance>, PortError> {
+        refuse("DescribeInstances")
+    }
+    async fn launch_template_keys(
+        &self,
+        _: &[LaunchTemplateRef],
+    ) -> Result<BTreeMap<LaunchTemplateRef, Option<String>>, PortError> {
+        refuse("DescribeLaunchTemplateVersions")
+    }
+    async fn launch_configuration_keys(
+        &self,
+        _: &[String],
+    ) -> Result<BTreeMap<String, Option<String>>, PortError> {
+        refuse("DescribeLaunchConfigurations")
+    }
+}
+
+#[async_trait]
+impl Services for Unreachable {
+    async fn in_cluster(&self, _: &str) -> Result<Vec<Service>, PortError> {
+        refuse("ListServices")
+    }
+}
+
+#[async_trait]
+impl KeyStore for Unreachable {
+    fn describe(&self) -> String {
+        "nowhere".to_owned()
+    }
+    async fn check(&self) -> Result<(), PortError> {
+        refuse("GetObject")
+    }
+    async fn put(&self, _: &str, _: &PrivateKey) -> Result<(), PortError> {
+        refuse("PutObject")
+    }
+    async fn get(&self, _: &str) -> Result<Option<PrivateKey>, PortError> {
+        refuse("GetObject")
+    }
+    async fn delete(&self, _: &str) -> Result<(), PortError> {
+        refuse("DeleteObject")
+    }
+    async fn current(&self) -> Result<Option<PrivateKey>, PortError> {
+        refuse("GetObject")
+    }
+    async fn promote(&self, _: &str) -> Result<(), PortError> {
+        refuse("PutObject")
+    }
+}

@@ -1,0 +1,380 @@
+//! Strings the steps together, and decides what each end means.
+
+use std::collections::BTreeSet;
+
+use super::follow::Followed;
+use super::journal::Effect;
+use super::outcome::{Outcome, Report};
+use super::plan::Step;
+use super::run::{Run, Trouble};
+use super::tracker::End;
+use super::verify::Proof;
+use crate::rack::{PortError, StatusClass};
+
+/// Where a roll starts, or goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    /// Nothing is known to be done.
+    Beginning,
+    /// The new private key is kept; the stack has not been touched.
+    Minted,
+    /// The update has been accepted.
+    Installed,
+    /// The stack is complete.
+    Complete,
+    /// The roll is on its way back.
+    Back,
+}
+
+impl Stage {
+    /// Returns the step that comes next.
+    pub(super) fn step(self) -> Step {
+        match self {
+            Self::Beginning => Step::Mint,
+            Self::Minted => Step::Install,
+            Self::Installed => Step::Watch,
+            Self::Complete => Step::Verify,
+            Self::Back => Step::Discard,
+        }
+    }
+}
+
+impl Run<'_> {
+    /// Carries the roll from `stage` to its end, and reports it.
+    pub(super) async fn drive(&mut self, stage: Stage, detach: bool) -> Report {
+        let report = self.advance(stage, detach).await;
+        self.close(report).await
+    }
+
+    async fn advance(&mut self, stage: Stage, detach: bool) -> Report {
+        if stage == Stage::Back {
+            return self.turned_back().await;
+        }
+        if let Err(trouble) = self.before_the_stack(stage).await {
+            return self.turn_back(trouble).await;
+        }
+        if detach && stage < Stage::Installed {
+            return self.detached("the stack is being updated");
+        }
+        if stage == Stage::Complete {
+            return self.prove().await;
+        }
+        match self.follow().await {
+            Followed::Ended(end) => self.after(end).await,
+            Followed::Complete => self.prove().await,
+            Followed::NeverBegan => {
+                self.turn_back(Trouble::new("CloudFormation never began the update"))
+                    .await
+            }
+            Followed::Stopped => self.detached("stopped following"),
+            Followed::Lost(why) => {
+                let mut report = self.detached(&format!("cannot follow the stack any more: {why}"));
+                report
+                    .hints
+                    .insert(0, "check the AWS credentials and the network".to_owned());
+                report
+            }
+        }
+    }
+
+    async fn before_the_stack(&mut self, stage: Stage) -> Result<(), Trouble> {
+        if stage == Stage::Beginning {
+            self.preserve().await?;
+            self.mint().await?;
+        }
+        if stage < Stage::Installed {
+            self.install().await?;
+        }
+        Ok(())
+    }
+
+    /// Takes back what was made before the stack was touched.
+    async fn turn_back(&mut self, trouble: Trouble) -> Report {
+        let mut report = self.report(trouble.outcome, trouble.message);
+        report.hints = trouble.hints;
+        if trouble.outcome == Outcome::Detached {
+            return report;
+        }
+        match self.discard().await {
+            Ok(()) => report.new_key = None,
+            Err(left) => {
+                report.hints.push(format!(
+                    "{} is left over: {}",
+                    self.plan.new_key, left.message
+                ));
+                report.hints.push(self.resume_hint());
+            }
+        }
+        report
+    }
+
+    /// Decides what the stack's end means.
+    async fn after(&mut self, end: End) -> Report {
+        match end.class {
+            StatusClass::Good => self.prove().await,
+            StatusClass::RolledBack => self.turned_back().await,
+            StatusClass::RollbackFailed => {
+                let skip: BTreeSet<&str> = end.failed.iter().map(String::as_str).collect();
+                let skip: Vec<&str> = skip.into_iter().collect();
+                let mut report = self.report(
+                    Outcome::Stuck,
+                    format!("the rollback failed ({})", end.status),
+                );
+                let roll = &self.plan.roll;
+                if !skip.is_empty() {
+                    report.message = format!(
+                        "the rollback failed ({}): {} could not go back",
+                        end.status,
+                        skip.join(", ")
+                    );
+                }
+                report.hints = vec![
+                    format!("mend the cause, then `convox rolls continue {roll}`"),
+                    format!(
+                        "or leave what fails as it is: `convox rolls continue {roll} --skip {}`",
+                        if skip.is_empty() {
+                            "RESOURCE,...".to_owned()
+                        } else {
+                            skip.join(",")
+                        }
+                    ),
+                    "both key pairs are kept until then".to_owned(),
+                ];
+                report
+            }
+            StatusClass::Failed => {
+                let mut report = self.report(
+                    Outcome::Stuck,
+                    format!(
+                        "the update failed ({}), and the stack does not roll back",
+                        end.status
+                    ),
+                );
+                report.hints = vec![
+                    format!(
+                        "roll it back with `convox rolls continue {}`",
+                        self.plan.roll
+                    ),
+                    "both key pairs are kept until then".to_owned(),
+                ];
+                report
+            }
+            StatusClass::Deleted => self.stack_deleted().await,
+            _ => {
+                let reason = end.reason.unwrap_or_default();
+                let mut report = self.report(
+                    Outcome::Stuck,
+                    format!("the stack ended in {} {reason}", end.status)
+                        .trim_end()
+                        .to_owned(),
+                );
+                report.hints = vec![
+                    "both key pairs are kept".to_owned(),
+                    format!("once the stack is at rest, {}", self.resume_hint()),
+                ];
+                report
+            }
+        }
+    }
+
+    /// After a rollback: the new key goes, the old one has never been touched.
+    async fn turned_back(&mut self) -> Report {
+        if let Err(left) = self.discard().await {
+            let mut report = self.report(
+                Outcome::Stuck,
+                format!(
+                    "rolled back, but {} cannot be discarded yet: {}",
+                    self.plan.new_key, left.message
+                ),
+            );
+            report.hints = left.hints;
+            return report;
+        }
+        // A roll that is resumed on its way back need not know of any rollback.
+        let rolled_back = self.tracker.is_rolling_back();
+        let mut report = if rolled_back {
+            self.report(
+                Outcome::RolledBack,
+                "the update was rolled back; the old key still works",
+            )
+        } else {
+            self.report(
+                Outcome::NothingChanged,
+                "the roll was taken back before the stack changed",
+            )
+        };
+        report.new_key = None;
+        report
+    }
+
+    async fn stack_deleted(&mut self) -> Report {
+        let mut report = self.report(Outcome::Stuck, "the stack was deleted during the roll");
+        report
+            .hints
+            .push("the old key pair is left as it is".to_owned());
+        match self.discard().await {
+            Ok(()) => report.new_key = None,
+            Err(left) => report
+                .hints
+                .push(format!("{}; {}", left.message, self.resume_hint())),
+        }
+        report
+    }
+
+    /// The stack is complete: asks the instances, then lets the old key go.
+    async fn prove(&mut self) -> Report {
+        match self.verify().await {
+            Ok(Proof::Proven(count)) => self.settle(count).await,
+            Ok(Proof::Unproven(holdouts)) => {
+                let mut report = self.report(
+                    Outcome::Unproven,
+                    format!(
+                        "the stack is complete, but {} do not carry the new key",
+                        count_of(holdouts.len(), "live instance")
+                    ),
+                );
+                report.holdouts = holdouts;
+                report.hints = vec![
+                    "replace them, for instance with `convox instances terminate ID`".to_owned(),
+                    format!(
+                        "then {}; until then both key pairs are kept",
+                        self.resume_hint()
+                    ),
+                ];
+                report
+            }
+            Ok(Proof::NoInstances) => {
+                let mut report = self.report(
+                    Outcome::Unproven,
+                    "the stack is complete, but it has no instance that could prove the new key",
+                );
+                report.hints = vec![
+                    format!("once it has instances, {}", self.resume_hint()),
+                    "both key pairs are kept".to_owned(),
+                ];
+                report
+            }
+            Ok(Proof::Stopped) => self.detached("stopped before the new key was proven"),
+            Err(error) => self.unfinished(Outcome::Unproven, &error),
+        }
+    }
+
+    async fn settle(&mut self, proven: usize) -> Report {
+        if let Err(trouble) = self.promote().await {
+            return self.unsettled(trouble);
+        }
+        if let Err(trouble) = self.retire().await {
+            return self.unsettled(trouble);
+        }
+        self.report(
+            Outcome::Done,
+            format!(
+                "{} carry {}",
+                count_of(proven, "instance"),
+                self.plan.new_key
+            ),
+        )
+    }
+
+    /// The new key is proven, but the end of the roll is not reached.
+    fn unsettled(&self, trouble: Trouble) -> Report {
+        let mut report = self.report(
+            Outcome::Unproven,
+            format!(
+                "every instance carries the new key, but: {}",
+                trouble.message
+            ),
+        );
+        report.hints = trouble.hints;
+        report.hints.push(self.resume_hint());
+        report
+    }
+
+    fn unfinished(&self, outcome: Outcome, error: &PortError) -> Report {
+        let mut report = self.report(outcome, error.to_string());
+        report.hints.push(self.resume_hint());
+        report
+    }
+
+    fn detached(&self, why: &str) -> Report {
+        let mut report = self.report(Outcome::Detached, format!("{why}; the roll goes on in AWS"));
+        report.hints = vec![
+            self.resume_hint(),
+            "the old key stays until the roll is finished that way".to_owned(),
+        ];
+        report
+    }
+
+    /// Cancels the update that is under way, and follows the rollback.
+    pub(super) async fn cancel(&mut self) -> Report {
+        let id = self.plan.stack_id.clone();
+        let token = format!("{}-cancel", self.plan.roll);
+        let asked = self.act(Effect::CancelUpdate, async |rack| {
+            rack.stacks.cancel_update(&id, &token).await
+        });
+        let report = match asked.await {
+            Ok(()) => self.advance(Stage::Installed, false).await,
+            // A refusal may mean that an earlier request, whose answer was lost, is at work.
+            Err(_) if self.goes_back().await => self.advance(Stage::Installed, false).await,
+            Err(trouble) => self.not_acted(trouble),
+        };
+        self.close(report).await
+    }
+
+    async fn goes_back(&mut self) -> bool {
+        let id = self.plan.stack_id.clone();
+        let stack = self
+            .patiently(async |rack| rack.stacks.describe(&id).await)
+            .await;
+        stack.is_ok_and(|stack| stack.status.class() == StatusClass::RollingBack)
+    }
+
+    /// Goes on with a rollback that failed, or rolls back an update that was left failed.
+    pub(super) async fn continue_back(&mut self, class: StatusClass, skip: &[String]) -> Report {
+        let id = self.plan.stack_id.clone();
+        // A new token each time: the same one would be taken for the same call.
+        let token = format!(
+            "{}-back-{}",
+            self.plan.roll,
+            self.clock.now().as_millisecond()
+        );
+        let asked = self.act(Effect::ContinueRollback, async |rack| match class {
+            StatusClass::Failed => rack.stacks.rollback(&id, &token).await,
+            _ => rack.stacks.continue_rollback(&id, skip, &token).await,
+        });
+        let report = match asked.await {
+            Ok(()) => {
+                self.tracker.expect_more();
+                self.advance(Stage::Installed, false).await
+            }
+            Err(trouble) => self.not_acted(trouble),
+        };
+        self.close(report).await
+    }
+
+    async fn act(
+        &mut self,
+        effect: Effect,
+        call: impl AsyncFn(&crate::rack::Rack) -> Result<(), PortError>,
+    ) -> Result<(), Trouble> {
+        self.started(effect).await?;
+        self.patiently(call).await?;
+        self.finished(effect).await?;
+        Ok(())
+    }
+
+    fn not_acted(&self, trouble: Trouble) -> Report {
+        let mut report = self.report(Outcome::Stuck, trouble.message);
+        report.hints = trouble.hints;
+        report.hints.push(self.resume_hint());
+        report
+    }
+}
+
+fn count_of(count: usize, thing: &str) -> String {
+    if count == 1 {
+        format!("1 {thing}")
+    } else {
+        format!("{count} {thing}s")
+    }
+}

@@ -1,0 +1,502 @@
+//! The door to the roll engine: plan a roll, run it, and come back to it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::drive::Stage;
+use super::event::{EVENT_VERSION, Event, EventKind, EventSink};
+use super::forward::{TAG_KEEP_OLD, TAG_RACK, TAG_REPLACES, TAG_ROLL};
+use super::journal::{Effect, Entry, Journal, JournalError, Journals, Line};
+use super::observe::observe;
+use super::outcome::{Outcome, Report};
+use super::pacing::Pacing;
+use super::plan::{Advice, Plan, RollOptions};
+use super::preflight::{self, Refusal};
+use super::run::Run;
+use super::stop::Stop;
+use super::tail::EventTail;
+use super::tracker::Tracker;
+use crate::clock::Clock;
+use crate::ids::{Entropy, RollId};
+use crate::rack::{KeyPair, KeyType, PortError, Rack, StatusClass};
+
+/// How far a machine's clock may be from AWS's when events are searched for a roll.
+const CLOCK_SLACK: SignedDuration = SignedDuration::from_mins(15);
+/// How long an update that is sent again on a resume waits for somebody else's.
+const RESUME_WAIT_BUSY: Duration = Duration::from_secs(600);
+
+/// Rolls the SSH key of one rack.
+pub struct Engine {
+    rack: Rack,
+    clock: Clock,
+    entropy: Entropy,
+    journals: Journals,
+    sink: Box<dyn EventSink>,
+    stop: Stop,
+    seq: u64,
+    wait_busy: Duration,
+}
+
+/// A roll as a list shows it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct RollSummary {
+    /// The roll.
+    pub id: RollId,
+    /// The rack.
+    pub rack: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// An outcome in words, or how far it is known to be.
+    pub state: String,
+    /// How it ended, if it did.
+    pub outcome: Option<Outcome>,
+    /// The key pair that it replaces.
+    pub old_key: Option<String>,
+    /// The key pair that it made.
+    pub new_key: String,
+    /// Whether its journal is on this machine.
+    pub local: bool,
+}
+
+/// A roll that can be taken up again.
+struct Found {
+    plan: Plan,
+    lines: Vec<Line>,
+    from_journal: bool,
+}
+
+impl Engine {
+    /// Makes an engine for `rack` that tells `sink` what happens.
+    #[must_use]
+    pub fn new(
+        rack: Rack,
+        clock: Clock,
+        entropy: Entropy,
+        journals: Journals,
+        sink: Box<dyn EventSink>,
+        stop: Stop,
+    ) -> Self {
+        let wait_busy = RESUME_WAIT_BUSY;
+        Self {
+            rack,
+            clock,
+            entropy,
+            journals,
+            sink,
+            stop,
+            seq: 0,
+            wait_busy,
+        }
+    }
+
+    /// Looks at the rack and says what a roll would do. Changes nothing that stays.
+    ///
+    /// A stack that is busy is waited for, up to `wait_busy`.
+    ///
+    /// # Errors
+    /// Why a roll is refused, with the way out.
+    pub async fn plan(
+        &mut self,
+        options: RollOptions,
+        wait_busy: Duration,
+    ) -> Result<Plan, Refusal> {
+        self.wait_busy = wait_busy;
+        let roll = RollId::generate(self.clock.now(), &self.entropy);
+        self.wait_until_at_rest(&roll, wait_busy).await?;
+        let observed = observe(&self.rack, &roll).await?;
+        preflight::plan(&self.rack, roll, options, &observed)
+    }
+
+    /// Carries out a plan and reports how it ended.
+    ///
+    /// With `detach` it stops following as soon as the update is accepted.
+    pub async fn run(&mut self, plan: Plan, detach: bool) -> Report {
+        let now = self.clock.now();
+        let journal = match self.journals.create(&plan.roll) {
+            Ok(journal) => journal,
+            Err(error) => return self.not_begun(&plan, &error),
+        };
+        let mut run = self.prepare(plan.clone(), journal, now, false);
+        if let Err(error) = run.record(Entry::Opened(Box::new(plan.clone()))).await {
+            drop(run);
+            return self.not_begun(&plan, &error);
+        }
+        run.emit(EventKind::Planned(Box::new(plan)));
+        run.drive(Stage::Beginning, detach).await
+    }
+
+    /// Takes up a roll that was left, on this machine or any other, and carries it to its end.
+    ///
+    /// # Errors
+    /// When no such roll is known, or another process is at work on it.
+    pub async fn resume(&mut self, id: &RollId) -> Result<Report, Refusal> {
+        let found = self.find(id).await?;
+        if let Some(report) = ended(&found.lines) {
+            self.emit(id, EventKind::Finished(report.clone()));
+            return Ok(report);
+        }
+        let mut run = self.take_up(&found).await?;
+        let stage = run.stage(&found.lines).await?;
+        run.emit(EventKind::Resumed {
+            from_journal: found.from_journal,
+            step: stage.step(),
+        });
+        Ok(run.drive(stage, false).await)
+    }
+
+    /// Cancels the update of a roll and follows the rollback.
+    ///
+    /// # Errors
+    /// When no such roll is known, or its update is not under way.
+    pub async fn cancel(&mut self, id: &RollId) -> Result<Report, Refusal> {
+        let found = self.find(id).await?;
+        let stack = self.rack.stacks.describe(&found.plan.stack_id).await?;
+        if stack.status.0 != "UPDATE_IN_PROGRESS" {
+            return Err(Refusal::nothing_changed(Advice {
+                code: "not-under-way".to_owned(),
+                message: format!(
+                    "the stack is {}: there is no update to cancel",
+                    stack.status
+                ),
+                hint: format!("see where the roll is with `convox rolls show {id}`"),
+            }));
+        }
+        match self.take_up(&found).await {
+            Ok(mut run) => Ok(run.cancel().await),
+            Err(refusal) if refusal.is_held() => self.cancel_for_another(&found.plan).await,
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Goes on with a rollback that failed, leaving the resources of `skip` as they are, or
+    /// rolls back an update that failed with rollback disabled.
+    ///
+    /// # Errors
+    /// When no such roll is known, or its stack is in no such state.
+    pub async fn continue_rollback(
+        &mut self,
+        id: &RollId,
+        skip: &[String],
+    ) -> Result<Report, Refusal> {
+        let found = self.find(id).await?;
+        let stack = self.rack.stacks.describe(&found.plan.stack_id).await?;
+        let class = stack.status.class();
+        if !matches!(class, StatusClass::RollbackFailed | StatusClass::Failed) {
+            return Err(Refusal::nothing_changed(Advice {
+                code: "not-stuck".to_owned(),
+                message: format!(
+                    "the stack is {}: there is no rollback to go on with",
+                    stack.status
+                ),
+                hint: format!("see where the roll is with `convox rolls show {id}`"),
+            }));
+        }
+        let mut run = self.take_up(&found).await?;
+        // What has happened so far, so that an old end is not taken for the new one.
+        run.read_events().await?;
+        Ok(run.continue_back(class, skip).await)
+    }
+
+    /// Lists the rolls that this machine or the rack's key pairs know of, oldest first.
+    ///
+    /// # Errors
+    /// When neither can be read.
+    pub async fn rolls(&mut self) -> Result<Vec<RollSummary>, Refusal> {
+        let mut rolls = BTreeMap::new();
+        let tags = BTreeMap::from([(TAG_RACK.to_owned(), self.rack.name.clone())]);
+        for pair in self.rack.key_pairs.tagged(&tags).await? {
+            let id = pair
+                .tags
+                .get(TAG_ROLL)
+                .and_then(|id| id.parse::<RollId>().ok());
+            if let Some(id) = id {
+                rolls.insert(id.clone(), summary_of_pair(id, &self.rack.name, &pair));
+            }
+        }
+        for id in self.journals.rolls()? {
+            let lines = self.journals.read(&id)?.unwrap_or_default();
+            rolls.extend(summary_of_journal(&lines).map(|summary| (id, summary)));
+        }
+        Ok(rolls.into_values().collect())
+    }
+
+    /// Returns the events of a roll that this machine has seen.
+    ///
+    /// # Errors
+    /// When this machine has no journal of that roll.
+    pub fn timeline(&self, id: &RollId) -> Result<Vec<Event>, Refusal> {
+        match self.journals.events(id)? {
+            Some(events) => Ok(events),
+            None => Err(unknown(id)),
+        }
+    }
+
+    fn emit(&mut self, roll: &RollId, kind: EventKind) {
+        self.seq += 1;
+        let at = self.clock.now();
+        let event = Event {
+            v: EVENT_VERSION,
+            seq: self.seq,
+            at,
+            roll: roll.clone(),
+            kind,
+        };
+        self.sink.event(&event);
+    }
+
+    async fn wait_until_at_rest(
+        &mut self,
+        roll: &RollId,
+        wait_busy: Duration,
+    ) -> Result<(), Refusal> {
+        let began = self.clock.now();
+        let mut wait = Duration::from_secs(2);
+        loop {
+            let stack = match self.rack.stacks.describe(&self.rack.stack).await {
+                Ok(stack) => stack,
+                Err(PortError::NotFound { .. }) => return Err(self.no_such_stack().await),
+                Err(error) => return Err(error.into()),
+            };
+            if !stack.status.is_busy() {
+                return Ok(());
+            }
+            let passed = Duration::try_from(self.clock.now().duration_since(began));
+            if passed.unwrap_or_default() + wait > wait_busy || self.stop.is_requested() {
+                return Err(Refusal::busy(&stack.status));
+            }
+            let retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+            self.emit(
+                roll,
+                EventKind::Busy {
+                    status: stack.status.to_string(),
+                    retry_in_ms,
+                },
+            );
+            tokio::select! {
+                () = self.clock.sleep(wait) => {}
+                () = self.stop.requested() => {}
+            }
+            wait = (wait * 2).min(Duration::from_secs(15));
+        }
+    }
+
+    async fn no_such_stack(&self) -> Refusal {
+        let known = self.rack.stacks.racks().await.unwrap_or_default();
+        preflight::no_such_stack(&self.rack.stack, &known)
+    }
+
+    fn prepare(
+        &mut self,
+        plan: Plan,
+        journal: Journal,
+        since: Timestamp,
+        resumed: bool,
+    ) -> Run<'_> {
+        let groups = plan
+            .groups
+            .iter()
+            .map(|group| (group.logical_id.clone(), group.instances));
+        let tracker = Tracker::new(&plan.stack_id, plan.roll.as_str(), groups);
+        Run {
+            rack: self.rack.clone(),
+            clock: &self.clock,
+            stop: &self.stop,
+            sink: self.sink.as_mut(),
+            seq: &mut self.seq,
+            journal,
+            tail: EventTail::new(&plan.stack_id, since),
+            tracker: if resumed { tracker.strictly() } else { tracker },
+            pacing: Pacing::new(self.clock.now()),
+            plan,
+            resumed,
+            wait_busy: self.wait_busy,
+        }
+    }
+
+    /// Finds a roll by its journal here, or else by the tags of its key pair.
+    async fn find(&self, id: &RollId) -> Result<Found, Refusal> {
+        if let Some(lines) = self.journals.read(id)? {
+            let plan = lines.iter().find_map(|line| match &line.entry {
+                Entry::Opened(plan) => Some(plan.as_ref().clone()),
+                _ => None,
+            });
+            if let Some(plan) = plan {
+                return Ok(Found {
+                    plan,
+                    lines,
+                    from_journal: true,
+                });
+            }
+        }
+        let tags = BTreeMap::from([(TAG_ROLL.to_owned(), id.to_string())]);
+        let Some(pair) = self.rack.key_pairs.tagged(&tags).await?.into_iter().next() else {
+            return Err(unknown(id));
+        };
+        let observed = observe(&self.rack, id).await?;
+        let old_key = pair.tags.get(TAG_REPLACES).cloned();
+        let options = RollOptions {
+            key_type: KeyType::Ed25519,
+            keep_old: pair.tags.contains_key(TAG_KEEP_OLD),
+        };
+        let mut plan = preflight::draft(&self.rack, id.clone(), options, &observed);
+        plan.old_key = old_key;
+        plan.new_key = pair.name;
+        Ok(Found {
+            plan,
+            lines: Vec::new(),
+            from_journal: false,
+        })
+    }
+
+    async fn take_up(&mut self, found: &Found) -> Result<Run<'_>, Refusal> {
+        let id = &found.plan.roll;
+        let journal = self.journals.reopen(id)?;
+        let since = id
+            .made_at()
+            .saturating_sub(CLOCK_SLACK)
+            .unwrap_or(Timestamp::MIN);
+        let mut run = self.prepare(found.plan.clone(), journal, since, true);
+        if !found.from_journal {
+            run.record(Entry::Opened(Box::new(found.plan.clone())))
+                .await?;
+        }
+        Ok(run)
+    }
+
+    /// Another convox holds the journal: it will see the rollback; we only ask for it.
+    async fn cancel_for_another(&self, plan: &Plan) -> Result<Report, Refusal> {
+        let token = format!("{}-cancel", plan.roll);
+        self.rack
+            .stacks
+            .cancel_update(&plan.stack_id, &token)
+            .await?;
+        Ok(Report {
+            outcome: Outcome::Detached,
+            exit_code: Outcome::Detached.exit_code(),
+            message: "the update is cancelled; the convox that follows it sees the rollback"
+                .to_owned(),
+            hints: vec![format!("see it with `convox rolls show {}`", plan.roll)],
+            old_key: plan.old_key.clone(),
+            new_key: Some(plan.new_key.clone()),
+            first_failure: None,
+            holdouts: Vec::new(),
+        })
+    }
+
+    fn not_begun(&mut self, plan: &Plan, error: &JournalError) -> Report {
+        let report = Report {
+            outcome: Outcome::NothingChanged,
+            exit_code: Outcome::NothingChanged.exit_code(),
+            message: error.to_string(),
+            hints: vec![
+                "a roll must be able to write its journal: make room or set XDG_STATE_HOME"
+                    .to_owned(),
+            ],
+            old_key: plan.old_key.clone(),
+            new_key: None,
+            first_failure: None,
+            holdouts: Vec::new(),
+        };
+        self.emit(&plan.roll, EventKind::Finished(report.clone()));
+        report
+    }
+}
+
+impl Run<'_> {
+    /// Finds out where a roll that was left goes on: by what its journal says, and where the
+    /// journal cannot know, by what the account shows.
+    async fn stage(&mut self, lines: &[Line]) -> Result<Stage, Refusal> {
+        // Best effort: with no evidence in the events the stack itself is asked below.
+        let read = self.read_events().await;
+        let said = |wanted: &Entry| lines.iter().any(|line| line.entry == *wanted);
+        if said(&Entry::TurnedBack) {
+            return Ok(Stage::Back);
+        }
+        if said(&Entry::Finished(Effect::UpdateStack)) || self.tracker.has_started() {
+            return Ok(Stage::Installed);
+        }
+        read?;
+        let id = self.plan.stack_id.clone();
+        let stack = self
+            .patiently(async |rack| rack.stacks.describe(&id).await)
+            .await?;
+        if stack.parameter(&self.plan.key_parameter) == Some(self.plan.new_key.as_str()) {
+            let complete = stack.status.class() == StatusClass::Good;
+            return Ok(if complete {
+                Stage::Complete
+            } else {
+                Stage::Installed
+            });
+        }
+        let name = self.plan.new_key.clone();
+        let stored = self
+            .patiently(async |rack| rack.keys.get(&name).await)
+            .await?;
+        let pair = self
+            .patiently(async |rack| rack.key_pairs.find(&name).await)
+            .await?;
+        Ok(if stored.is_some() && pair.is_some() {
+            Stage::Minted
+        } else {
+            Stage::Beginning
+        })
+    }
+}
+
+/// Returns the report of a roll that has ended and left nothing to do.
+fn ended(lines: &[Line]) -> Option<Report> {
+    let Entry::Closed(report) = &lines.last()?.entry else {
+        return None;
+    };
+    let over = match report.outcome {
+        Outcome::Done | Outcome::RolledBack => true,
+        Outcome::NothingChanged | Outcome::Busy => report.new_key.is_none(),
+        Outcome::Unproven | Outcome::Stuck | Outcome::Detached => false,
+    };
+    over.then(|| report.clone())
+}
+
+fn unknown(id: &RollId) -> Refusal {
+    Refusal::nothing_changed(Advice {
+        code: "no-such-roll".to_owned(),
+        message: format!("no roll {id} is known, here or by the rack's key pairs"),
+        hint: "list the rolls with `convox rolls list`".to_owned(),
+    })
+}
+
+fn summary_of_pair(id: RollId, rack: &str, pair: &KeyPair) -> RollSummary {
+    RollSummary {
+        rack: rack.to_owned(),
+        started_at: pair.created_at.unwrap_or_else(|| id.made_at()),
+        state: "known by its key pair".to_owned(),
+        outcome: None,
+        old_key: pair.tags.get(TAG_REPLACES).cloned(),
+        new_key: pair.name.clone(),
+        local: false,
+        id,
+    }
+}
+
+fn summary_of_journal(lines: &[Line]) -> Option<RollSummary> {
+    let (first, plan) = lines.iter().find_map(|line| match &line.entry {
+        Entry::Opened(plan) => Some((line, plan)),
+        _ => None,
+    })?;
+    let (state, outcome) = match &lines.last()?.entry {
+        Entry::Closed(report) => (report.message.clone(), Some(report.outcome)),
+        Entry::TurnedBack => ("on its way back".to_owned(), None),
+        _ => ("under way or interrupted".to_owned(), None),
+    };
+    Some(RollSummary {
+        id: plan.roll.clone(),
+        rack: plan.rack.clone(),
+        started_at: first.at,
+        state,
+        outcome,
+        old_key: plan.old_key.clone(),
+        new_key: plan.new_key.clone(),
+        local: true,
+    })
+}

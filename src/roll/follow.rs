@@ -1,0 +1,135 @@
+//! Follows the stack from the update to its end, forward or back.
+
+use std::time::Duration;
+
+use super::event::EventKind;
+use super::pacing::Expectation;
+use super::plan::Step;
+use super::run::Run;
+use super::tracker::End;
+use crate::rack::{PortError, StatusClass};
+
+/// How long an update may show no event of its own before the stack itself is asked.
+const SILENCE: Duration = Duration::from_secs(60);
+/// Reads refused in a row, for reasons that waiting does not mend, before we stop following.
+const REFUSALS: u32 = 20;
+
+/// How following a stack ended.
+#[derive(Debug, PartialEq)]
+pub(super) enum Followed {
+    /// The stack came to an end, as its events tell it.
+    Ended(End),
+    /// The stack names the new key and is at rest, although no event said so.
+    Complete,
+    /// The stack is at rest without the new key, and no event of our update exists.
+    NeverBegan,
+    /// Somebody asked to stop following.
+    Stopped,
+    /// We cannot follow any more; the roll goes on without us.
+    Lost(String),
+}
+
+impl Run<'_> {
+    /// Follows the update until the stack comes to rest.
+    pub(super) async fn follow(&mut self) -> Followed {
+        self.begin(Step::Watch);
+        let began = self.clock.now();
+        let mut refusals = 0;
+        loop {
+            let wait = match self.read_events().await {
+                Ok(()) => {
+                    refusals = 0;
+                    if let Some(end) = self.tracker.end() {
+                        return Followed::Ended(end.clone());
+                    }
+                    let passed = self.clock.now().duration_since(began);
+                    if !self.tracker.has_started()
+                        && Duration::try_from(passed).unwrap_or_default() >= SILENCE
+                        && let Some(followed) = self.ask_the_stack().await
+                    {
+                        return followed;
+                    }
+                    self.pacing
+                        .after_success(self.clock.now(), self.expectation())
+                }
+                Err(error) if error.is_transient() => {
+                    let wait = self.pacing.after_failure(self.clock.now());
+                    self.tell_of_retry(&error, wait);
+                    wait
+                }
+                Err(error @ (PortError::Credentials { .. } | PortError::Denied { .. })) => {
+                    return Followed::Lost(error.to_string());
+                }
+                Err(error) => {
+                    refusals += 1;
+                    if refusals >= REFUSALS {
+                        return Followed::Lost(error.to_string());
+                    }
+                    let wait = self.pacing.after_failure(self.clock.now());
+                    self.tell_of_retry(&error, wait);
+                    wait
+                }
+            };
+            if !self.pause(wait).await {
+                return Followed::Stopped;
+            }
+        }
+    }
+
+    fn expectation(&self) -> Expectation {
+        if self.tracker.end_is_near() {
+            Expectation::EndIsNear
+        } else if self.tracker.is_replacing() {
+            Expectation::Replacing
+        } else {
+            Expectation::Working
+        }
+    }
+
+    /// Reads what is new and passes it on.
+    pub(super) async fn read_events(&mut self) -> Result<(), PortError> {
+        let stacks = self.rack.stacks.clone();
+        for event in self.tail.poll(stacks.as_ref()).await?.events {
+            let deleting = event.is_about_the_stack() && event.status == "DELETE_IN_PROGRESS";
+            let noticed = self.tracker.observe(&event);
+            if !noticed.ours {
+                continue;
+            }
+            self.emit(EventKind::Stack(event));
+            if deleting {
+                self.warn("somebody is deleting the stack");
+            }
+            if noticed.rollback {
+                let cause = self.tracker.first_failure().cloned();
+                self.emit(EventKind::RollbackDetected { cause });
+            }
+            if noticed.progress {
+                let progress = self.tracker.progress(self.clock.now());
+                self.emit(EventKind::Progress(progress));
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the stack itself, when its events are silent. `None`: it is too early to tell.
+    ///
+    /// DescribeStacks may be behind, so an end is believed only together with the parameter.
+    async fn ask_the_stack(&mut self) -> Option<Followed> {
+        let stack = match self.rack.stacks.describe(&self.plan.stack_id).await {
+            Ok(stack) => stack,
+            Err(PortError::NotFound { what }) => {
+                return Some(Followed::Lost(format!("{what} does not exist any more")));
+            }
+            Err(_) => return None,
+        };
+        if stack.status.is_busy() {
+            return None;
+        }
+        let named = stack.parameter(&self.plan.key_parameter) == Some(self.plan.new_key.as_str());
+        match (stack.status.class(), named) {
+            (StatusClass::Good, true) => Some(Followed::Complete),
+            (_, true) => None,
+            (_, false) => Some(Followed::NeverBegan),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Refuses plans that would be unsafe, whoever made them.
+
+use super::plan::{Plan, Step};
+
+/// Lists what is unsafe about a plan; an empty list means that it may be carried out.
+///
+/// A second pair of eyes on the planner: the order of the steps is what keeps people from
+/// being locked out, so it is checked apart from the code that makes it.
+pub(super) fn lint(plan: &Plan) -> Vec<String> {
+    let mut faults = Vec::new();
+    let place = |step: Step| plan.steps.iter().position(|planned| planned.step == step);
+    let mut before = |earlier: Step, later: Step, why: &str| {
+        if let Some(later_place) = place(later)
+            && place(earlier).is_none_or(|earlier_place| earlier_place >= later_place)
+        {
+            faults.push(format!("{earlier} must come before {later}: {why}"));
+        }
+    };
+    before(
+        Step::Mint,
+        Step::Install,
+        "the private key must be kept before the stack names it",
+    );
+    before(
+        Step::Watch,
+        Step::Verify,
+        "instances are asked once the stack is at rest",
+    );
+    before(
+        Step::Verify,
+        Step::Promote,
+        "only a proven key becomes the default one",
+    );
+    before(
+        Step::Verify,
+        Step::Retire,
+        "the old key goes only once the new one is proven",
+    );
+    before(
+        Step::Promote,
+        Step::Retire,
+        "the default key must never be a deleted one",
+    );
+    if plan.old_key.is_some() {
+        before(
+            Step::Preserve,
+            Step::Promote,
+            "promoting overwrites the classic setting",
+        );
+    }
+    if plan.old_key.as_deref() == Some(plan.new_key.as_str()) {
+        faults.push("the new key has the old key's name".to_owned());
+    }
+    for step in [Step::Mint, Step::Install] {
+        let has_undo = plan
+            .steps
+            .iter()
+            .any(|planned| planned.step == step && planned.undo.is_some());
+        if !has_undo {
+            faults.push(format!("{step} has no way back"));
+        }
+    }
+    faults
+}

@@ -1,0 +1,523 @@
+//! From what was observed to a plan, or to the reasons why there is none. Pure.
+
+use strsim::normalized_damerau_levenshtein;
+
+use super::journal::JournalError;
+use super::lint::lint;
+use super::observe::{Observed, ObservedGroup, ObservedPolicy};
+use super::outcome::Outcome;
+use super::plan::{Advice, GroupPlan, Plan, PlannedStep, RollOptions, RollPolicy, Step};
+use crate::ids::RollId;
+use crate::rack::{PortError, Rack, StackStatus, StatusClass};
+use crate::template::TemplateError;
+
+/// Why a roll does not begin, or cannot be found. Nothing was changed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{}", reasons.iter().map(|reason| reason.message.as_str()).collect::<Vec<_>>().join("; "))]
+pub struct Refusal {
+    /// `NothingChanged`, or `Busy` when it is only a matter of time.
+    pub outcome: Outcome,
+    /// The reasons, each with its way out.
+    pub reasons: Vec<Advice>,
+}
+
+impl Refusal {
+    pub(super) fn nothing_changed(reason: Advice) -> Self {
+        Self {
+            outcome: Outcome::NothingChanged,
+            reasons: vec![reason],
+        }
+    }
+
+    pub(super) fn busy(status: &StackStatus) -> Self {
+        let reason = advice(
+            "stack-busy",
+            format!("the stack is {status}: another operation is under way"),
+            "wait longer with `--wait-busy 30m`, or try again when it is over",
+        );
+        Self {
+            outcome: Outcome::Busy,
+            reasons: vec![reason],
+        }
+    }
+
+    pub(super) fn template(error: &TemplateError) -> Self {
+        Self::nothing_changed(advice(
+            "template",
+            format!("cannot read the stack's template: {error}"),
+            "check the stack in the CloudFormation console",
+        ))
+    }
+
+    /// Tells whether another process is at work on the roll.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.reasons.iter().any(|reason| reason.code == "held")
+    }
+}
+
+impl From<PortError> for Refusal {
+    fn from(error: PortError) -> Self {
+        let (code, hint) = match &error {
+            PortError::Credentials { .. } => (
+                "credentials",
+                "sign in again, for instance with `aws sso login`".to_owned(),
+            ),
+            PortError::Denied { action, .. } => {
+                ("permission", format!("ask for the IAM permission {action}"))
+            }
+            PortError::Throttled { .. } | PortError::Unanswered { .. } => {
+                ("no-answer", "try again in a minute".to_owned())
+            }
+            PortError::KeyStore { .. } => (
+                "key-store",
+                "choose another with `key_store` in config.yaml".to_owned(),
+            ),
+            _ => (
+                "aws",
+                "nothing was changed; mend the cause and try again".to_owned(),
+            ),
+        };
+        Self::nothing_changed(advice(code, error.to_string(), hint))
+    }
+}
+
+impl From<JournalError> for Refusal {
+    fn from(error: JournalError) -> Self {
+        let (code, hint) = match &error {
+            JournalError::Held(_) => ("held", "let it finish, or stop it with Ctrl-C first"),
+            JournalError::Line { .. } => (
+                "journal",
+                "move the file away; the rack's key pairs are enough to resume",
+            ),
+            JournalError::Io { .. } => ("journal", "make room, or set XDG_STATE_HOME"),
+        };
+        Self::nothing_changed(advice(code, error.to_string(), hint))
+    }
+}
+
+fn advice(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Advice {
+    Advice {
+        code: code.to_owned(),
+        message: message.into(),
+        hint: hint.into(),
+    }
+}
+
+/// Refuses a stack that does not exist, with the names that are nearest to it.
+pub(super) fn no_such_stack(name: &str, known: &[String]) -> Refusal {
+    let mut near: Vec<_> = known
+        .iter()
+        .map(|other| (normalized_damerau_levenshtein(name, other), other))
+        .filter(|(likeness, _)| *likeness > 0.4)
+        .collect();
+    near.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let near: Vec<&str> = near
+        .into_iter()
+        .take(3)
+        .map(|(_, other)| other.as_str())
+        .collect();
+    let hint = if !near.is_empty() {
+        format!("did you mean {}?", near.join(" or "))
+    } else if known.is_empty() {
+        "no rack is visible here: check the region, the profile and the account".to_owned()
+    } else {
+        format!("racks here: {}", known.join(", "))
+    };
+    Refusal::nothing_changed(advice(
+        "no-such-stack",
+        format!("there is no stack {name}"),
+        hint,
+    ))
+}
+
+/// Makes the plan of a roll.
+///
+/// # Errors
+/// All reasons against it that were found, not only the first.
+pub(super) fn plan(
+    rack: &Rack,
+    roll: RollId,
+    options: RollOptions,
+    observed: &Observed,
+) -> Result<Plan, Refusal> {
+    if observed.stack.status.is_busy() {
+        return Err(Refusal::busy(&observed.stack.status));
+    }
+    let reasons = refusals(rack, observed);
+    if !reasons.is_empty() {
+        return Err(Refusal {
+            outcome: Outcome::NothingChanged,
+            reasons,
+        });
+    }
+    let plan = draft(rack, roll, options, observed);
+    let faults = lint(&plan);
+    if !faults.is_empty() {
+        let reasons = faults
+            .into_iter()
+            .map(|fault| {
+                advice(
+                    "unsafe-plan",
+                    fault,
+                    "this is a fault of convox: please report it",
+                )
+            })
+            .collect();
+        return Err(Refusal {
+            outcome: Outcome::NothingChanged,
+            reasons,
+        });
+    }
+    Ok(plan)
+}
+
+/// Makes a plan without asking whether it may be carried out.
+pub(super) fn draft(rack: &Rack, roll: RollId, options: RollOptions, observed: &Observed) -> Plan {
+    let mut plan = Plan::bare(rack, roll, options, &observed.stack.id);
+    plan.old_key = observed
+        .stack
+        .parameter(&rack.key_parameter)
+        .filter(|key| !key.is_empty())
+        .map(str::to_owned);
+    plan.groups = observed.groups.iter().filter_map(group_plan).collect();
+    plan.spot_fleets.clone_from(&observed.spot_fleets);
+    plan.changes.clone_from(&observed.changes);
+    plan.warnings = warnings(rack, observed);
+    plan.steps = steps(&plan);
+    plan
+}
+
+impl Plan {
+    /// Makes a plan that knows only what it is for.
+    pub(super) fn bare(rack: &Rack, roll: RollId, options: RollOptions, stack_id: &str) -> Self {
+        Self {
+            new_key: format!("{}-keypair-{roll}", rack.name),
+            roll,
+            rack: rack.name.clone(),
+            stack_id: stack_id.to_owned(),
+            key_parameter: rack.key_parameter.clone(),
+            old_key: None,
+            options,
+            key_store: rack.keys.describe(),
+            groups: Vec::new(),
+            spot_fleets: Vec::new(),
+            steps: Vec::new(),
+            changes: None,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+fn group_plan(observed: &ObservedGroup) -> Option<GroupPlan> {
+    let group = observed.group.as_ref()?;
+    let policy = match &observed.policy {
+        ObservedPolicy::Rolling {
+            batch,
+            min_in_service,
+            pause_secs,
+            wait_on_signals,
+        } => RollPolicy::RollingUpdate {
+            batch: *batch,
+            min_in_service: *min_in_service,
+            pause_secs: *pause_secs,
+            wait_on_signals: *wait_on_signals,
+        },
+        ObservedPolicy::Refresh {
+            min_healthy_percent,
+            ..
+        } => RollPolicy::InstanceRefresh {
+            min_healthy_percent: *min_healthy_percent,
+        },
+        ObservedPolicy::Replacing => RollPolicy::Replacing,
+        ObservedPolicy::Nested => RollPolicy::Nested,
+        ObservedPolicy::None => return None,
+    };
+    Some(GroupPlan {
+        logical_id: observed.logical_id.clone(),
+        name: observed.name.clone(),
+        policy,
+        instances: u32::try_from(group.members.len()).unwrap_or(u32::MAX),
+        min: group.min,
+        max: group.max,
+    })
+}
+
+fn refusals(rack: &Rack, observed: &Observed) -> Vec<Advice> {
+    let mut reasons = Vec::new();
+    let stack = &observed.stack;
+    match stack.status.class() {
+        StatusClass::RollbackFailed => reasons.push(advice(
+            "rollback-failed",
+            format!("the stack is {}: its last rollback failed", stack.status),
+            "get it out first: `convox rolls list` shows the roll, `convox rolls continue ID` goes on",
+        )),
+        StatusClass::Failed => reasons.push(advice(
+            "update-failed",
+            format!("the stack is {}: its last update failed and was left so", stack.status),
+            "roll it back first: `convox rolls continue ID`, or `aws cloudformation rollback-stack`",
+        )),
+        StatusClass::Deleting | StatusClass::Deleted | StatusClass::Unusable => {
+            reasons.push(advice(
+                "stack-unusable",
+                format!("the stack is {}: no update can start from there", stack.status),
+                "check the stack in the CloudFormation console",
+            ));
+        }
+        _ => {}
+    }
+    let parameter = &rack.key_parameter;
+    if !observed.declared.contains_key(parameter) {
+        let names = observed.declared.keys().map(String::as_str);
+        let near = names
+            .filter(|name| normalized_damerau_levenshtein(name, parameter) > 0.5)
+            .chain(observed.declared.iter().filter_map(|(name, declared)| {
+                declared.kind.contains("KeyPair").then_some(name.as_str())
+            }));
+        let near: Vec<&str> = near.take(3).collect();
+        reasons.push(advice(
+            "no-key-parameter",
+            format!(
+                "the template of {} has no parameter {parameter}",
+                stack.name
+            ),
+            if near.is_empty() {
+                "name the right one with `key_parameter` in config.yaml".to_owned()
+            } else {
+                format!(
+                    "did you mean {}? Set `key_parameter` in config.yaml",
+                    near.join(" or ")
+                )
+            },
+        ));
+    }
+    if stack.deployment_mode.as_deref() == Some("EXPRESS") {
+        reasons.push(advice(
+            "express-mode",
+            "the stack is deployed in EXPRESS mode, where complete does not mean replaced",
+            "set the stack's deployment mode to STANDARD",
+        ));
+    }
+    if observed.groups.is_empty() && observed.spot_fleets.is_empty() {
+        reasons.push(advice(
+            "no-groups",
+            format!(
+                "parameter {parameter} of {} reaches no Auto Scaling group or spot fleet: there is \
+                 nothing to roll",
+                stack.name
+            ),
+            "check the name of the stack, and `key_parameter` in config.yaml",
+        ));
+    }
+    for group in &observed.groups {
+        reasons.extend(group_refusals(group));
+    }
+    if let Err(error) = &observed.permissions {
+        reasons.extend(Refusal::from(error.clone()).reasons);
+    }
+    if let Err(error) = &observed.key_store {
+        reasons.extend(Refusal::from(error.clone()).reasons);
+    }
+    reasons
+}
+
+fn group_refusals(observed: &ObservedGroup) -> Vec<Advice> {
+    let mut reasons = Vec::new();
+    let id = &observed.logical_id;
+    match &observed.policy {
+        ObservedPolicy::None => reasons.push(advice(
+            "no-update-policy",
+            format!("group {id} has no rolling UpdatePolicy: its instances would keep the old key"),
+            "give the group an AutoScalingRollingUpdate policy in the template",
+        )),
+        ObservedPolicy::Refresh { strategy, .. } if strategy == "ReplaceRootVolume" => {
+            reasons.push(advice(
+                "replace-root-volume",
+                format!("group {id} refreshes by ReplaceRootVolume, which keeps the old key"),
+                "set the refresh strategy to Rolling",
+            ));
+        }
+        ObservedPolicy::Rolling { min_in_service, .. } => {
+            if let Some(group) = &observed.group
+                && *min_in_service >= group.max
+            {
+                reasons.push(advice(
+                    "min-not-below-max",
+                    format!(
+                        "group {id} keeps {min_in_service} instances in service and may have only \
+                         {}: CloudFormation refuses that",
+                        group.max
+                    ),
+                    "raise the group's MaxSize or lower MinInstancesInService",
+                ));
+            }
+        }
+        ObservedPolicy::Refresh { .. } | ObservedPolicy::Replacing | ObservedPolicy::Nested => {}
+    }
+    let suspended = observed.group.iter().flat_map(|group| &group.suspended);
+    for process in suspended.filter(|process| ["Launch", "Terminate"].contains(&process.as_str())) {
+        reasons.push(advice(
+            "suspended-process",
+            format!("group {id} has its {process} process suspended: nothing would be replaced"),
+            format!("resume it: `aws autoscaling resume-processes --auto-scaling-group-name {} --scaling-processes {process}`", observed.name),
+        ));
+    }
+    reasons
+}
+
+fn warnings(rack: &Rack, observed: &Observed) -> Vec<Advice> {
+    let mut warnings = Vec::new();
+    for (name, declared) in &observed.declared {
+        if declared.from_ssm && declared.kind.contains("Image") {
+            warnings.push(advice(
+                "ssm-image",
+                format!(
+                    "parameter {name} is looked up anew at every update: a newer machine image \
+                     may come along"
+                ),
+                "roll at a time when a new image would be welcome too",
+            ));
+        }
+    }
+    for fleet in &observed.spot_fleets {
+        warnings.push(advice(
+            "spot-fleet",
+            format!(
+                "spot fleet {fleet} has no rolling policy: CloudFormation replaces it as a whole"
+            ),
+            "expect all its instances to go at once",
+        ));
+    }
+    for group in observed
+        .groups
+        .iter()
+        .filter(|group| group.policy == ObservedPolicy::Nested)
+    {
+        warnings.push(advice(
+            "nested-group",
+            format!(
+                "group {} is in a nested stack: its update policy was not read",
+                group.logical_id
+            ),
+            "make sure that it has a rolling UpdatePolicy",
+        ));
+    }
+    if observed
+        .groups
+        .iter()
+        .any(|group| matches!(group.policy, ObservedPolicy::Refresh { .. }))
+    {
+        warnings.push(advice(
+            "instance-refresh",
+            "a group rolls by instance refresh: CloudFormation tells less of its progress",
+            "the instances themselves are asked at the end, as always",
+        ));
+    }
+    for service in &observed.services {
+        if service.desired > 0 && service.desired < 3 {
+            warnings.push(advice(
+                "few-processes",
+                format!(
+                    "service {} has {}: it may be down for moments of the roll",
+                    service.name,
+                    if service.desired == 1 {
+                        "1 process".to_owned()
+                    } else {
+                        format!("{} processes", service.desired)
+                    }
+                ),
+                "scale it to 3 or more first",
+            ));
+        }
+    }
+    let current = observed
+        .stack
+        .parameter(&rack.key_parameter)
+        .unwrap_or_default();
+    if !current.is_empty() && observed.current_pair.is_none() {
+        warnings.push(advice(
+            "old-key-missing",
+            format!(
+                "the stack names key pair {current}, which EC2 does not have: if the update \
+                 fails, it cannot roll back"
+            ),
+            "import a key pair of that name first, so that there is a way back",
+        ));
+    }
+    let strays = observed
+        .instances
+        .iter()
+        .filter(|instance| instance.is_live())
+        .filter(|instance| instance.key_name.as_deref().unwrap_or_default() != current)
+        .count();
+    if strays > 0 {
+        warnings.push(advice(
+            "other-keys",
+            format!("{strays} live instances carry another key than the stack names"),
+            "the roll replaces them too; an earlier roll may be unfinished: `convox rolls list`",
+        ));
+    }
+    warnings
+}
+
+fn steps(plan: &Plan) -> Vec<PlannedStep> {
+    let new = &plan.new_key;
+    let step = |step, changes: String, waits_for: Option<&str>, undo: Option<String>| PlannedStep {
+        step,
+        changes,
+        waits_for: waits_for.map(str::to_owned),
+        undo,
+    };
+    let delete_new = Some(format!("delete {new} in EC2 and in the key store"));
+    let mut steps = Vec::new();
+    if let Some(old) = &plan.old_key {
+        let changes = format!("keep the private key of {old} under its own name");
+        steps.push(step(Step::Preserve, changes, None, None));
+    }
+    steps.push(step(
+        Step::Mint,
+        format!(
+            "make key pair {new} ({}), its private half to {}",
+            plan.options.key_type.as_str(),
+            plan.key_store
+        ),
+        None,
+        delete_new.clone(),
+    ));
+    steps.push(step(
+        Step::Install,
+        format!(
+            "set stack parameter {} to {new}, and nothing else",
+            plan.key_parameter
+        ),
+        None,
+        delete_new.clone(),
+    ));
+    steps.push(step(
+        Step::Watch,
+        "replace the instances, batch by batch (CloudFormation does)".to_owned(),
+        Some("the stack to come to rest"),
+        Some("CloudFormation rolls back to the old key by itself".to_owned()),
+    ));
+    steps.push(step(
+        Step::Verify,
+        "nothing".to_owned(),
+        Some("every live instance to report the new key"),
+        None,
+    ));
+    steps.push(step(
+        Step::Promote,
+        format!("make {new} the default key in {}", plan.key_store),
+        None,
+        None,
+    ));
+    if let Some(old) = &plan.old_key {
+        let changes = if plan.options.keep_old {
+            format!("nothing: {old} stays, as asked")
+        } else {
+            format!("delete {old} in EC2 and in the key store")
+        };
+        steps.push(step(Step::Retire, changes, None, None));
+    }
+    steps
+}

@@ -1,0 +1,334 @@
+//! Every reason to refuse a roll, and every warning, from plain data.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::lint::lint;
+use super::observe::{Declared, Observed, ObservedGroup, ObservedPolicy};
+use super::outcome::Outcome;
+use super::plan::{Advice, RollOptions, Step};
+use super::preflight::{Refusal, no_such_stack, plan};
+use crate::ids::{Entropy, RollId};
+use crate::rack::testing::Unreachable;
+use crate::rack::{
+    Group, Instance, KeyPair, KeyType, Member, PortError, Rack, Service, Stack, StackParameter,
+    StackStatus,
+};
+
+const OPTIONS: RollOptions = RollOptions {
+    key_type: KeyType::Ed25519,
+    keep_old: false,
+};
+
+fn rack() -> Rack {
+    let nothing = Arc::new(Unreachable);
+    Rack {
+        name: "prod".to_owned(),
+        stack: "prod".to_owned(),
+        key_parameter: "Key".to_owned(),
+        stacks: nothing.clone(),
+        key_pairs: nothing.clone(),
+        fleet: nothing.clone(),
+        services: nothing.clone(),
+        keys: nothing,
+    }
+}
+
+fn roll() -> RollId {
+    RollId::generate(
+        jiff::Timestamp::from_millisecond(1_795_000_000_000).unwrap(),
+        &Entropy::seeded(3),
+    )
+}
+
+fn rolling(min_in_service: u32) -> ObservedPolicy {
+    ObservedPolicy::Rolling {
+        batch: 1,
+        min_in_service,
+        pause_secs: 300,
+        wait_on_signals: true,
+    }
+}
+
+/// A rack with three instances that nothing speaks against.
+fn healthy() -> Observed {
+    let member = |n: u32| Member {
+        instance: format!("i-{n}"),
+        lifecycle: "InService".to_owned(),
+        protected: false,
+    };
+    let instance = |n: u32| Instance {
+        id: format!("i-{n}"),
+        state: "running".to_owned(),
+        key_name: Some("old".to_owned()),
+        owner: Some("prod-Instances".to_owned()),
+        lifecycle: Some("InService".to_owned()),
+        private_ip: None,
+        public_ip: None,
+        launched_at: None,
+    };
+    let parameter = |key: &str, value: &str| StackParameter {
+        key: key.to_owned(),
+        value: value.to_owned(),
+        resolved: None,
+    };
+    let declared = |kind: &str, from_ssm| Declared {
+        from_ssm,
+        kind: kind.to_owned(),
+    };
+    Observed {
+        stack: Stack {
+            id: "arn:aws:cloudformation:us-east-1:1:stack/prod/1".to_owned(),
+            name: "prod".to_owned(),
+            status: StackStatus("UPDATE_COMPLETE".to_owned()),
+            status_reason: None,
+            parameters: vec![parameter("Key", "old"), parameter("Password", "****")],
+            capabilities: vec!["CAPABILITY_IAM".to_owned()],
+            notification_arns: Vec::new(),
+            tags: BTreeMap::new(),
+            role_arn: None,
+            disable_rollback: false,
+            deployment_mode: None,
+            updated_at: None,
+        },
+        declared: BTreeMap::from([
+            ("Key".to_owned(), declared("String", false)),
+            ("Password".to_owned(), declared("String", false)),
+        ]),
+        groups: vec![ObservedGroup {
+            logical_id: "Instances".to_owned(),
+            name: "prod-Instances".to_owned(),
+            group: Some(Group {
+                name: "prod-Instances".to_owned(),
+                min: 3,
+                max: 1000,
+                desired: 3,
+                members: (0..3).map(member).collect(),
+                suspended: Vec::new(),
+                launch_template: None,
+                launch_configuration: None,
+            }),
+            policy: rolling(3),
+        }],
+        spot_fleets: Vec::new(),
+        instances: (0..3).map(instance).collect(),
+        services: Vec::new(),
+        changes: None,
+        current_pair: Some(KeyPair {
+            id: "key-1".to_owned(),
+            name: "old".to_owned(),
+            fingerprint: String::new(),
+            tags: BTreeMap::new(),
+            created_at: None,
+        }),
+        permissions: Ok(()),
+        key_store: Ok(()),
+    }
+}
+
+fn codes(advice: &[Advice]) -> Vec<&str> {
+    advice.iter().map(|advice| advice.code.as_str()).collect()
+}
+
+fn refused(change: impl FnOnce(&mut Observed)) -> Refusal {
+    let mut observed = healthy();
+    change(&mut observed);
+    plan(&rack(), roll(), OPTIONS, &observed).unwrap_err()
+}
+
+fn warned(change: impl FnOnce(&mut Observed)) -> Vec<String> {
+    let mut observed = healthy();
+    change(&mut observed);
+    let plan = plan(&rack(), roll(), OPTIONS, &observed).unwrap();
+    plan.warnings
+        .into_iter()
+        .map(|advice| advice.code)
+        .collect()
+}
+
+#[test]
+fn a_healthy_rack_has_a_plan_without_warnings() {
+    let plan = plan(&rack(), roll(), OPTIONS, &healthy()).unwrap();
+    assert_eq!(plan.warnings, []);
+    assert_eq!(plan.old_key.as_deref(), Some("old"));
+    assert_eq!(plan.new_key, format!("prod-keypair-{}", roll()));
+    let steps: Vec<Step> = plan.steps.iter().map(|planned| planned.step).collect();
+    assert_eq!(
+        steps,
+        [
+            Step::Preserve,
+            Step::Mint,
+            Step::Install,
+            Step::Watch,
+            Step::Verify,
+            Step::Promote,
+            Step::Retire
+        ]
+    );
+    assert_eq!(lint(&plan), Vec::<String>::new());
+}
+
+#[test]
+fn every_reason_to_refuse_is_found() {
+    type Change = fn(&mut Observed);
+    let table: [(&str, Change); 13] = [
+        ("rollback-failed", |o| {
+            o.stack.status.0 = "UPDATE_ROLLBACK_FAILED".to_owned()
+        }),
+        ("update-failed", |o| {
+            o.stack.status.0 = "UPDATE_FAILED".to_owned()
+        }),
+        ("stack-unusable", |o| {
+            o.stack.status.0 = "ROLLBACK_COMPLETE".to_owned()
+        }),
+        ("no-key-parameter", |o| {
+            o.declared.remove("Key");
+        }),
+        ("express-mode", |o| {
+            o.stack.deployment_mode = Some("EXPRESS".to_owned())
+        }),
+        ("no-groups", |o| o.groups.clear()),
+        ("no-update-policy", |o| {
+            o.groups[0].policy = ObservedPolicy::None
+        }),
+        ("replace-root-volume", |o| {
+            o.groups[0].policy = ObservedPolicy::Refresh {
+                strategy: "ReplaceRootVolume".to_owned(),
+                min_healthy_percent: 90,
+            };
+        }),
+        ("min-not-below-max", |o| {
+            o.groups[0].group.as_mut().unwrap().max = 3
+        }),
+        ("suspended-process", |o| {
+            o.groups[0].group.as_mut().unwrap().suspended = vec!["Launch".to_owned()];
+        }),
+        ("permission", |o| {
+            o.permissions = Err(PortError::Denied {
+                action: "ec2:CreateKeyPair".to_owned(),
+                message: "no".to_owned(),
+            });
+        }),
+        ("aws", |o| {
+            o.permissions = Err(PortError::LimitExceeded {
+                message: "5000".to_owned(),
+            })
+        }),
+        ("key-store", |o| {
+            o.key_store = Err(PortError::KeyStore {
+                store: "s3://bucket".to_owned(),
+                message: "no such bucket".to_owned(),
+            });
+        }),
+    ];
+    for (code, change) in table {
+        let refusal = refused(change);
+        assert_eq!(codes(&refusal.reasons), [code]);
+        assert_eq!(refusal.outcome, Outcome::NothingChanged);
+        assert!(!refusal.reasons[0].hint.is_empty());
+    }
+}
+
+#[test]
+fn a_busy_stack_is_another_exit_code() {
+    let refusal = refused(|o| o.stack.status.0 = "UPDATE_IN_PROGRESS".to_owned());
+    assert_eq!(refusal.outcome, Outcome::Busy);
+}
+
+#[test]
+fn a_rolled_back_stack_may_be_rolled() {
+    let codes = warned(|o| o.stack.status.0 = "UPDATE_ROLLBACK_COMPLETE".to_owned());
+    assert_eq!(codes, Vec::<String>::new());
+}
+
+#[test]
+fn every_warning_is_given() {
+    type Change = fn(&mut Observed);
+    let table: [(&str, Change); 7] = [
+        ("ssm-image", |o| {
+            let kind = "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>".to_owned();
+            o.declared.insert(
+                "DefaultAmi".to_owned(),
+                Declared {
+                    from_ssm: true,
+                    kind,
+                },
+            );
+        }),
+        ("spot-fleet", |o| o.spot_fleets.push("SpotFleet".to_owned())),
+        ("nested-group", |o| {
+            o.groups[0].policy = ObservedPolicy::Nested
+        }),
+        ("instance-refresh", |o| {
+            o.groups[0].policy = ObservedPolicy::Refresh {
+                strategy: "Rolling".to_owned(),
+                min_healthy_percent: 90,
+            };
+        }),
+        ("few-processes", |o| {
+            o.services.push(Service {
+                name: "web".to_owned(),
+                desired: 1,
+                running: 1,
+                minimum_healthy_percent: None,
+            });
+        }),
+        ("old-key-missing", |o| o.current_pair = None),
+        ("other-keys", |o| {
+            o.instances[0].key_name = Some("older".to_owned())
+        }),
+    ];
+    for (code, change) in table {
+        assert_eq!(warned(change), [code]);
+    }
+}
+
+#[test]
+fn a_rack_without_a_key_has_nothing_to_preserve_or_retire() {
+    let mut observed = healthy();
+    observed.stack.parameters[0].value = String::new();
+    observed.instances.clear();
+    let plan = plan(&rack(), roll(), OPTIONS, &observed).unwrap();
+    assert_eq!(plan.old_key, None);
+    assert!(
+        !plan
+            .steps
+            .iter()
+            .any(|s| matches!(s.step, Step::Preserve | Step::Retire))
+    );
+}
+
+#[test]
+fn the_nearest_names_are_suggested() {
+    let known = ["prod".to_owned(), "staging".to_owned()];
+    assert_eq!(
+        no_such_stack("prd", &known).reasons[0].hint,
+        "did you mean prod?"
+    );
+    assert!(
+        no_such_stack("zzz", &known).reasons[0]
+            .hint
+            .contains("prod, staging")
+    );
+    assert!(no_such_stack("zzz", &[]).reasons[0].hint.contains("region"));
+}
+
+#[test]
+fn unsafe_orders_are_told_apart_from_safe_ones() {
+    let plan = plan(&rack(), roll(), OPTIONS, &healthy()).unwrap();
+    for (one, other) in [(1, 2), (3, 4), (4, 5), (4, 6), (5, 6)] {
+        let mut unsafe_plan = plan.clone();
+        unsafe_plan.steps.swap(one, other);
+        assert_ne!(
+            lint(&unsafe_plan),
+            Vec::<String>::new(),
+            "{one} and {other} swapped"
+        );
+    }
+    let mut same = plan.clone();
+    same.old_key = Some(same.new_key.clone());
+    assert_eq!(lint(&same).len(), 1);
+    let mut no_way_back = plan;
+    no_way_back.steps[2].undo = None;
+    assert_eq!(lint(&no_way_back), ["install has no way back"]);
+}

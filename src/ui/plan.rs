@@ -1,0 +1,196 @@
+//! How a plan reads before anything is done.
+
+use std::time::Duration;
+
+use super::printer::Printer;
+use super::table::Table;
+use super::text::{count, one_line, span};
+use crate::roll::{GroupPlan, Plan, RollPolicy};
+
+/// Prints the whole plan as data.
+pub fn print_plan(printer: &Printer, plan: &Plan) {
+    let colour = printer.data_colour();
+    let heading = |text: &str| format!("\n{}\n", colour.strong(text));
+    let mut text = format!("Roll {} of rack {}, not started\n", plan.roll, plan.rack);
+
+    text.push_str(&heading("Keys"));
+    for (name, value) in [
+        (
+            "old key",
+            plan.old_key.clone().unwrap_or_else(|| "none".to_owned()),
+        ),
+        (
+            "new key",
+            format!("{} ({})", plan.new_key, plan.options.key_type.as_str()),
+        ),
+        ("stack", plan.stack_id.clone()),
+        ("parameter", plan.key_parameter.clone()),
+        ("key store", plan.key_store.clone()),
+    ] {
+        text.push_str(&format!("  {name:<9}  {value}\n"));
+    }
+
+    text.push_str(&heading("Steps"));
+    for (place, planned) in plan.steps.iter().enumerate() {
+        let (number, step) = (place + 1, planned.step.as_str());
+        text.push_str(&format!("  {number}. {step:<8}  {}\n", planned.changes));
+        if let Some(waits_for) = &planned.waits_for {
+            text.push_str(&format!("               waits for: {waits_for}\n"));
+        }
+        if let Some(undo) = &planned.undo {
+            text.push_str(&format!("               undone by: {undo}\n"));
+        }
+    }
+
+    text.push_str(&heading("Groups"));
+    let mut groups = Table::new(["GROUP", "INSTANCES", "MIN", "MAX", "POLICY"]);
+    for group in &plan.groups {
+        groups.row([
+            group.logical_id.clone(),
+            group.instances.to_string(),
+            group.min.to_string(),
+            group.max.to_string(),
+            policy_words(group.policy),
+        ]);
+    }
+    text.push_str(&groups.render());
+    for fleet in &plan.spot_fleets {
+        text.push_str(&format!("{fleet}: a spot fleet, whose instances count\n"));
+    }
+
+    if let Some(changes) = &plan.changes {
+        text.push_str(&heading("Changes, as a change set tells"));
+        let mut table = Table::new(["ACTION", "RESOURCE", "REPLACED", "TYPE"]);
+        for change in changes {
+            table.row([
+                change.action.clone(),
+                change.logical_id.clone(),
+                change.replacement.clone().unwrap_or_default(),
+                change.resource_type.clone(),
+            ]);
+        }
+        text.push_str(&table.render());
+    }
+
+    if !plan.warnings.is_empty() {
+        text.push_str(&heading("Warnings"));
+        for warning in &plan.warnings {
+            let message = one_line(&warning.message);
+            text.push_str(&format!("  {} {message}\n", colour.warning("WARNING:")));
+            text.push_str(&format!("  hint: {}\n", one_line(&warning.hint)));
+        }
+    }
+    printer.data(&text);
+}
+
+/// Prints what somebody should know who is asked whether to go ahead.
+pub fn print_plan_summary(printer: &Printer, plan: &Plan) {
+    let instances: u32 = plan.groups.iter().map(|group| group.instances).sum();
+    let instances = count(usize::try_from(instances).unwrap_or(usize::MAX), "instance");
+    let groups: Vec<_> = plan.groups.iter().map(group_words).collect();
+    let old = plan.old_key.as_deref().unwrap_or("no key");
+    printer.say(&format!("Rack {}: {old} -> {}", plan.rack, plan.new_key));
+    printer.say(&format!("Replaces {instances}: {}", groups.join("; ")));
+    if let Some(old) = plan.old_key.as_ref().filter(|_| !plan.options.keep_old) {
+        printer.say(&format!(
+            "Deletes {old} at the end, when no instance uses it any more"
+        ));
+    }
+    print_plan_warnings(printer, plan);
+}
+
+/// Prints the plan's warnings, each with what to do about it.
+pub fn print_plan_warnings(printer: &Printer, plan: &Plan) {
+    for warning in &plan.warnings {
+        printer.warn(&one_line(&warning.message), Some(&one_line(&warning.hint)));
+    }
+}
+
+fn group_words(group: &GroupPlan) -> String {
+    format!("{} {}", group.logical_id, policy_words(group.policy))
+}
+
+fn policy_words(policy: RollPolicy) -> String {
+    match policy {
+        RollPolicy::RollingUpdate {
+            batch,
+            min_in_service,
+            pause_secs,
+            wait_on_signals,
+        } => {
+            let pause = span(Duration::from_secs(pause_secs));
+            let wait = match (wait_on_signals, pause_secs) {
+                (true, _) => format!(", up to {pause} for each to signal"),
+                (false, 0) => String::new(),
+                (false, _) => format!(", {pause} apart"),
+            };
+            format!("{batch} at a time, never fewer than {min_in_service} in service{wait}")
+        }
+        RollPolicy::InstanceRefresh {
+            min_healthy_percent,
+        } => {
+            format!("by instance refresh, never less than {min_healthy_percent}% healthy")
+        }
+        RollPolicy::Replacing => "by a new group in its place".to_owned(),
+        RollPolicy::Nested => "as its nested stack says".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::{Verbosity, canned};
+
+    #[test]
+    fn a_plan_tells_everything_that_will_be_done() {
+        let (printer, captured) = Printer::captured(Verbosity::Normal);
+        print_plan(&printer, &canned::plan());
+        insta::assert_snapshot!(captured.stdout(), @r"
+        Roll 01kb2q5z8g000001 of rack prod, not started
+
+        Keys
+          old key    prod-keypair-1234
+          new key    prod-keypair-01kb2q5z8g000001 (ed25519)
+          stack      arn:aws:cloudformation:us-east-1:123456789012:stack/prod/4f1
+          parameter  Key
+          key store  s3://prod-settings/
+
+        Steps
+          1. mint      makes the key pair
+                       undone by: deleting it
+          2. install   sets the parameter Key
+                       waits for: the answer of UpdateStack
+                       undone by: the rollback of CloudFormation
+          3. verify    nothing
+                       waits for: every live instance
+
+        Groups
+        GROUP      INSTANCES  MIN  MAX   POLICY
+        Instances  3          3    1000  1 at a time, never fewer than 3 in service, up to 5m for each to signal
+        sfr-1: a spot fleet, whose instances count
+
+        Changes, as a change set tells
+        ACTION  RESOURCE                 REPLACED  TYPE
+        Modify  InstancesLaunchTemplate  False     AWS::EC2::LaunchTemplate
+
+        Warnings
+          WARNING: web has 1 process, which is gone for a while when its instance goes
+          hint: scale it to 3 first
+        ");
+        assert_eq!(captured.stderr(), "");
+    }
+
+    #[test]
+    fn a_summary_is_short() {
+        let (printer, captured) = Printer::captured(Verbosity::Normal);
+        print_plan_summary(&printer, &canned::plan());
+        insta::assert_snapshot!(captured.stderr(), @r"
+        Rack prod: prod-keypair-1234 -> prod-keypair-01kb2q5z8g000001
+        Replaces 3 instances: Instances 1 at a time, never fewer than 3 in service, up to 5m for each to signal
+        Deletes prod-keypair-1234 at the end, when no instance uses it any more
+        WARNING: web has 1 process, which is gone for a while when its instance goes
+        hint: scale it to 3 first
+        ");
+        assert_eq!(captured.stdout(), "");
+    }
+}

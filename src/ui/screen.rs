@@ -1,0 +1,92 @@
+//! The few lines at the bottom of a terminal that are drawn again and again.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// How often the spinner turns.
+const TURN: Duration = Duration::from_millis(120);
+
+/// The redrawn lines, if they are shown. Whoever prints above them asks here first.
+#[derive(Debug, Clone, Default)]
+pub struct Screen(Arc<Mutex<Option<Live>>>);
+
+/// The lines while they are shown: what is going on, how far, and the last event.
+#[derive(Debug)]
+pub struct Live {
+    multi: MultiProgress,
+    status: ProgressBar,
+    bar: ProgressBar,
+    event: ProgressBar,
+}
+
+impl Screen {
+    /// Shows the lines if they are not shown yet, and changes them.
+    pub fn draw(&self, change: impl FnOnce(&Live)) {
+        let mut live = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        change(live.get_or_insert_with(Live::new));
+    }
+
+    /// Takes the lines away; the next drawing shows them again.
+    pub fn close(&self) {
+        if let Some(live) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            live.close();
+        }
+    }
+
+    /// Prints something above the lines, which stay whole.
+    pub fn above(&self, print: impl FnOnce()) {
+        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(live) => live.multi.suspend(print),
+            None => print(),
+        }
+    }
+}
+
+impl Live {
+    fn new() -> Self {
+        let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+        let line = |template: &str| {
+            let style = ProgressStyle::with_template(template)
+                .unwrap_or_else(|_| ProgressStyle::default_spinner());
+            multi.add(ProgressBar::new(0).with_style(style))
+        };
+        let status = line("{spinner} {wide_msg}");
+        status.enable_steady_tick(TURN);
+        Self {
+            status,
+            bar: line("{msg}"),
+            event: line("  {wide_msg}"),
+            multi,
+        }
+    }
+
+    /// Says what is going on.
+    pub fn status(&self, text: String) {
+        self.status.set_message(text);
+    }
+
+    /// Says what was heard last.
+    pub fn event(&self, text: String) {
+        self.event.set_message(text);
+    }
+
+    /// Shows how many of how many, in the colour of the way forward or of the way back.
+    pub fn progress(&self, done: u64, total: u64, going_back: bool, text: String) {
+        let colour = if going_back { "yellow" } else { "green" };
+        let template = format!("  {{bar:30.{colour}/dim}} {{pos}}/{{len}} instances{{msg}}");
+        if let Ok(style) = ProgressStyle::with_template(&template) {
+            self.bar.set_style(style.progress_chars("━━─"));
+        }
+        self.bar.set_length(total);
+        self.bar.set_position(done);
+        self.bar.set_message(text);
+    }
+
+    fn close(self) {
+        for bar in [&self.event, &self.bar, &self.status] {
+            bar.finish_and_clear();
+        }
+    }
+}
