@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::super::api::AwsError;
-use super::super::ec2::{self, LaunchSpec, Owner};
+use super::super::ec2::Owner;
 use super::super::world::World;
 use super::groups::reconcile;
 use super::hooks::{self, Wait};
@@ -123,31 +123,14 @@ pub(super) fn launch(world: &mut World, name: &str) -> Result<(), AwsError> {
     let Some(group) = world.autoscaling.groups.get(name) else {
         return Ok(());
     };
-    let mut spec = LaunchSpec::default();
     let launch_template = match &group.launch_template {
         Some(wanted) => world.resolve(wanted),
         None => None,
     };
-    if let Some(version) = &launch_template
-        && let Some(template) = world.launch_template(&version.id)
-        && let Some(found) = template.versions.get(&version.version)
-    {
-        let data = &found.data;
-        spec.image_id.clone_from(&data.image_id);
-        spec.instance_type.clone_from(&data.instance_type);
-        spec.key_name.clone_from(&data.key_name);
-        spec.cluster = data
-            .user_data
-            .as_deref()
-            .and_then(ec2::cluster_of_boot_script);
-        spec.tags.clone_from(&data.tags);
-        spec.tags
-            .insert("aws:ec2launchtemplate:id".to_owned(), version.id.clone());
-        spec.tags.insert(
-            "aws:ec2launchtemplate:version".to_owned(),
-            version.version.to_string(),
-        );
-    }
+    let mut spec = launch_template
+        .as_ref()
+        .and_then(|version| world.launch_spec(version))
+        .unwrap_or_default();
     let handed_on = group
         .tags
         .iter()
@@ -157,14 +140,14 @@ pub(super) fn launch(world: &mut World, name: &str) -> Result<(), AwsError> {
     spec.tags
         .insert("aws:autoscaling:groupName".to_owned(), name.to_owned());
 
-    let lost = group.launch_template.is_some() && launch_template.is_none();
+    let is_lost = group.launch_template.is_some() && launch_template.is_none();
     let active = group.active();
     let cause = format!(
         "At {:.0} an instance was started in response to a difference between desired and actual \
          capacity, increasing the capacity from {active} to {}.",
         world.now, group.desired
     );
-    let started = if lost {
+    let started = if is_lost {
         Err(AwsError::validation(
             "The specified launch template version does not exist",
         ))
