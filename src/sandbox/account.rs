@@ -38,7 +38,13 @@ impl Sandbox {
     /// When the scenario's template cannot be read or its rack does not come up.
     pub fn new(scenario: &Scenario, clock: Clock) -> Result<Self, ScenarioError> {
         let world = World::of_scenario(scenario, clock.now())?;
-        Ok(Self::of_world(world, clock, None))
+        Ok(Self::of_world(world, clock))
+    }
+
+    /// Takes a world that is there already, in memory.
+    #[must_use]
+    pub fn of_world(world: World, clock: Clock) -> Self {
+        Self::of(world, clock, None)
     }
 
     /// Opens the account that is kept in `dir`, and makes one if there is none.
@@ -51,10 +57,10 @@ impl Sandbox {
     /// When the directory cannot be written, or what it holds cannot be read.
     pub fn open(dir: &Path, speed: f64) -> Result<(Self, Clock), PersistError> {
         let (store, world, clock) = Store::open(dir, speed)?;
-        Ok((Self::of_world(world, clock.clone(), Some(store)), clock))
+        Ok((Self::of(world, clock.clone(), Some(store)), clock))
     }
 
-    fn of_world(world: World, clock: Clock, store: Option<Store>) -> Self {
+    fn of(world: World, clock: Clock, store: Option<Store>) -> Self {
         let state = Mutex::new(State {
             world,
             calls: BTreeMap::new(),

@@ -18,6 +18,7 @@ use crate::rack::{
     EventPage, PortError, ResourceChange, Stack, StackEvent, StackParameter, StackResource,
     StackStatus, Stacks, TemplateBody, UpdateAccepted, UpdateRequest,
 };
+use crate::template::Template;
 
 /// The tags by which a Convox rack is known among stacks.
 const RACK_TAGS: [(&str, &str); 2] = [("System", "convox"), ("Type", "rack")];
@@ -142,14 +143,12 @@ impl Stacks for AwsStacks {
 
     async fn template(&self, stack: &str) -> Result<TemplateBody, PortError> {
         let text = self.template_at(stack, TemplateStage::Processed).await?;
-        let value = serde_json::from_str(&text).or_else(|_| serde_yaml::from_str(&text));
-        value
-            .map(TemplateBody)
-            .map_err(|error| PortError::Rejected {
-                api: "GetTemplate",
-                code: "UnreadableTemplate".to_owned(),
-                message: error.to_string(),
-            })
+        let template = Template::parse(&text).map_err(|error| PortError::Rejected {
+            api: "GetTemplate",
+            code: "UnreadableTemplate".to_owned(),
+            message: error.to_string(),
+        })?;
+        Ok(TemplateBody(template.tree().clone()))
     }
 
     async fn events(&self, stack: &str, page: Option<String>) -> Result<EventPage, PortError> {

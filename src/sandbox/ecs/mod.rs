@@ -1,76 +1,92 @@
 //! ECS: clusters, services, tasks and container instances.
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+mod clusters;
+mod drain;
+mod scheduler;
+mod services;
+mod task_definitions;
+mod tasks;
+#[cfg(test)]
+mod tests;
 
-use super::api::{Answer, AwsError, Input};
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::api::{Answer, Input};
 use super::world::World;
+
+pub use clusters::{Cluster, ContainerInstance};
+pub use services::{Deployment, Service};
+pub use task_definitions::TaskDefinition;
+pub use tasks::{Task, TaskState};
+
+pub(crate) use clusters::{on_instance_booted, on_instance_lost};
+pub(crate) use drain::drain_instance;
 
 /// ECS's part of the account.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Ecs {}
+pub struct Ecs {
+    clusters: BTreeMap<String, Cluster>,
+    /// Task definitions by family; a revision's place is its number less one.
+    families: BTreeMap<String, Vec<TaskDefinition>>,
+    /// Where each EC2 instance is: its cluster and its container instance there.
+    hosts: BTreeMap<String, (String, String)>,
+    /// The instances that the rack's function is emptying.
+    drains: BTreeMap<String, drain::Drain>,
+}
 
 /// ECS's things to come.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub enum Due {}
+pub enum Due {
+    /// A service looks whether it runs what it should.
+    Check {
+        /// The cluster's name.
+        cluster: String,
+        /// The service's name.
+        service: String,
+    },
+    /// A task runs.
+    Started {
+        /// The cluster's name.
+        cluster: String,
+        /// The task's id.
+        task: String,
+    },
+    /// A task has stopped.
+    Stopped {
+        /// The cluster's name.
+        cluster: String,
+        /// The task's id.
+        task: String,
+    },
+    /// A stopped task is no longer shown.
+    Forgotten {
+        /// The cluster's name.
+        cluster: String,
+        /// The task's id.
+        task: String,
+    },
+    /// The rack's function has emptied an instance, or has no time left.
+    Drained(String),
+}
 
 /// Carries out what is due.
-pub fn on_due(_world: &mut World, due: Due) {
-    match due {}
+pub fn on_due(world: &mut World, due: Due) {
+    match due {
+        Due::Check { cluster, service } => scheduler::check(world, &cluster, &service),
+        Due::Started { cluster, task } => tasks::on_started(world, &cluster, &task),
+        Due::Stopped { cluster, task } => tasks::on_stopped(world, &cluster, &task),
+        Due::Forgotten { cluster, task } => {
+            if let Some(cluster) = world.ecs.clusters.get_mut(&cluster) {
+                cluster.tasks.remove(&task);
+            }
+        }
+        Due::Drained(instance) => drain::on_drained(world, &instance),
+    }
 }
 
 /// Answers one API call; `None` for an action that is not simulated.
 pub fn handle(_world: &mut World, _action: &str, _input: &Input) -> Option<Answer> {
     None
-}
-
-/// An instance's boot script has ended: it joins the cluster that the script names.
-pub(crate) fn on_instance_booted(_world: &mut World, _instance: &str, _cluster: Option<&str>) {}
-
-/// An instance goes away: its tasks stop with it.
-pub(crate) fn on_instance_lost(_world: &mut World, _instance: &str) {}
-
-/// The rack's function empties an instance, and then tells Auto Scaling.
-pub(crate) fn drain_instance(world: &mut World, instance: &str) {
-    super::autoscaling::on_drained(world, instance);
-}
-
-impl World {
-    /// Makes a cluster and returns its name. Instances whose boot script names it join it.
-    pub fn create_cluster(&mut self, name: &str) -> String {
-        name.to_owned()
-    }
-
-    /// Deletes a cluster.
-    pub fn delete_cluster(&mut self, _name: &str) {}
-
-    /// Registers a task definition from its CloudFormation properties and returns its ARN.
-    pub fn register_task_definition(&mut self, _properties: &Value) -> String {
-        String::new()
-    }
-
-    /// Makes a service from its CloudFormation properties and returns its ARN.
-    ///
-    /// # Errors
-    /// When the cluster does not exist.
-    pub fn create_service(&mut self, _name: &str, _properties: &Value) -> Result<String, AwsError> {
-        Ok(String::new())
-    }
-
-    /// Changes a service from its CloudFormation properties: a new task definition is deployed.
-    ///
-    /// # Errors
-    /// When the service does not exist.
-    pub fn update_service(&mut self, _arn: &str, _properties: &Value) -> Result<(), AwsError> {
-        Ok(())
-    }
-
-    /// Deletes a service and its tasks.
-    pub fn delete_service(&mut self, _arn: &str) {}
-
-    /// Tells whether a service runs what it should, and nothing else (CloudFormation waits for it).
-    #[must_use]
-    pub fn service_is_stable(&self, _arn: &str) -> bool {
-        true
-    }
 }

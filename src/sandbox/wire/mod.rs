@@ -401,7 +401,9 @@ fn query_pairs(request: &Request<Bytes>) -> impl Iterator<Item = (String, String
 fn is_form(request: &Request<Bytes>) -> bool {
     let form = header(request.headers(), "content-type")
         .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
-    form || query_pairs(request).any(|(name, _)| name == "Action")
+    // S3 has no POST on `/`, and every form goes there.
+    let root = request.method() == http::Method::POST && request.uri().path() == "/";
+    form || root || query_pairs(request).any(|(name, _)| name == "Action")
 }
 
 /// Reads a form from the body and the query string; the version tells the service if need be.

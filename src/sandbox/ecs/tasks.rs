@@ -1,0 +1,217 @@
+//! Tasks: they start, run and stop.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::super::world::{self, World};
+use super::{Due, drain, scheduler};
+
+/// How long a stopped task is still described (ECS API reference: "at least one hour").
+const REMEMBERED: Duration = Duration::from_secs(3600);
+
+/// A task's state (`lastStatus`), as far as a roll can notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TaskState {
+    /// Starting.
+    Pending,
+    /// Up.
+    Running,
+    /// Gone.
+    Stopped,
+}
+
+impl TaskState {
+    /// Returns ECS's name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Running => "RUNNING",
+            Self::Stopped => "STOPPED",
+        }
+    }
+}
+
+/// A task.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Task {
+    /// The id: 32 hexadecimal digits.
+    pub id: String,
+    /// The task definition's ARN.
+    pub definition: String,
+    /// `service:` and its name, or `family:` and its name.
+    pub group: String,
+    /// The service and the deployment that started it.
+    pub service: Option<(String, String)>,
+    /// The container instance that it is on; none on Fargate.
+    pub host: Option<String>,
+    /// The EC2 instance that it is on.
+    pub instance: Option<String>,
+    /// The host ports that it takes.
+    pub ports: BTreeSet<u16>,
+    /// The state.
+    pub state: TaskState,
+    /// Whether it is to stop (`desiredStatus`).
+    pub stopping: bool,
+    /// When it was asked for.
+    pub created: Timestamp,
+    /// When it came up.
+    pub started: Option<Timestamp>,
+    /// When it went down.
+    pub stopped: Option<Timestamp>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// What a task is to be.
+pub(super) struct NewTask<'a> {
+    /// The task definition's ARN.
+    pub(super) definition: &'a str,
+    /// The service and its deployment.
+    pub(super) service: Option<(&'a str, &'a str)>,
+    /// The container instance, none on Fargate.
+    pub(super) host: Option<&'a str>,
+}
+
+/// Starts a task and returns its id.
+pub(super) fn start(world: &mut World, cluster_name: &str, new: &NewTask<'_>) -> Option<String> {
+    let id = world.chance.hex(32);
+    let span = world.chance.span(world.pace.task_ms);
+    let created = world.now;
+    let definition = world.ecs.task_definition(new.definition)?;
+    let group = match new.service {
+        Some((service, _)) => format!("service:{service}"),
+        None => format!("family:{}", definition.family),
+    };
+    let (definition, ports) = (definition.arn.clone(), definition.host_ports.clone());
+    let cluster = world.ecs.clusters.get_mut(cluster_name)?;
+    let mut instance = None;
+    if let Some(host) = new.host {
+        let host = cluster.instances.get_mut(host)?;
+        host.tasks.insert(id.clone());
+        host.ports.extend(&ports);
+        instance = Some(host.instance.clone());
+    }
+    let service = new
+        .service
+        .map(|(name, deployment)| (name.to_owned(), deployment.to_owned()));
+    if let Some((name, _)) = &service {
+        cluster.services.get_mut(name)?.tasks.insert(id.clone());
+    }
+    let task = Task {
+        id: id.clone(),
+        definition,
+        group,
+        service,
+        host: new.host.map(str::to_owned),
+        instance,
+        ports: if new.host.is_some() {
+            ports
+        } else {
+            BTreeSet::new()
+        },
+        state: TaskState::Pending,
+        stopping: false,
+        created,
+        started: None,
+        stopped: None,
+        reason: None,
+    };
+    cluster.tasks.insert(id.clone(), task);
+    let due = Due::Started {
+        cluster: cluster_name.to_owned(),
+        task: id.clone(),
+    };
+    world.schedule(span, world::Due::Ecs(due));
+    Some(id)
+}
+
+pub(super) fn on_started(world: &mut World, cluster_name: &str, id: &str) {
+    let now = world.now;
+    let Some(cluster) = world.ecs.clusters.get_mut(cluster_name) else {
+        return;
+    };
+    let Some(task) = cluster.tasks.get_mut(id) else {
+        return;
+    };
+    if task.stopping || task.state != TaskState::Pending {
+        return;
+    }
+    task.state = TaskState::Running;
+    task.started = Some(now);
+    if let Some((service, _)) = task.service.clone() {
+        scheduler::check_soon(world, cluster_name, &service);
+    }
+}
+
+/// Asks a task to stop; one that is stopping or stopped is left alone.
+pub(super) fn stop(world: &mut World, cluster_name: &str, id: &str, reason: &str) {
+    let span = world.chance.span(world.pace.task_ms);
+    let Some(cluster) = world.ecs.clusters.get_mut(cluster_name) else {
+        return;
+    };
+    let Some(task) = cluster.tasks.get_mut(id) else {
+        return;
+    };
+    if task.stopping {
+        return;
+    }
+    task.stopping = true;
+    task.reason = Some(reason.to_owned());
+    let due = Due::Stopped {
+        cluster: cluster_name.to_owned(),
+        task: id.to_owned(),
+    };
+    world.schedule(span, world::Due::Ecs(due));
+}
+
+pub(super) fn on_stopped(world: &mut World, cluster: &str, id: &str) {
+    end(world, cluster, id, "");
+}
+
+/// Ends a task at once; a reason given before stays.
+pub(super) fn end(world: &mut World, cluster_name: &str, id: &str, reason: &str) {
+    let now = world.now;
+    let Some(cluster) = world.ecs.clusters.get_mut(cluster_name) else {
+        return;
+    };
+    let Some(task) = cluster.tasks.get_mut(id) else {
+        return;
+    };
+    if task.state == TaskState::Stopped {
+        return;
+    }
+    task.state = TaskState::Stopped;
+    task.stopping = true;
+    task.stopped = Some(now);
+    task.reason.get_or_insert_with(|| reason.to_owned());
+    let instance = task.instance.clone();
+    if let Some(host) = task
+        .host
+        .as_ref()
+        .and_then(|host| cluster.instances.get_mut(host))
+    {
+        host.tasks.remove(id);
+        for port in &task.ports {
+            host.ports.remove(port);
+        }
+    }
+    if let Some((service, _)) = &task.service
+        && let Some(service) = cluster.services.get_mut(service)
+    {
+        service.tasks.remove(id);
+    }
+    let due = Due::Forgotten {
+        cluster: cluster_name.to_owned(),
+        task: id.to_owned(),
+    };
+    world.schedule(REMEMBERED, world::Due::Ecs(due));
+    // What it leaves free may be what any service was waiting for.
+    scheduler::check_all(world, cluster_name);
+    if let Some(instance) = instance {
+        drain::on_task_ended(world, &instance, id);
+    }
+}

@@ -1,0 +1,222 @@
+//! Services on instances of a group, while instances come and go.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::super::autoscaling::{GroupSpec, HookSpec, TemplateVersion};
+use super::super::ec2::LaunchTemplateData;
+use super::super::world::World;
+use super::{Service, TaskState, tasks};
+
+const SERVICE: &str = "arn:aws:ecs:us-east-1:123456789012:service/demo/web";
+
+fn pass(world: &mut World, secs: u64) {
+    let until = world.now + Duration::from_secs(secs);
+    world.advance_to(until);
+}
+
+/// A cluster on a group of that many instances, and a service with a fixed host port.
+fn rack(size: u32, desired: u32, min_percent: u32) -> World {
+    let mut world = World::new("2026-01-01T00:00:00Z".parse().unwrap(), 11);
+    world.create_cluster("demo");
+    world.create_cluster("other");
+    let data = LaunchTemplateData {
+        user_data: Some("echo ECS_CLUSTER=demo >> /etc/ecs/ecs.config\n".to_owned()),
+        ..LaunchTemplateData::default()
+    };
+    let id = world.create_launch_template("web", data).unwrap();
+    let spec = GroupSpec {
+        name: "web".to_owned(),
+        min: size,
+        max: size * 2,
+        launch_template: Some(TemplateVersion { id, version: 1 }),
+        ..GroupSpec::default()
+    };
+    world.create_group(spec).unwrap();
+    world.put_lifecycle_hook(
+        "web",
+        HookSpec {
+            name: "out".to_owned(),
+            terminating: true,
+            heartbeat_secs: 300,
+            default_result: "CONTINUE".to_owned(),
+            has_handler: true,
+        },
+    );
+    let definition = web(&mut world);
+    let properties = json!({
+        "Cluster": "demo", "TaskDefinition": definition, "DesiredCount": desired.to_string(),
+        "DeploymentConfiguration": {
+            "MinimumHealthyPercent": min_percent.to_string(), "MaximumPercent": "200",
+        },
+    });
+    assert_eq!(world.create_service("web", &properties).unwrap(), SERVICE);
+    pass(&mut world, 180);
+    world
+}
+
+fn web(world: &mut World) -> String {
+    world.register_task_definition(&json!({
+        "Family": "web",
+        "ContainerDefinitions": [{
+            "Name": "web", "Image": "convox/rack",
+            "PortMappings": [{ "HostPort": "4000", "ContainerPort": "5443" }],
+        }],
+    }))
+}
+
+fn service(world: &World) -> &Service {
+    world.ecs.service(SERVICE).unwrap()
+}
+
+fn running(world: &World) -> usize {
+    let cluster = world.ecs.cluster("demo").unwrap();
+    cluster
+        .tasks
+        .values()
+        .filter(|task| task.state == TaskState::Running)
+        .count()
+}
+
+fn hosts(world: &World) -> BTreeSet<String> {
+    let cluster = world.ecs.cluster("demo").unwrap();
+    let up = cluster
+        .tasks
+        .values()
+        .filter(|task| task.state == TaskState::Running);
+    up.filter_map(|task| task.instance.clone()).collect()
+}
+
+#[test]
+fn instances_join_the_cluster_of_their_boot_script_and_tasks_spread() {
+    let world = rack(3, 3, 50);
+    assert_eq!(world.ecs.cluster("demo").unwrap().instances.len(), 3);
+    assert!(world.ecs.cluster("other").unwrap().instances.is_empty());
+    assert!(world.service_is_stable(SERVICE));
+    assert_eq!((running(&world), hosts(&world).len()), (3, 3));
+}
+
+#[test]
+fn a_fixed_host_port_is_given_once_an_instance() {
+    let world = rack(2, 3, 50);
+    assert_eq!(running(&world), 2);
+    assert!(!world.service_is_stable(SERVICE));
+    let told = &service(&world).events[0].message;
+    assert!(
+        told.starts_with("(service web) was unable to place a task"),
+        "{told}"
+    );
+}
+
+#[test]
+fn draining_moves_tasks_and_lets_the_instance_go() {
+    let mut world = rack(3, 2, 50);
+    let old = hosts(&world).pop_first().unwrap();
+    world.terminate_member(&old, false).unwrap();
+    for _ in 0..120 {
+        pass(&mut world, 1);
+        assert!(running(&world) >= 1);
+    }
+    assert!(world.service_is_stable(SERVICE));
+    assert!(!hosts(&world).contains(&old));
+    assert!(world.ecs.host(&old).is_none());
+    assert!(
+        world
+            .group("web")
+            .unwrap()
+            .members
+            .iter()
+            .all(|member| member.instance != old)
+    );
+}
+
+#[test]
+fn a_full_healthy_percent_keeps_the_task_until_its_replacement_runs() {
+    let mut world = rack(2, 1, 100);
+    let old = hosts(&world).pop_first().unwrap();
+    world.terminate_member(&old, false).unwrap();
+    for _ in 0..120 {
+        pass(&mut world, 1);
+        assert!(running(&world) >= 1);
+    }
+    assert!(!hosts(&world).contains(&old));
+}
+
+#[test]
+fn a_new_definition_is_deployed_even_when_every_port_is_taken() {
+    let mut world = rack(2, 2, 50);
+    let definition = web(&mut world);
+    world
+        .update_service(SERVICE, &json!({ "TaskDefinition": definition }))
+        .unwrap();
+    assert!(!world.service_is_stable(SERVICE));
+    assert_eq!(service(&world).deployments.len(), 2);
+    for _ in 0..120 {
+        pass(&mut world, 1);
+        assert!(running(&world) >= 1);
+    }
+    assert!(world.service_is_stable(SERVICE));
+    let cluster = world.ecs.cluster("demo").unwrap();
+    let up = cluster
+        .tasks
+        .values()
+        .filter(|task| task.state == TaskState::Running);
+    assert!(up.clone().all(|task| task.definition == definition));
+    assert_eq!(up.count(), 2);
+}
+
+#[test]
+fn a_task_of_no_service_is_killed_by_draining() {
+    let mut world = rack(1, 0, 50);
+    let host = scheduler_place(&world);
+    let new = tasks::NewTask {
+        definition: "web",
+        service: None,
+        host: Some(host.as_str()),
+    };
+    let task = tasks::start(&mut world, "demo", &new).unwrap();
+    pass(&mut world, 30);
+    assert_eq!(running(&world), 1);
+    let old = hosts(&world).pop_first().unwrap();
+    world.terminate_member(&old, false).unwrap();
+    pass(&mut world, 20);
+    let task = &world.ecs.cluster("demo").unwrap().tasks[&task];
+    assert_eq!(task.state, TaskState::Stopped);
+    assert_eq!(
+        task.reason.as_deref(),
+        Some("draining instance for termination")
+    );
+}
+
+fn scheduler_place(world: &World) -> String {
+    super::scheduler::place_one(world, "demo", "web").unwrap()
+}
+
+#[test]
+fn what_cannot_be_drained_in_time_goes_down_with_the_instance() {
+    // Nowhere to go, and nothing may go below one hundred percent.
+    let mut world = rack(1, 1, 100);
+    world.suspend_processes("web", &["Launch".to_owned()]);
+    let old = hosts(&world).pop_first().unwrap();
+    world.terminate_member(&old, false).unwrap();
+    pass(&mut world, 290);
+    assert_eq!(running(&world), 1);
+    pass(&mut world, 60);
+    assert_eq!(running(&world), 0);
+    assert!(world.group("web").unwrap().members.is_empty());
+}
+
+#[test]
+fn a_daemon_runs_once_on_every_instance() {
+    let mut world = rack(3, 0, 50);
+    let definition = world.register_task_definition(&json!({ "Family": "agent" }));
+    let properties = json!({
+        "Cluster": "demo", "TaskDefinition": definition, "SchedulingStrategy": "DAEMON",
+    });
+    let arn = world.create_service("agent", &properties).unwrap();
+    pass(&mut world, 60);
+    assert_eq!(hosts(&world).len(), 3);
+    assert!(world.service_is_stable(&arn));
+}

@@ -1,0 +1,139 @@
+//! Finding an emulator, and making in it what a test needs.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudformation::types::{Parameter, Tag};
+use convox::clock::Clock;
+use convox::ids::{Entropy, RollId};
+use convox::rack::aws::{Access, Account, KeyStoreChoice, Target, Transport};
+use convox::rack::{Rack, Stack, UpdateRequest};
+
+/// The rack of `fixtures/outside`.
+pub const TEMPLATE: &str = include_str!("../../fixtures/outside/rack.yaml");
+
+/// The password that no update may change or show.
+pub const PASSWORD: &str = "keep-this-as-it-is";
+
+/// An emulator that listens.
+pub struct Emulator {
+    pub url: String,
+    sdk: aws_config::SdkConfig,
+}
+
+impl Emulator {
+    /// Finds the emulator that `variable` names, or says that the test is skipped.
+    pub async fn find(variable: &str) -> Option<Self> {
+        let Ok(url) = std::env::var(variable) else {
+            println!("skipped: {variable} is not set (see .ci/outside)");
+            return None;
+        };
+        let sdk = aws_config::defaults(aws_config::BehaviorVersion::latest())
+            .region(aws_config::Region::new("us-east-1"))
+            .credentials_provider(aws_sdk_sts::config::Credentials::new(
+                "outside", "outside", None, None, "outside",
+            ))
+            .endpoint_url(&url)
+            .load()
+            .await;
+        Some(Self { url, sdk })
+    }
+
+    /// Reaches the emulator as the product does.
+    pub async fn account(&self) -> Account {
+        let mut access = Access::new(Transport::Network, Clock::system());
+        access.region = Some("us-east-1".to_owned());
+        access.endpoint_url = Some(self.url.clone());
+        Account::connect(&access).await.unwrap()
+    }
+
+    /// Reaches one rack as the product does.
+    pub async fn rack(&self, stack: &str, key_store: KeyStoreChoice) -> Rack {
+        let target = Target {
+            name: stack.to_owned(),
+            stack: stack.to_owned(),
+            key_parameter: "Key".to_owned(),
+            key_store,
+            ssh_user: "ec2-user".to_owned(),
+        };
+        self.account()
+            .await
+            .rack(&target, &Entropy::system().unwrap())
+            .unwrap()
+    }
+
+    /// Makes a rack of `template` with every parameter given; moto fails over ones that are not.
+    pub async fn create(&self, stack: &str, template: &str, key: &str) {
+        let ec2 = aws_sdk_ec2::Client::new(&self.sdk);
+        ec2.create_key_pair().key_name(key).send().await.unwrap();
+        let give = |key: &str, value: &str| {
+            Parameter::builder()
+                .parameter_key(key)
+                .parameter_value(value)
+                .build()
+        };
+        let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
+        aws_sdk_cloudformation::Client::new(&self.sdk)
+            .create_stack()
+            .stack_name(stack)
+            .template_body(template)
+            .parameters(give("Key", key))
+            .parameters(give("Password", PASSWORD))
+            .parameters(give("Size", "3"))
+            .parameters(give("Gate", "no"))
+            .tags(tag("System", "convox"))
+            .tags(tag("Type", "rack"))
+            .send()
+            .await
+            .unwrap();
+    }
+
+    /// Signals the gate of a held update.
+    pub async fn signal(&self, stack: &str, status: &str) {
+        aws_sdk_cloudformation::Client::new(&self.sdk)
+            .signal_resource()
+            .stack_name(stack)
+            .logical_resource_id("Rolled")
+            .unique_id("i-1")
+            .status(status.into())
+            .send()
+            .await
+            .unwrap();
+    }
+}
+
+/// Makes an update of `stack` that sets `set` and keeps everything else.
+pub fn update_of(stack: &Stack, set: &[(&str, &str)]) -> UpdateRequest {
+    let token = RollId::generate(Clock::system().now(), &Entropy::system().unwrap());
+    let set: BTreeMap<String, String> = set
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect();
+    let keep = stack
+        .parameters
+        .iter()
+        .map(|parameter| parameter.key.clone());
+    UpdateRequest {
+        stack: stack.id.clone(),
+        token: token.to_string(),
+        keep: keep.filter(|key| !set.contains_key(key)).collect(),
+        set,
+        capabilities: stack.capabilities.clone(),
+        notification_arns: stack.notification_arns.clone(),
+        tags: stack.tags.clone(),
+        role_arn: stack.role_arn.clone(),
+        disable_rollback: stack.disable_rollback,
+    }
+}
+
+/// Asks until the stack is at rest, and returns it.
+pub async fn settled(rack: &Rack) -> Stack {
+    let clock = Clock::system();
+    for _ in 0..600 {
+        let stack = rack.stacks.describe(&rack.stack).await.unwrap();
+        if !stack.status.is_busy() {
+            return stack;
+        }
+        clock.sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("{} never came to rest", rack.stack);
+}

@@ -1,0 +1,132 @@
+//! The account as a whole: shared by processes, served on a port, the same for the same seed.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+
+use bytes::Bytes;
+use convox::clock::Clock;
+use convox::sandbox::world::World;
+use convox::sandbox::{Sandbox, Scenario, bind, reset, serve};
+use http::Request;
+use jiff::Timestamp;
+
+fn start() -> Timestamp {
+    "2026-01-01T00:00:00Z".parse().unwrap()
+}
+
+async fn json(sandbox: &Sandbox, target: &str, body: &str) -> String {
+    let request = Request::builder()
+        .method("POST")
+        .uri("/")
+        .header("x-amz-target", target)
+        .body(Bytes::copy_from_slice(body.as_bytes()))
+        .unwrap();
+    let response = sandbox.handle(request).await.unwrap();
+    String::from_utf8(response.into_body().to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn two_processes_share_an_account() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, _) = Sandbox::open(dir.path(), 1.0).unwrap();
+    let (two, _) = Sandbox::open(dir.path(), 1.0).unwrap();
+    for (writer, reader, value) in [(&one, &two, "a"), (&two, &one, "b"), (&one, &two, "c")] {
+        let put = format!(r#"{{"Name":"n","Value":"{value}","Type":"String","Overwrite":true}}"#);
+        json(writer, "AmazonSSM.PutParameter", &put).await;
+        let text = json(reader, "AmazonSSM.GetParameter", r#"{"Name":"n"}"#).await;
+        assert!(text.contains(&format!(r#""Value":"{value}""#)), "{text}");
+    }
+    drop((one, two));
+    let (three, _) = Sandbox::open(dir.path(), 1.0).unwrap();
+    let text = json(&three, "AmazonSSM.GetParameter", r#"{"Name":"n"}"#).await;
+    assert!(text.contains(r#""Value":"c""#), "{text}");
+    reset(dir.path()).unwrap();
+    let (fresh, _) = Sandbox::open(dir.path(), 1.0).unwrap();
+    let text = json(&fresh, "AmazonSSM.GetParameter", r#"{"Name":"n"}"#).await;
+    assert!(text.contains("ParameterNotFound"), "{text}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_account_is_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let account = dir.path().join("account");
+    let (_sandbox, _) = Sandbox::open(&account, 1.0).unwrap();
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&account), 0o700);
+    assert_eq!(mode(&account.join("world.json")), 0o600);
+}
+
+#[tokio::test]
+async fn an_account_lives_on_between_commands() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, first) = Sandbox::open(dir.path(), 1.0).unwrap();
+    let before = first.now();
+    // A speed so high that the time between two lines is days, and the cap takes hold.
+    let (_, second) = Sandbox::open(dir.path(), 1e6).unwrap();
+    let lived = second.now().duration_since(before);
+    assert!(lived.as_secs() > 0, "{lived}");
+}
+
+fn exchange(address: SocketAddr, request: &str) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    // A connection that was cut may end in an error as well as in an early end.
+    let _ = stream.read_to_end(&mut answer);
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_lost_is_a_connection_that_is_cut() {
+    let clock = Clock::starting_at(start(), 1000.0);
+    let text = "name: x\nabout: y\nfaults:\n  - lose: { api: \"ssm:PutParameter\", nth: 1 }\n";
+    let scenario = Scenario::parse(text, "x").unwrap();
+    let sandbox = Sandbox::new(&scenario, clock).unwrap();
+    let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = tokio::spawn(serve(listener, sandbox.clone(), async {
+        let _ = stopped.await;
+    }));
+    let body = r#"{"Name":"n","Value":"v","Type":"String"}"#;
+    let request = format!(
+        "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-amz-target: AmazonSSM.PutParameter\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let lost = request.clone();
+    let answer = tokio::task::spawn_blocking(move || exchange(address, &lost))
+        .await
+        .unwrap();
+    assert_eq!(answer, b"");
+    assert_eq!(
+        sandbox.peek(|world| world.ssm_value("n")).as_deref(),
+        Some("v")
+    );
+    let answer = tokio::task::spawn_blocking(move || exchange(address, &request))
+        .await
+        .unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 400 Bad Request\r\n"),
+        "{answer}"
+    );
+    assert!(answer.contains("ParameterAlreadyExists"), "{answer}");
+    stop.send(()).unwrap();
+    server.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_seed_makes_the_same_world() {
+    let world = |seed| {
+        let scenario = Scenario {
+            seed,
+            ..Scenario::default()
+        };
+        serde_json::to_string(&World::of_scenario(&scenario, start()).unwrap()).unwrap()
+    };
+    assert_eq!(world(1), world(1));
+    assert_ne!(world(1), world(2));
+}
