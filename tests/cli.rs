@@ -22,9 +22,7 @@ impl TestEnvironment {
 
     /// The same, with a scenario in place of the everyday sandbox.
     fn with_scenario(name: &str) -> Self {
-        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/scenarios");
-        let path = fixtures.join(format!("{name}.yaml"));
-        Self::new().set("CONVOX_TEST_SCENARIO", path.to_str().unwrap())
+        Self::new().set("CONVOX_TEST_SCENARIO", name)
     }
 
     fn set(mut self, name: &'static str, value: &str) -> Self {
@@ -65,6 +63,7 @@ impl TestEnvironment {
         let text = |bytes: &[u8]| {
             let text = String::from_utf8(bytes.to_vec()).unwrap();
             let text = text.replace(self.home.path().to_str().unwrap(), "$HOME");
+            let text = blank_ends(&text);
             if text.is_empty() || text.ends_with('\n') {
                 text
             } else {
@@ -102,6 +101,14 @@ impl TestEnvironment {
         files.sort();
         files
     }
+}
+
+/// Drops the blanks that clap leaves at the ends of lines.
+fn blank_ends(text: &str) -> String {
+    text.split('\n')
+        .map(|line| if line.trim().is_empty() { "" } else { line })
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[test]
