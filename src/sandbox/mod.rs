@@ -12,6 +12,7 @@ pub mod ec2;
 pub mod ecs;
 mod hidden;
 pub mod kms;
+mod paging;
 mod persist;
 pub mod s3;
 pub mod scenario;

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::super::api::AwsError;
-use super::super::ec2::{self, LaunchSpec, Owner};
+use super::super::ec2::Owner;
 use super::super::world::World;
+use super::activities::Activity;
 use super::groups::reconcile;
 use super::hooks::{self, Wait};
 use super::spec::TemplateVersion;
@@ -111,6 +112,30 @@ impl World {
     }
 }
 
+impl World {
+    /// Takes a member out of its group without terminating it, and returns what was written down.
+    pub(super) fn detach_member(&mut self, instance: &str, shrink: bool) -> Option<Activity> {
+        let (name, number) = self.autoscaling.places.remove(instance)?;
+        let id = self.chance.uuid();
+        let now = self.now;
+        let group = self.autoscaling.groups.get_mut(&name)?;
+        group.members.remove(&number)?;
+        group.leaving.remove(&number);
+        if shrink {
+            group.desired = group.desired.saturating_sub(1);
+        }
+        let cause =
+            format!("At {now:.0} instance {instance} was detached in response to a user request.");
+        let what = format!("Detaching EC2 instance: {instance}");
+        let activity = group.activities.begin(id, now, what, cause);
+        group.activities.end(activity, now, "Successful", None);
+        let written = group.activities.get(activity).cloned();
+        self.ec2.disown(instance);
+        reconcile(self, &name);
+        written
+    }
+}
+
 /// Auto Scaling's answer about an instance that is in no group.
 pub(super) fn no_such_member(instance: &str) -> AwsError {
     AwsError::validation(format!(
@@ -123,31 +148,14 @@ pub(super) fn launch(world: &mut World, name: &str) -> Result<(), AwsError> {
     let Some(group) = world.autoscaling.groups.get(name) else {
         return Ok(());
     };
-    let mut spec = LaunchSpec::default();
     let launch_template = match &group.launch_template {
         Some(wanted) => world.resolve(wanted),
         None => None,
     };
-    if let Some(version) = &launch_template
-        && let Some(template) = world.launch_template(&version.id)
-        && let Some(found) = template.versions.get(&version.version)
-    {
-        let data = &found.data;
-        spec.image_id.clone_from(&data.image_id);
-        spec.instance_type.clone_from(&data.instance_type);
-        spec.key_name.clone_from(&data.key_name);
-        spec.cluster = data
-            .user_data
-            .as_deref()
-            .and_then(ec2::cluster_of_boot_script);
-        spec.tags.clone_from(&data.tags);
-        spec.tags
-            .insert("aws:ec2launchtemplate:id".to_owned(), version.id.clone());
-        spec.tags.insert(
-            "aws:ec2launchtemplate:version".to_owned(),
-            version.version.to_string(),
-        );
-    }
+    let mut spec = launch_template
+        .as_ref()
+        .and_then(|version| world.launch_spec(version))
+        .unwrap_or_default();
     let handed_on = group
         .tags
         .iter()
@@ -157,14 +165,14 @@ pub(super) fn launch(world: &mut World, name: &str) -> Result<(), AwsError> {
     spec.tags
         .insert("aws:autoscaling:groupName".to_owned(), name.to_owned());
 
-    let lost = group.launch_template.is_some() && launch_template.is_none();
+    let is_lost = group.launch_template.is_some() && launch_template.is_none();
     let active = group.active();
     let cause = format!(
         "At {:.0} an instance was started in response to a difference between desired and actual \
          capacity, increasing the capacity from {active} to {}.",
         world.now, group.desired
     );
-    let started = if lost {
+    let started = if is_lost {
         Err(AwsError::validation(
             "The specified launch template version does not exist",
         ))

@@ -10,7 +10,7 @@ use super::super::api::AwsError;
 use super::super::scenario::BootFate;
 use super::super::world::{self, World};
 use super::super::{autoscaling, cloudformation, ecs};
-use super::{Due, Ec2};
+use super::{Due, Ec2, spot_fleets};
 
 /// How long a terminated instance is still described. EC2 says "about an hour".
 const REMEMBERED: Duration = Duration::from_secs(3600);
@@ -123,6 +123,14 @@ impl Ec2 {
     #[must_use]
     pub fn instance(&self, id: &str) -> Option<&Instance> {
         self.instances.get(id)
+    }
+
+    /// Makes an instance nobody's: its group has let it go.
+    pub(crate) fn disown(&mut self, id: &str) {
+        if let Some(instance) = self.instances.get_mut(id) {
+            instance.owner = Owner::Nobody;
+            instance.tags.remove("aws:autoscaling:groupName");
+        }
     }
 
     /// Returns all instances, terminated ones of the last hour included.
@@ -266,16 +274,18 @@ pub(super) fn on_terminated(world: &mut World, id: &str) {
         return;
     };
     instance.state = InstanceState::Terminated;
-    let in_group = matches!(instance.owner, Owner::Group(_));
+    let owner = instance.owner.clone();
     world.schedule(REMEMBERED, world::Due::Ec2(Due::Forgotten(id.to_owned())));
-    if in_group {
-        autoscaling::on_instance_terminated(world, id);
+    match owner {
+        Owner::Group(_) => autoscaling::on_instance_terminated(world, id),
+        Owner::Fleet(fleet) => spot_fleets::on_instance_terminated(world, &fleet, id),
+        Owner::Nobody => {}
     }
 }
 
 /// Finds the ECS cluster that a boot script joins: the value of `ECS_CLUSTER=`.
 #[must_use]
-pub(crate) fn cluster_of_boot_script(script: &str) -> Option<String> {
+pub(super) fn cluster_of_boot_script(script: &str) -> Option<String> {
     let (_, rest) = script.split_once("ECS_CLUSTER=")?;
     let rest = rest.trim_start_matches(['"', '\'']);
     let name: String = rest

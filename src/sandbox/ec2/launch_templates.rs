@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::super::api::AwsError;
+use super::super::autoscaling::TemplateVersion;
 use super::super::world::World;
+use super::instances::{LaunchSpec, cluster_of_boot_script};
 
 /// What a launch template version holds, as far as a roll can notice.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,6 +167,28 @@ impl World {
         if let Some(template) = self.ec2.templates.remove(id) {
             self.ec2.template_ids.remove(&template.name);
         }
+    }
+
+    /// Says what an instance of that template version is started from.
+    pub(crate) fn launch_spec(&self, version: &TemplateVersion) -> Option<LaunchSpec> {
+        let data = &self
+            .launch_template(&version.id)?
+            .versions
+            .get(&version.version)?
+            .data;
+        let mut tags = data.tags.clone();
+        tags.insert("aws:ec2launchtemplate:id".to_owned(), version.id.clone());
+        tags.insert(
+            "aws:ec2launchtemplate:version".to_owned(),
+            version.version.to_string(),
+        );
+        Some(LaunchSpec {
+            image_id: data.image_id.clone(),
+            instance_type: data.instance_type.clone(),
+            key_name: data.key_name.clone(),
+            cluster: data.user_data.as_deref().and_then(cluster_of_boot_script),
+            tags,
+        })
     }
 
     /// Returns a launch template by its id.

@@ -1,22 +1,24 @@
 //! EC2: key pairs, launch templates, instances.
 
+mod api;
 mod instances;
 mod key_material;
 mod key_pairs;
 mod launch_templates;
 mod md5;
+mod spot_fleets;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::api::{Answer, Input};
 use super::world::World;
 
-pub(crate) use instances::cluster_of_boot_script;
+pub use api::handle;
 pub use instances::{Instance, InstanceState, LaunchSpec, Owner};
 pub use key_pairs::{KeyKind, KeyPair, MintedKeyPair};
 pub use launch_templates::{LaunchTemplate, LaunchTemplateData};
+pub use spot_fleets::SpotFleet;
 
 /// EC2's part of the account.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -25,6 +27,7 @@ pub struct Ec2 {
     templates: BTreeMap<String, LaunchTemplate>,
     template_ids: BTreeMap<String, String>,
     instances: BTreeMap<String, Instance>,
+    fleets: BTreeMap<String, SpotFleet>,
     /// How many instances are pending or running: what the quota counts.
     live: usize,
     /// How many addresses have been given out.
@@ -42,6 +45,8 @@ pub enum Due {
     Terminated(String),
     /// A terminated instance is no longer shown.
     Forgotten(String),
+    /// A Spot fleet starts what it lacks.
+    FleetTopUp(String),
 }
 
 /// Carries out what is due.
@@ -53,10 +58,6 @@ pub fn on_due(world: &mut World, due: Due) {
         Due::Forgotten(id) => {
             world.ec2.instances.remove(&id);
         }
+        Due::FleetTopUp(id) => spot_fleets::top_up(world, &id),
     }
-}
-
-/// Answers one API call; `None` for an action that is not simulated.
-pub fn handle(_world: &mut World, _action: &str, _input: &Input) -> Option<Answer> {
-    None
 }

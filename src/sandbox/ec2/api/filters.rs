@@ -1,0 +1,100 @@
+//! EC2's filters: every filter must hold, and of each any one value.
+
+use std::collections::BTreeMap;
+
+use super::super::super::api::{AwsError, Input};
+
+/// One filter: a name and the values of which one must match.
+pub(super) struct Filter {
+    name: String,
+    values: Vec<String>,
+}
+
+/// Reads a call's filters.
+pub(super) fn read(input: &Input) -> Vec<Filter> {
+    input
+        .items("Filter")
+        .iter()
+        .map(|filter| Filter {
+            name: filter.text("Name").unwrap_or_default(),
+            values: filter.texts("Value"),
+        })
+        .collect()
+}
+
+/// Tells whether something passes all filters.
+///
+/// `field` returns the thing's value for a filter name, or `None` when there is no such filter.
+///
+/// # Errors
+/// EC2's complaint about a filter that it does not know.
+pub(super) fn pass(
+    filters: &[Filter],
+    tags: &BTreeMap<String, String>,
+    field: impl Fn(&str) -> Option<String>,
+) -> Result<bool, AwsError> {
+    for filter in filters {
+        let fits = |text: &str| filter.values.iter().any(|pattern| matches(pattern, text));
+        let passes = if let Some(name) = filter.name.strip_prefix("tag:") {
+            tags.get(name).is_some_and(|value| fits(value))
+        } else if filter.name == "tag-key" {
+            tags.keys().any(|name| fits(name))
+        } else if filter.name == "tag-value" {
+            tags.values().any(|value| fits(value))
+        } else if let Some(value) = field(&filter.name) {
+            fits(&value)
+        } else {
+            return Err(AwsError::new(
+                400,
+                "InvalidParameterValue",
+                format!("The filter '{}' is invalid", filter.name),
+            ));
+        };
+        if !passes {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Matches with `*` for any text and `?` for any letter.
+fn matches(pattern: &str, text: &str) -> bool {
+    match pattern.chars().next() {
+        None => text.is_empty(),
+        Some('*') => {
+            let rest = &pattern[1..];
+            text.char_indices()
+                .map(|(place, _)| place)
+                .chain([text.len()])
+                .any(|place| matches(rest, &text[place..]))
+        }
+        Some(letter) => {
+            let mut letters = text.chars();
+            letters
+                .next()
+                .is_some_and(|found| letter == '?' || letter == found)
+                && matches(&pattern[letter.len_utf8()..], letters.as_str())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn wildcards_stand_for_text() {
+        for (pattern, text, fits) in [
+            ("demo-*", "demo-keypair-1", true),
+            ("demo-*", "other", false),
+            ("*", "", true),
+            ("k?", "k1", true),
+            ("k?", "k", false),
+            ("*-keypair-*", "a-keypair-b", true),
+            ("running", "running", true),
+            ("run", "running", false),
+        ] {
+            assert_eq!(matches(pattern, text), fits, "{pattern} {text}");
+        }
+    }
+}
