@@ -51,6 +51,11 @@ impl World {
             });
     }
 
+    /// Returns the names of all buckets.
+    pub fn bucket_names(&self) -> impl Iterator<Item = &str> {
+        self.s3.buckets.keys().map(String::as_str)
+    }
+
     /// Deletes a bucket.
     ///
     /// # Errors

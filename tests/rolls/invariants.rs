@@ -1,0 +1,109 @@
+//! The invariants of DESIGN, checked on the account itself after every virtual second.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use convox::clock::Clock;
+use convox::envelope::Envelope;
+use convox::sandbox::Sandbox;
+use convox::sandbox::api::Input;
+use convox::sandbox::world::World;
+
+/// Watches an account, and keeps what it saw broken.
+#[derive(Debug, Clone)]
+pub(crate) struct Watcher {
+    broken: Arc<Mutex<BTreeSet<String>>>,
+    most_new_pairs: Arc<Mutex<usize>>,
+    /// The public halves of sealed settings that were opened before.
+    opened: Arc<Mutex<BTreeMap<Vec<u8>, Option<String>>>>,
+}
+
+impl Watcher {
+    pub(crate) fn start(sandbox: &Sandbox, clock: &Clock) -> Self {
+        let watcher = Self {
+            broken: Arc::default(),
+            most_new_pairs: Arc::default(),
+            opened: Arc::default(),
+        };
+        let (sandbox, clock, this) = (sandbox.clone(), clock.clone(), watcher.clone());
+        tokio::spawn(async move {
+            loop {
+                sandbox.peek(|world| this.look(world));
+                clock.sleep(Duration::from_secs(1)).await;
+            }
+        });
+        watcher
+    }
+
+    /// Looks at one instant.
+    fn look(&self, world: &World) {
+        let mut broken = self.broken.lock().unwrap();
+        for instance in world.live_instances() {
+            if instance.state.as_str() == "shutting-down" {
+                continue;
+            }
+            let Some(name) = &instance.key_name else {
+                continue;
+            };
+            let lets_in = instance.authorized_key.as_deref().map(bare);
+            if !self.keys_in_store(world, name).contains(&lets_in) {
+                broken.insert(format!(
+                    "{}: no key in the store for {name} opens it",
+                    instance.id
+                ));
+            }
+        }
+        let made = world.key_pair_names();
+        let made = made.iter().filter(|name| !name.ends_with("-4711")).count();
+        let mut most = self.most_new_pairs.lock().unwrap();
+        *most = (*most).max(made);
+    }
+
+    /// Returns the public halves of the private keys that the store would give for a key pair:
+    /// the one under its name and, until that is there, the classic rack's only one.
+    fn keys_in_store(&self, world: &World, name: &str) -> Vec<Option<String>> {
+        let named = format!("instance-keys/{name}");
+        let objects = [named.as_str(), "instance-key"];
+        let buckets: Vec<&str> = world.bucket_names().collect();
+        let mut keys = Vec::new();
+        for (bucket, object) in buckets
+            .iter()
+            .flat_map(|bucket| objects.map(|object| (bucket, object)))
+        {
+            let Ok(sealed) = world.get_object(bucket, object) else {
+                continue;
+            };
+            let mut opened = self.opened.lock().unwrap();
+            let known = opened
+                .entry(sealed.to_vec())
+                .or_insert_with(|| open(world, sealed));
+            keys.extend(known.clone().map(Some));
+        }
+        keys
+    }
+
+    /// Fails if anything was broken at any instant.
+    pub(crate) fn assert_whole(&self, context: &str) {
+        let broken = self.broken.lock().unwrap();
+        assert!(broken.is_empty(), "{context}: {broken:#?}");
+        let most = *self.most_new_pairs.lock().unwrap();
+        assert!(most <= 1, "{context}: {most} new key pairs at one time");
+    }
+}
+
+/// The type and the bits of a public key, without its comment.
+fn bare(key: &str) -> String {
+    key.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
+}
+
+/// Opens a sealed setting with the account's own KMS, and returns its public half.
+fn open(world: &World, sealed: &[u8]) -> Option<String> {
+    let envelope = Envelope::parse(std::str::from_utf8(sealed).ok()?).ok()?;
+    let (_, data_key) = world
+        .kms_decrypt(envelope.wrapped_key(), &Input::default())
+        .ok()?;
+    let plain = envelope.open(&data_key.try_into().ok()?).ok()?;
+    let key = ssh_key::PrivateKey::from_openssh(plain).ok()?;
+    Some(bare(&key.public_key().to_openssh().ok()?))
+}
