@@ -53,7 +53,9 @@ impl CloudFormation {
         let stack = stack.as_deref().and_then(|stack| self.stack(stack));
         let found = self.change_sets.get(&name).or_else(|| {
             let stack = stack?;
-            self.change_sets.values().find(|set| set.stack == stack.id && set.name == name)
+            self.change_sets
+                .values()
+                .find(|set| set.stack == stack.id && set.name == name)
         });
         found.ok_or_else(|| {
             let message = format!("ChangeSet [{name}] does not exist");
@@ -66,8 +68,13 @@ impl CloudFormation {
 pub(super) fn create(world: &mut World, input: &Input) -> Answer {
     let stack_name = input.required("StackName")?;
     let name = input.required("ChangeSetName")?;
-    if input.text("ChangeSetType").is_some_and(|kind| kind != "UPDATE") {
-        return Err(AwsError::validation("Only change sets of type UPDATE are simulated"));
+    if input
+        .text("ChangeSetType")
+        .is_some_and(|kind| kind != "UPDATE")
+    {
+        return Err(AwsError::validation(
+            "Only change sets of type UPDATE are simulated",
+        ));
     }
     let stack = existing(world, &stack_name)?;
     if stack.is_busy() {
@@ -77,7 +84,10 @@ pub(super) fn create(world: &mut World, input: &Input) -> Answer {
         )));
     }
     let sets = &world.cloudformation.change_sets;
-    if sets.values().any(|set| set.stack == stack.id && set.name == name) {
+    if sets
+        .values()
+        .any(|set| set.stack == stack.id && set.name == name)
+    {
         let message = format!("ChangeSet {name} already exists");
         return Err(AwsError::new(400, "AlreadyExistsException", message));
     }
@@ -109,7 +119,9 @@ pub(super) fn create(world: &mut World, input: &Input) -> Answer {
 
 /// Works a change set out: first it is seen in progress, then it is complete.
 pub(super) fn finish(world: &mut World, id: &str) {
-    let Some(mut set) = world.cloudformation.change_sets.remove(id) else { return };
+    let Some(mut set) = world.cloudformation.change_sets.remove(id) else {
+        return;
+    };
     if set.status == "CREATE_PENDING" {
         set.status = "CREATE_IN_PROGRESS".to_owned();
         let due = Due::ChangeSet { id: id.to_owned() };
@@ -142,7 +154,11 @@ pub(super) fn finish(world: &mut World, id: &str) {
 pub(super) fn describe(world: &World, input: &Input) -> Answer {
     let set = world.cloudformation.change_set(input)?;
     let stack = existing(world, &set.stack)?;
-    let shown = Stack { target: set.target.clone(), events: Vec::new(), ..stack.clone() };
+    let shown = Stack {
+        target: set.target.clone(),
+        events: Vec::new(),
+        ..stack.clone()
+    };
     let tags = set.target.tags.iter();
     let executing = set.execution_status == "EXECUTE_IN_PROGRESS" && !stack.is_busy();
     Ok(json!({
@@ -182,7 +198,9 @@ pub(super) fn execute(world: &mut World, input: &Input) -> Answer {
     }
     let request = Request {
         target: set.target,
-        disable_rollback: input.truth("DisableRollback").unwrap_or(set.disable_rollback),
+        disable_rollback: input
+            .truth("DisableRollback")
+            .unwrap_or(set.disable_rollback),
         deployment_mode: set.deployment_mode,
         token: super::api::token(input)?,
     };
@@ -208,7 +226,11 @@ pub(super) fn delete(world: &mut World, input: &Input) -> Answer {
 pub(super) fn list(world: &World, input: &Input) -> Answer {
     let name = input.required("StackName")?;
     let stack = existing(world, &name)?;
-    let sets = world.cloudformation.change_sets.values().filter(|set| set.stack == stack.id);
+    let sets = world
+        .cloudformation
+        .change_sets
+        .values()
+        .filter(|set| set.stack == stack.id);
     let summaries: Vec<Value> = sets
         .map(|set| {
             json!({
@@ -260,7 +282,8 @@ fn changes(world: &World, stack: &Stack, target: &Target) -> Result<Vec<Value>, 
     };
     let mut direct: Option<BTreeSet<String>> = None;
     let (wanted, needs) = loop {
-        let evaluator = super::lookup::evaluator_with(world, &stack.id, &stack.name, target, &foreseen)?;
+        let evaluator =
+            super::lookup::evaluator_with(world, &stack.id, &stack.name, target, &foreseen)?;
         let (wanted, needs) = (evaluator.resources()?, evaluator.dependencies());
         let mut changed = BTreeSet::new();
         let mut replaced = BTreeSet::new();
@@ -296,14 +319,28 @@ fn changes(world: &World, stack: &Stack, target: &Target) -> Result<Vec<Value>, 
             continue;
         };
         let is_replaced = foreseen.replaced.contains(name);
-        let reached = needs.get(name).into_iter().flatten().find(|n| foreseen.changed.contains(*n));
+        let reached = needs
+            .get(name)
+            .into_iter()
+            .flatten()
+            .find(|n| foreseen.changed.contains(*n));
         let details = details(now, wanted, direct.contains(name), reached, is_replaced);
         let replacement = if is_replaced { "True" } else { "False" };
         let id = Some(now.physical_id.as_str());
-        found.push(change("Modify", name, id, &wanted.kind, Some(replacement), details));
+        found.push(change(
+            "Modify",
+            name,
+            id,
+            &wanted.kind,
+            Some(replacement),
+            details,
+        ));
     }
     let kept: BTreeMap<_, _> = wanted.iter().map(|w| (&w.logical_id, ())).collect();
-    for (name, now) in resources.iter().filter(|(name, _)| !kept.contains_key(name)) {
+    for (name, now) in resources
+        .iter()
+        .filter(|(name, _)| !kept.contains_key(name))
+    {
         let id = Some(now.physical_id.as_str());
         found.push(change("Remove", name, id, &now.kind, None, Vec::new()));
     }

@@ -7,7 +7,9 @@ use super::{OperationDue, resources};
 
 /// Every resource has settled.
 pub(super) fn conclude(world: &mut World, stack: &mut Stack) {
-    let Some(operation) = &stack.operation else { return };
+    let Some(operation) = &stack.operation else {
+        return;
+    };
     match operation.kind {
         Kind::Create => rest(world, stack, "CREATE_COMPLETE"),
         Kind::CreateRollback => rest(world, stack, "ROLLBACK_COMPLETE"),
@@ -60,7 +62,11 @@ fn clean(world: &mut World, stack: &mut Stack) {
         leftover.deletion_policy != "Retain" && !leftover.physical_id.is_empty()
     });
     for leftover in stack.leftovers.clone() {
-        let names = (&*leftover.logical_id, &*leftover.physical_id, &*leftover.kind);
+        let names = (
+            &*leftover.logical_id,
+            &*leftover.physical_id,
+            &*leftover.kind,
+        );
         stack.tell_leftover(world, names, "DELETE_IN_PROGRESS");
     }
     let after = world.chance.span(world.pace.configure_ms);
@@ -73,8 +79,16 @@ pub(super) fn finish(world: &mut World, stack: &mut Stack) {
         // One that cannot be deleted stays behind, and the stack completes all the same
         // (CloudFormation guide, "Monitor the progress of a stack update").
         let deleted = resources::delete(world, &leftover).is_ok();
-        let names = (&*leftover.logical_id, &*leftover.physical_id, &*leftover.kind);
-        let status = if deleted { "DELETE_COMPLETE" } else { "DELETE_FAILED" };
+        let names = (
+            &*leftover.logical_id,
+            &*leftover.physical_id,
+            &*leftover.kind,
+        );
+        let status = if deleted {
+            "DELETE_COMPLETE"
+        } else {
+            "DELETE_FAILED"
+        };
         stack.tell_leftover(world, names, status);
     }
     stack.undo = None;

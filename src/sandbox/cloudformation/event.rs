@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::super::world::{self, World};
-use super::stack::Stack;
 use super::Due;
+use super::stack::Stack;
 
 /// One line of a stack's history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,7 +114,9 @@ impl Stack {
             && world.chance.bits().is_multiple_of(2)
         {
             self.held = Some(event);
-            let due = Due::Told { stack: self.id.clone() };
+            let due = Due::Told {
+                stack: self.id.clone(),
+            };
             world.schedule(HELD, world::Due::CloudFormation(due));
         } else {
             self.events.push(event);

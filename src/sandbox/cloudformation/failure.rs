@@ -6,9 +6,15 @@ use super::stack::Stack;
 
 /// A resource has failed: its siblings are cancelled, and the stack turns back if it can.
 pub(super) fn fail(world: &mut World, stack: &mut Stack, logical_id: &str, reason: String) {
-    let Some(operation) = &mut stack.operation else { return };
-    let Some(Step::Running(verb)) = operation.steps.get(logical_id).copied() else { return };
-    operation.steps.insert(logical_id.to_owned(), Step::Failed(verb));
+    let Some(operation) = &mut stack.operation else {
+        return;
+    };
+    let Some(Step::Running(verb)) = operation.steps.get(logical_id).copied() else {
+        return;
+    };
+    operation
+        .steps
+        .insert(logical_id.to_owned(), Step::Failed(verb));
     stack.turn_resource(world, logical_id, &verb.status("FAILED"), Some(reason));
     if let Some(resource) = stack.resources.get_mut(logical_id) {
         resource.dirty = true;
@@ -20,7 +26,9 @@ pub(super) fn fail(world: &mut World, stack: &mut Stack, logical_id: &str, reaso
 
 /// Breaks off whatever is running, and forgets what has not been begun.
 pub(super) fn cancel_siblings(world: &mut World, stack: &mut Stack) {
-    let Some(operation) = &mut stack.operation else { return };
+    let Some(operation) = &mut stack.operation else {
+        return;
+    };
     let mut running = Vec::new();
     for (name, step) in &mut operation.steps {
         match *step {
@@ -51,17 +59,24 @@ pub(super) fn cancel_siblings(world: &mut World, stack: &mut Stack) {
 /// Says which resources failed, in CloudFormation's words (with the blank at the end).
 fn failed_sentence(stack: &Stack) -> String {
     let mut sentence = String::new();
-    for (verb, word) in
-        [(Verb::Create, "create"), (Verb::Update, "update"), (Verb::Delete, "delete")]
-    {
-        let steps = stack.operation.iter().flat_map(|operation| &operation.steps);
+    for (verb, word) in [
+        (Verb::Create, "create"),
+        (Verb::Update, "update"),
+        (Verb::Delete, "delete"),
+    ] {
+        let steps = stack
+            .operation
+            .iter()
+            .flat_map(|operation| &operation.steps);
         let names: Vec<_> = steps
             .filter(|(_, step)| **step == Step::Failed(verb))
             .map(|(name, _)| name.as_str())
             .collect();
         if !names.is_empty() {
             let names = names.join(", ");
-            sentence.push_str(&format!("The following resource(s) failed to {word}: [{names}]. "));
+            sentence.push_str(&format!(
+                "The following resource(s) failed to {word}: [{names}]. "
+            ));
         }
     }
     sentence
@@ -69,7 +84,9 @@ fn failed_sentence(stack: &Stack) -> String {
 
 /// The operation has failed as a whole.
 pub(super) fn fail_stack(world: &mut World, stack: &mut Stack, reason: String) {
-    let Some(operation) = &stack.operation else { return };
+    let Some(operation) = &stack.operation else {
+        return;
+    };
     let status = match operation.kind {
         Kind::Create if stack.disable_rollback => "CREATE_FAILED",
         Kind::Create => {

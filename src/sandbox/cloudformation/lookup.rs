@@ -20,7 +20,11 @@ impl Lookup for Known<'_> {
     fn reference(&self, logical_id: &str) -> Option<Value> {
         let resource = self.resources.get(logical_id)?;
         let named = resource.attributes.get("Ref");
-        Some(named.cloned().unwrap_or_else(|| resource.physical_id.as_str().into()))
+        Some(
+            named
+                .cloned()
+                .unwrap_or_else(|| resource.physical_id.as_str().into()),
+        )
     }
 
     fn attribute(&self, logical_id: &str, attribute: &str) -> Option<Value> {
@@ -30,7 +34,11 @@ impl Lookup for Known<'_> {
     }
 
     fn export(&self, name: &str) -> Option<Value> {
-        let stacks = self.world.cloudformation.stacks().filter(|stack| !stack.is_deleted());
+        let stacks = self
+            .world
+            .cloudformation
+            .stacks()
+            .filter(|stack| !stack.is_deleted());
         let mut outputs = stacks.flat_map(|stack| &stack.outputs);
         let output = outputs.find(|output| output.export.as_deref() == Some(name))?;
         Some(output.value.as_str().into())
@@ -73,13 +81,18 @@ impl Stack {
         world: &World,
         read: impl FnOnce(&Evaluator<'_>) -> Result<T, TemplateError>,
     ) -> Result<T, TemplateError> {
-        let known = Known { world, resources: &self.resources };
+        let known = Known {
+            world,
+            resources: &self.resources,
+        };
         read(&evaluator(&known, &self.id, &self.name, &self.target)?)
     }
 
     /// Works out the outputs; those that cannot be are left out.
     pub(super) fn refresh_outputs(&mut self, world: &World) {
-        let evaluated = self.evaluate(world, |evaluator| evaluator.outputs()).unwrap_or_default();
+        let evaluated = self
+            .evaluate(world, |evaluator| evaluator.outputs())
+            .unwrap_or_default();
         let text = |value: &Value| match value {
             Value::String(text) => text.clone(),
             other => other.to_string(),
@@ -90,7 +103,10 @@ impl Stack {
                 key,
                 value: output.get("Value").map(text).unwrap_or_default(),
                 description: output.get("Description").map(text),
-                export: output.get("Export").and_then(|export| export.get("Name")).map(text),
+                export: output
+                    .get("Export")
+                    .and_then(|export| export.get("Name"))
+                    .map(text),
             })
             .collect();
     }

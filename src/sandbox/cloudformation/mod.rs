@@ -109,21 +109,38 @@ impl CloudFormation {
     #[must_use]
     pub fn stack(&self, name_or_id: &str) -> Option<&Stack> {
         let by_id = self.stacks.get(name_or_id);
-        by_id.or_else(|| self.stacks.values().find(|s| s.name == name_or_id && !s.is_deleted()))
+        by_id.or_else(|| {
+            self.stacks
+                .values()
+                .find(|s| s.name == name_or_id && !s.is_deleted())
+        })
     }
 }
 
 /// Carries out what is due.
 pub fn on_due(world: &mut World, due: Due) {
     match due {
-        Due::Operation { stack, operation, what } => {
+        Due::Operation {
+            stack,
+            operation,
+            what,
+        } => {
             with_stack(world, &stack, |world, stack| {
-                if stack.operation.as_ref().is_some_and(|current| current.id == operation) {
+                if stack
+                    .operation
+                    .as_ref()
+                    .is_some_and(|current| current.id == operation)
+                {
                     operation::on_due(world, stack, what);
                 }
             });
         }
-        Due::Signal { stack, logical_id, unique_id, success } => {
+        Due::Signal {
+            stack,
+            logical_id,
+            unique_id,
+            success,
+        } => {
             with_stack(world, &stack, |world, stack| {
                 signals::receive(world, stack, &logical_id, &unique_id, success);
             });
@@ -143,13 +160,7 @@ pub fn handle(world: &mut World, action: &str, input: &Input) -> Option<Answer> 
 /// Takes a resource signal, as `cfn-signal` sends it at the end of a boot script.
 ///
 /// `stack` is the stack's name or id. Signals that nobody waits for are forgotten.
-pub fn on_signal(
-    world: &mut World,
-    stack: &str,
-    logical_id: &str,
-    unique_id: &str,
-    success: bool,
-) {
+pub fn on_signal(world: &mut World, stack: &str, logical_id: &str, unique_id: &str, success: bool) {
     // By way of the agenda, since the signal may come while the stack is at work.
     let due = Due::Signal {
         stack: stack.to_owned(),

@@ -98,7 +98,10 @@ impl Operation {
             .iter()
             .filter(|(name, step)| {
                 **step == Step::Waiting
-                    && self.needs.get(*name).is_none_or(|needs| needs.iter().all(settled))
+                    && self
+                        .needs
+                        .get(*name)
+                        .is_none_or(|needs| needs.iter().all(settled))
             })
             .map(|(name, _)| name.clone())
             .collect()
@@ -118,7 +121,10 @@ pub(super) fn begin(
     token: Option<String>,
 ) -> String {
     let id = world.chance.uuid();
-    stack.operations.push(OperationRecord { id: id.clone(), kind: name.to_owned() });
+    stack.operations.push(OperationRecord {
+        id: id.clone(),
+        kind: name.to_owned(),
+    });
     stack.operation = Some(Operation {
         id: id.clone(),
         kind,
@@ -139,7 +145,10 @@ pub(super) fn begin(
 /// Remembers that a token began the operation under way.
 pub(super) fn remember_token(stack: &mut Stack, action: &str, token: Option<&str>) {
     if let (Some(token), Some(operation)) = (token, &stack.operation) {
-        let used = TokenUse { action: action.to_owned(), operation: operation.id.clone() };
+        let used = TokenUse {
+            action: action.to_owned(),
+            operation: operation.id.clone(),
+        };
         stack.tokens.insert(token.to_owned(), used);
     }
 }
@@ -147,8 +156,11 @@ pub(super) fn remember_token(stack: &mut Stack, action: &str, token: Option<&str
 /// Puts the next moment of the operation under way on the agenda.
 pub(super) fn later(world: &mut World, stack: &Stack, after: Duration, what: OperationDue) {
     if let Some(operation) = &stack.operation {
-        let due =
-            Due::Operation { stack: stack.id.clone(), operation: operation.id.clone(), what };
+        let due = Due::Operation {
+            stack: stack.id.clone(),
+            operation: operation.id.clone(),
+            what,
+        };
         world.schedule(after, world::Due::CloudFormation(due));
     }
 }
@@ -165,7 +177,11 @@ pub(super) fn on_due(world: &mut World, stack: &mut Stack, what: OperationDue) {
         OperationDue::SignalTimeout(logical_id) => {
             super::signals::time_out(world, stack, &logical_id);
         }
-        OperationDue::Roll { logical_id, batch, act } => {
+        OperationDue::Roll {
+            logical_id,
+            batch,
+            act,
+        } => {
             rolling::on_act(world, stack, &logical_id, batch, act);
         }
         OperationDue::Cleaned => cleanup::finish(world, stack),
@@ -178,10 +194,15 @@ fn plan(world: &mut World, stack: &mut Stack) {
         return;
     };
     let missing_key = stack.missing_key_pair(world);
-    let Some(operation) = &mut stack.operation else { return };
+    let Some(operation) = &mut stack.operation else {
+        return;
+    };
     match operation.kind {
         Kind::Create | Kind::Update => {
-            operation.steps = needs.keys().map(|name| (name.clone(), Step::Waiting)).collect();
+            operation.steps = needs
+                .keys()
+                .map(|name| (name.clone(), Step::Waiting))
+                .collect();
         }
         Kind::Rollback => {
             let undo = stack.undo.as_ref();
@@ -193,8 +214,11 @@ fn plan(world: &mut World, stack: &mut Stack) {
                 .collect();
         }
         Kind::CreateRollback | Kind::Delete => {
-            operation.steps =
-                stack.resources.keys().map(|name| (name.clone(), Step::Waiting)).collect();
+            operation.steps = stack
+                .resources
+                .keys()
+                .map(|name| (name.clone(), Step::Waiting))
+                .collect();
             needs = turned_round(&needs);
         }
     }
@@ -214,13 +238,14 @@ fn plan(world: &mut World, stack: &mut Stack) {
 }
 
 /// Makes the last first: who was waited for waits.
-fn turned_round(
-    needs: &BTreeMap<String, BTreeSet<String>>,
-) -> BTreeMap<String, BTreeSet<String>> {
+fn turned_round(needs: &BTreeMap<String, BTreeSet<String>>) -> BTreeMap<String, BTreeSet<String>> {
     let mut turned: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (name, others) in needs {
         for other in others {
-            turned.entry(other.clone()).or_default().insert(name.clone());
+            turned
+                .entry(other.clone())
+                .or_default()
+                .insert(name.clone());
         }
     }
     turned
@@ -241,7 +266,10 @@ pub(super) fn proceed(world: &mut World, stack: &mut Stack) {
         }
         if matches!(kind, Kind::Create | Kind::Update) {
             let evaluated = stack.evaluate(world, |evaluator| {
-                ready.iter().map(|name| evaluator.resource(name)).collect::<Result<Vec<_>, _>>()
+                ready
+                    .iter()
+                    .map(|name| evaluator.resource(name))
+                    .collect::<Result<Vec<_>, _>>()
             });
             match evaluated {
                 Ok(wanted) => {
@@ -296,7 +324,9 @@ fn forward(world: &mut World, stack: &mut Stack, wanted: EvaluatedResource) {
         return;
     }
     if let Some(undo) = &mut stack.undo {
-        undo.before.entry(name.clone()).or_insert_with(|| now.clone());
+        undo.before
+            .entry(name.clone())
+            .or_insert_with(|| now.clone());
         undo.restored.retain(|restored| *restored != name);
     }
     let site = stack.site(&name);
@@ -363,7 +393,10 @@ fn take_on(
             return;
         }
     };
-    let is_new = stack.resources.get(&name).is_some_and(|r| r.physical_id != made.physical_id);
+    let is_new = stack
+        .resources
+        .get(&name)
+        .is_some_and(|r| r.physical_id != made.physical_id);
     if let Some(resource) = stack.resources.get_mut(&name) {
         resource.physical_id = made.physical_id;
         resource.kind = wanted.kind;
@@ -375,8 +408,10 @@ fn take_on(
     }
     stack.leftovers.extend(replaced);
     if is_new {
-        let verb = if let Some(Step::Running(verb)) =
-            stack.operation.as_ref().and_then(|operation| operation.steps.get(&name))
+        let verb = if let Some(Step::Running(verb)) = stack
+            .operation
+            .as_ref()
+            .and_then(|operation| operation.steps.get(&name))
         {
             *verb
         } else {
@@ -390,7 +425,9 @@ fn take_on(
 
 /// Waits for what was begun on a resource.
 fn wait_for(world: &mut World, stack: &mut Stack, name: &str, begun: Begun) {
-    let Some(operation) = &mut stack.operation else { return };
+    let Some(operation) = &mut stack.operation else {
+        return;
+    };
     match begun {
         Begun::Soon(after) => {
             later(world, stack, after, OperationDue::Settled(name.to_owned()));
@@ -408,26 +445,43 @@ fn wait_for(world: &mut World, stack: &mut Stack, name: &str, begun: Begun) {
             operation.rolls.insert(name.to_owned(), *roll);
             let after = world.chance.span(world.pace.configure_ms);
             let act = rolling::Act::Start;
-            let what = OperationDue::Roll { logical_id: name.to_owned(), batch: 0, act };
+            let what = OperationDue::Roll {
+                logical_id: name.to_owned(),
+                batch: 0,
+                act,
+            };
             later(world, stack, after, what);
         }
         Begun::Signals(wait) => {
             let after = wait.timeout;
             operation.signals.insert(name.to_owned(), wait);
-            later(world, stack, after, OperationDue::SignalTimeout(name.to_owned()));
+            later(
+                world,
+                stack,
+                after,
+                OperationDue::SignalTimeout(name.to_owned()),
+            );
         }
     }
 }
 
 /// Makes a resource again what it was before the update.
 fn back(world: &mut World, stack: &mut Stack, name: &str) {
-    let before = stack.undo.as_ref().and_then(|undo| undo.before.get(name).cloned()).flatten();
+    let before = stack
+        .undo
+        .as_ref()
+        .and_then(|undo| undo.before.get(name).cloned())
+        .flatten();
     let (Some(before), Some(now)) = (before, stack.resources.get(name).cloned()) else {
         set_step(stack, name, Step::Settled);
         return;
     };
     set_step(stack, name, Step::Running(Verb::Update));
-    if stack.operation.as_ref().is_some_and(|operation| operation.skip.contains(name)) {
+    if stack
+        .operation
+        .as_ref()
+        .is_some_and(|operation| operation.skip.contains(name))
+    {
         stack.resources.insert(name.to_owned(), before);
         settle(world, stack, name);
         return;
@@ -435,12 +489,23 @@ fn back(world: &mut World, stack: &mut Stack, name: &str) {
     stack.turn_resource(world, name, "UPDATE_IN_PROGRESS", None);
     if before.physical_id != now.physical_id {
         // The one that was replaced still exists: it simply is the resource again.
-        stack.leftovers.retain(|leftover| leftover.physical_id != before.physical_id);
-        let given_up = Resource { status: String::new(), ..now };
+        stack
+            .leftovers
+            .retain(|leftover| leftover.physical_id != before.physical_id);
+        let given_up = Resource {
+            status: String::new(),
+            ..now
+        };
         if !given_up.physical_id.is_empty() {
             stack.leftovers.push(given_up);
         }
-        stack.resources.insert(name.to_owned(), Resource { dirty: true, ..before });
+        stack.resources.insert(
+            name.to_owned(),
+            Resource {
+                dirty: true,
+                ..before
+            },
+        );
         let after = world.chance.span(world.pace.configure_ms);
         wait_for(world, stack, name, Begun::Soon(after));
         return;
@@ -489,8 +554,12 @@ fn remove(world: &mut World, stack: &mut Stack, name: &str) {
 
 /// Looks whether what a resource waits for has come.
 fn look(world: &mut World, stack: &mut Stack, name: &str) {
-    let Some(operation) = &mut stack.operation else { return };
-    let Some(wait) = operation.waits.get_mut(name) else { return };
+    let Some(operation) = &mut stack.operation else {
+        return;
+    };
+    let Some(wait) = operation.waits.get_mut(name) else {
+        return;
+    };
     match resources::look(world, wait) {
         None => later(world, stack, LOOK, OperationDue::Look(name.to_owned())),
         Some(Ok(())) => {
@@ -503,8 +572,12 @@ fn look(world: &mut World, stack: &mut Stack, name: &str) {
 
 /// A resource is what it should be.
 pub(super) fn settle(world: &mut World, stack: &mut Stack, name: &str) {
-    let Some(operation) = &mut stack.operation else { return };
-    let Some(Step::Running(verb)) = operation.steps.get(name).copied() else { return };
+    let Some(operation) = &mut stack.operation else {
+        return;
+    };
+    let Some(Step::Running(verb)) = operation.steps.get(name).copied() else {
+        return;
+    };
     operation.steps.insert(name.to_owned(), Step::Settled);
     let is_rollback = operation.kind == Kind::Rollback;
     if let Some(resource) = stack.resources.get_mut(name) {
@@ -534,14 +607,20 @@ impl Stack {
     pub(super) fn keep_for_undo(&mut self) {
         if self.undo.is_none() {
             let target = self.target.clone();
-            self.undo = Some(Undo { target, before: BTreeMap::new(), restored: Vec::new() });
+            self.undo = Some(Undo {
+                target,
+                before: BTreeMap::new(),
+                restored: Vec::new(),
+            });
         }
     }
 
     /// Finds a parameter of type `AWS::EC2::KeyPair::KeyName` whose key pair does not exist.
     fn missing_key_pair(&self, world: &World) -> Option<(String, String)> {
         let declared = self.target.template.parameters();
-        let mut keys = declared.into_values().filter(|d| d.kind == "AWS::EC2::KeyPair::KeyName");
+        let mut keys = declared
+            .into_values()
+            .filter(|d| d.kind == "AWS::EC2::KeyPair::KeyName");
         keys.find_map(|declaration| {
             let value = self.target.parameters.0.get(&declaration.name)?;
             let missing = world.ec2.key_pair(value).is_none();

@@ -42,8 +42,11 @@ impl GroupPolicy {
         if let Some(rolling) = policy.get("AutoScalingRollingUpdate") {
             let wait_on_signals = truth(rolling.get("WaitOnResourceSignals"));
             let usual = if wait_on_signals { "PT5M" } else { "PT0S" };
-            let pause_text =
-                rolling.get("PauseTime").and_then(Value::as_str).unwrap_or(usual).to_owned();
+            let pause_text = rolling
+                .get("PauseTime")
+                .and_then(Value::as_str)
+                .unwrap_or(usual)
+                .to_owned();
             let suspend = rolling.get("SuspendProcesses").and_then(Value::as_array);
             return Self::Rolling(RollingPolicy {
                 max_batch_size: number(rolling.get("MaxBatchSize")).unwrap_or(1).max(1),

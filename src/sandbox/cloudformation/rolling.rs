@@ -92,10 +92,15 @@ enum Next {
 }
 
 /// Returns the members that were not started from `wanted`, those on the way out left aside.
-pub(super) fn obsolete_members(group: &Group, wanted: Option<&TemplateVersion>) -> VecDeque<String> {
+pub(super) fn obsolete_members(
+    group: &Group,
+    wanted: Option<&TemplateVersion>,
+) -> VecDeque<String> {
     group
         .members()
-        .filter(|member| !member.lifecycle.is_leaving() && member.launch_template.as_ref() != wanted)
+        .filter(|member| {
+            !member.lifecycle.is_leaving() && member.launch_template.as_ref() != wanted
+        })
         .map(|member| member.instance.clone())
         .collect()
 }
@@ -109,7 +114,10 @@ impl Roll {
         obsolete: VecDeque<String>,
     ) -> Self {
         let total = obsolete.len();
-        let goal = sizes.desired.unwrap_or(group.desired).max(policy.min_instances_in_service);
+        let goal = sizes
+            .desired
+            .unwrap_or(group.desired)
+            .max(policy.min_instances_in_service);
         let batch = policy.max_batch_size.min(count(total));
         let capacity = (policy.min_instances_in_service + batch)
             .max(goal)
@@ -118,7 +126,10 @@ impl Roll {
         Self {
             group: group.name.clone(),
             policy,
-            sizes: Sizes { desired: Some(sizes.desired.unwrap_or(group.desired)), ..sizes },
+            sizes: Sizes {
+                desired: Some(sizes.desired.unwrap_or(group.desired)),
+                ..sizes
+            },
             obsolete,
             total,
             done: 0,
@@ -199,13 +210,22 @@ pub(super) fn on_signal(
     success: bool,
 ) {
     with_roll(world, stack, name, |world, stack, roll| {
-        let is_old = roll.leaving.iter().chain(&roll.obsolete).any(|old| old == unique_id);
+        let is_old = roll
+            .leaving
+            .iter()
+            .chain(&roll.obsolete)
+            .any(|old| old == unique_id);
         if is_old || roll.answered || !roll.known.insert(unique_id.to_owned()) {
             return Next::GoOn;
         }
         roll.heard.insert(unique_id.to_owned());
         let word = if success { "SUCCESS" } else { "FAILURE" };
-        say(world, stack, name, format!("Received {word} signal with UniqueId {unique_id}"));
+        say(
+            world,
+            stack,
+            name,
+            format!("Received {word} signal with UniqueId {unique_id}"),
+        );
         if success {
             roll.successes += 1;
         } else {
@@ -230,8 +250,12 @@ fn with_roll(
     name: &str,
     act: impl FnOnce(&mut World, &mut Stack, &mut Roll) -> Next,
 ) {
-    let Some(operation) = &mut stack.operation else { return };
-    let Some(mut roll) = operation.rolls.remove(name) else { return };
+    let Some(operation) = &mut stack.operation else {
+        return;
+    };
+    let Some(mut roll) = operation.rolls.remove(name) else {
+        return;
+    };
     match act(world, stack, &mut roll) {
         Next::GoOn => {
             if let Some(operation) = &mut stack.operation {
@@ -247,15 +271,12 @@ fn say(world: &mut World, stack: &mut Stack, name: &str, reason: String) {
     stack.turn_resource(world, name, "UPDATE_IN_PROGRESS", Some(reason));
 }
 
-fn schedule(
-    world: &mut World,
-    stack: &Stack,
-    name: &str,
-    roll: &Roll,
-    after: Duration,
-    act: Act,
-) {
-    let what = OperationDue::Roll { logical_id: name.to_owned(), batch: roll.batch, act };
+fn schedule(world: &mut World, stack: &Stack, name: &str, roll: &Roll, after: Duration, act: Act) {
+    let what = OperationDue::Roll {
+        logical_id: name.to_owned(),
+        batch: roll.batch,
+        act,
+    };
     operation::later(world, stack, after, what);
 }
 
@@ -302,7 +323,11 @@ fn start(world: &mut World, stack: &mut Stack, name: &str, roll: &mut Roll) -> N
 /// Announces the new instances of the batch after a while, which may be after their signals.
 fn expect_instances(world: &mut World, stack: &Stack, name: &str, roll: &Roll) {
     let (least, most) = (world.pace.configure_ms.0, world.pace.shutdown_ms.1);
-    let most = if world.events_are_shuffled() { most.saturating_mul(2) } else { most };
+    let most = if world.events_are_shuffled() {
+        most.saturating_mul(2)
+    } else {
+        most
+    };
     let after = world.chance.span((least, most.max(least)));
     schedule(world, stack, name, roll, after, Act::Added);
 }
@@ -315,8 +340,14 @@ fn next_batch(world: &mut World, stack: &mut Stack, name: &str, roll: &mut Roll)
     let Some(group) = world.autoscaling.group(&roll.group) else {
         return Next::Fail(gone(&roll.group));
     };
-    let spare = count(group.active()).saturating_sub(roll.policy.min_instances_in_service).max(1);
-    let size = roll.policy.max_batch_size.min(spare).min(count(roll.obsolete.len()));
+    let spare = count(group.active())
+        .saturating_sub(roll.policy.min_instances_in_service)
+        .max(1);
+    let size = roll
+        .policy
+        .max_batch_size
+        .min(spare)
+        .min(count(roll.obsolete.len()));
     let replaced = roll.goal.saturating_sub(roll.fresh).min(size);
     roll.batch += 1;
     roll.expected = replaced;
@@ -325,11 +356,13 @@ fn next_batch(world: &mut World, stack: &mut Stack, name: &str, roll: &mut Roll)
     roll.added = replaced == 0;
     roll.answered = replaced == 0;
     roll.terminated = false;
-    roll.leaving = roll.obsolete.drain(..usize::try_from(size).unwrap_or(0)).collect();
+    roll.leaving = roll
+        .obsolete
+        .drain(..usize::try_from(size).unwrap_or(0))
+        .collect();
     let listed = roll.leaving.join(",");
-    let text = format!(
-        "Terminating instance(s) [{listed}]; replacing with {replaced} new instance(s)."
-    );
+    let text =
+        format!("Terminating instance(s) [{listed}]; replacing with {replaced} new instance(s).");
     say(world, stack, name, text);
     for (at, instance) in roll.leaving.iter().enumerate() {
         // One that is gone already is what was wanted.
@@ -409,7 +442,11 @@ fn timed_out(world: &mut World, stack: &mut Stack, name: &str, roll: &mut Roll) 
 }
 
 fn go_on(world: &mut World, stack: &mut Stack, name: &str, roll: &mut Roll) -> Next {
-    if roll.batch_is_over() { next_batch(world, stack, name, roll) } else { Next::GoOn }
+    if roll.batch_is_over() {
+        next_batch(world, stack, name, roll)
+    } else {
+        Next::GoOn
+    }
 }
 
 /// Gives the group its sizes back; a surplus is scaled in at one go by the group itself.
@@ -440,6 +477,9 @@ pub(super) fn launch_failed(failure: &str) -> String {
     if failure.contains("Launching EC2 instance failed") {
         failure.to_owned()
     } else {
-        format!("{}. Launching EC2 instance failed.", failure.trim_end_matches('.'))
+        format!(
+            "{}. Launching EC2 instance failed.",
+            failure.trim_end_matches('.')
+        )
     }
 }

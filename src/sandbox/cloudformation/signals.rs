@@ -26,7 +26,10 @@ impl SignalWait {
     /// Reads a `CreationPolicy`.
     pub(super) fn read(creation_policy: &Value) -> Option<Self> {
         let signal = creation_policy.get("ResourceSignal")?;
-        let timeout = signal.get("Timeout").and_then(Value::as_str).unwrap_or("PT5M");
+        let timeout = signal
+            .get("Timeout")
+            .and_then(Value::as_str)
+            .unwrap_or("PT5M");
         Some(Self {
             count: number(signal.get("Count")).unwrap_or(1),
             timeout: span(timeout),
@@ -43,12 +46,16 @@ pub(super) fn receive(
     unique_id: &str,
     success: bool,
 ) {
-    let Some(operation) = &mut stack.operation else { return };
+    let Some(operation) = &mut stack.operation else {
+        return;
+    };
     if operation.rolls.contains_key(logical_id) {
         rolling::on_signal(world, stack, logical_id, unique_id, success);
         return;
     }
-    let Some(wait) = operation.signals.get_mut(logical_id) else { return };
+    let Some(wait) = operation.signals.get_mut(logical_id) else {
+        return;
+    };
     if wait.heard.insert(unique_id.to_owned(), success).is_some() {
         return;
     }
@@ -74,8 +81,12 @@ pub(super) fn receive(
 
 /// A resource has waited long enough.
 pub(super) fn time_out(world: &mut World, stack: &mut Stack, logical_id: &str) {
-    let Some(operation) = &mut stack.operation else { return };
-    let Some(wait) = operation.signals.remove(logical_id) else { return };
+    let Some(operation) = &mut stack.operation else {
+        return;
+    };
+    let Some(wait) = operation.signals.remove(logical_id) else {
+        return;
+    };
     let heard = u32::try_from(wait.heard.len()).unwrap_or(u32::MAX);
     let missing = wait.count.saturating_sub(heard);
     let reason =

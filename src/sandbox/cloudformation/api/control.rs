@@ -17,7 +17,9 @@ fn on_stack(
     act: impl FnOnce(&mut World, &mut Stack) -> Answer,
 ) -> Answer {
     with_stack(world, name, act).unwrap_or_else(|| {
-        Err(AwsError::validation(format!("Stack [{name}] does not exist")))
+        Err(AwsError::validation(format!(
+            "Stack [{name}] does not exist"
+        )))
     })
 }
 
@@ -33,7 +35,10 @@ pub(super) fn cancel_update_stack(world: &mut World, input: &Input) -> Answer {
                 "CancelUpdateStack cannot be called from current stack status",
             ));
         }
-        let update = stack.operation.as_ref().and_then(|operation| operation.token.clone());
+        let update = stack
+            .operation
+            .as_ref()
+            .and_then(|operation| operation.token.clone());
         failure::cancel_siblings(world, stack);
         let reason = "User Initiated".to_owned();
         let mark = token.clone().or(update);
@@ -88,9 +93,7 @@ pub(super) fn rollback_stack(world: &mut World, input: &Input) -> Answer {
         }
         let reason = "User Initiated".to_owned();
         let id = match stack.status.as_str() {
-            "UPDATE_FAILED" => {
-                failure::roll_back(world, stack, "ROLLBACK", token.clone(), reason)
-            }
+            "UPDATE_FAILED" => failure::roll_back(world, stack, "ROLLBACK", token.clone(), reason),
             "CREATE_FAILED" => {
                 let kind = Kind::CreateRollback;
                 let id = operation::begin(world, stack, kind, "ROLLBACK", token.clone());

@@ -18,7 +18,11 @@ pub(super) fn describe_stacks(world: &World, input: &Input) -> Answer {
             })?;
             vec![stack]
         }
-        None => world.cloudformation.stacks().filter(|stack| !stack.is_deleted()).collect(),
+        None => world
+            .cloudformation
+            .stacks()
+            .filter(|stack| !stack.is_deleted())
+            .collect(),
     };
     let (stacks, next) = page(stacks, input)?;
     let stacks: Vec<Value> = stacks.into_iter().map(stack_tree).collect();
@@ -28,7 +32,9 @@ pub(super) fn describe_stacks(world: &World, input: &Input) -> Answer {
 fn stack_tree(stack: &Stack) -> Value {
     let target = &stack.target;
     let pairs = |map: &std::collections::BTreeMap<String, String>| -> Vec<Value> {
-        map.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect()
+        map.iter()
+            .map(|(key, value)| json!({ "Key": key, "Value": value }))
+            .collect()
     };
     let outputs = stack.outputs.iter().map(|output| {
         json!({
@@ -38,9 +44,10 @@ fn stack_tree(stack: &Stack) -> Value {
             "ExportName": output.export,
         })
     });
-    let operations = stack.operations.iter().rev().take(2).map(|operation| {
-        json!({ "OperationType": operation.kind, "OperationId": operation.id })
-    });
+    let operations =
+        stack.operations.iter().rev().take(2).map(
+            |operation| json!({ "OperationType": operation.kind, "OperationId": operation.id }),
+        );
     json!({
         "StackId": stack.id,
         "StackName": stack.name,
@@ -75,8 +82,11 @@ pub(in super::super) fn parameters(stack: &Stack) -> Vec<Value> {
     known
         .map(|(key, value)| {
             let declaration = declared.get(key);
-            let shown =
-                if declaration.is_some_and(|d| d.no_echo) { MASK } else { value.as_str() };
+            let shown = if declaration.is_some_and(|d| d.no_echo) {
+                MASK
+            } else {
+                value.as_str()
+            };
             let resolved = declaration
                 .filter(|declaration| declaration.is_ssm())
                 .and_then(|_| stack.target.ssm.get(value));
@@ -137,7 +147,9 @@ pub(super) fn describe_stack_resource(world: &World, input: &Input) -> Answer {
         .stack(&name)
         .ok_or_else(|| AwsError::validation(format!("Stack '{name}' does not exist")))?;
     let resource = stack.resources.get(&logical_id).ok_or_else(|| {
-        AwsError::validation(format!("Resource {logical_id} does not exist for stack {name}"))
+        AwsError::validation(format!(
+            "Resource {logical_id} does not exist for stack {name}"
+        ))
     })?;
     Ok(json!({ "StackResourceDetail": resource_tree(stack, resource, "LastUpdatedTimestamp") }))
 }
@@ -165,8 +177,12 @@ pub(super) fn describe_stack_resources(world: &World, input: &Input) -> Answer {
         .resources
         .values()
         .filter(|resource| {
-            logical_id.as_ref().is_none_or(|id| resource.logical_id == *id)
-                && physical_id.as_ref().is_none_or(|id| resource.physical_id == *id)
+            logical_id
+                .as_ref()
+                .is_none_or(|id| resource.logical_id == *id)
+                && physical_id
+                    .as_ref()
+                    .is_none_or(|id| resource.physical_id == *id)
         })
         .take(PAGE)
         .map(|resource| resource_tree(stack, resource, "Timestamp"))

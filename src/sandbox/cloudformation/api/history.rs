@@ -87,7 +87,10 @@ pub(super) fn describe_events(world: &World, input: &Input) -> Answer {
 }
 
 fn operation_event_tree(stack: &Stack, event: &Event) -> Value {
-    let record = stack.operations.iter().find(|record| Some(&record.id) == event.operation.as_ref());
+    let record = stack
+        .operations
+        .iter()
+        .find(|record| Some(&record.id) == event.operation.as_ref());
     let failed = event.status.ends_with("_FAILED");
     let is_stack = event.kind == STACK && event.physical_id == stack.id;
     let kind = match (is_stack, failed) {
@@ -104,7 +107,10 @@ fn operation_event_tree(stack: &Stack, event: &Event) -> Value {
     if let Some(tree) = tree.as_object_mut() {
         tree.remove("StackName");
         tree.insert("EventType".to_owned(), kind.into());
-        tree.insert("OperationType".to_owned(), record.map(|record| record.kind.as_str()).into());
+        tree.insert(
+            "OperationType".to_owned(),
+            record.map(|record| record.kind.as_str()).into(),
+        );
         if is_stack {
             tree.insert("OperationStatus".to_owned(), status.into());
         }

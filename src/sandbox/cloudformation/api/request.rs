@@ -39,7 +39,9 @@ impl Request {
         let tags = if input.has("Tags") || previous.is_none() {
             tags(input)
         } else {
-            previous_target.map(|target| target.tags.clone()).unwrap_or_default()
+            previous_target
+                .map(|target| target.tags.clone())
+                .unwrap_or_default()
         };
         let notification_arns = match previous_target {
             Some(target) if !input.has("NotificationARNs") => target.notification_arns.clone(),
@@ -77,10 +79,14 @@ impl Request {
 
 /// Reads and checks the client request token.
 pub(in super::super) fn token(input: &Input) -> Result<Option<String>, AwsError> {
-    let Some(token) = input.text("ClientRequestToken") else { return Ok(None) };
+    let Some(token) = input.text("ClientRequestToken") else {
+        return Ok(None);
+    };
     let good = token.starts_with(|first: char| first.is_ascii_alphanumeric())
         && token.len() <= 128
-        && token.chars().all(|each| each.is_ascii_alphanumeric() || each == '-');
+        && token
+            .chars()
+            .all(|each| each.is_ascii_alphanumeric() || each == '-');
     if !good {
         return Err(AwsError::validation(format!(
             "1 validation error detected: Value '{token}' at 'clientRequestToken' failed to \
@@ -119,10 +125,15 @@ pub(super) fn body(world: &World, input: &Input, limited: bool) -> Result<String
         return Ok(body);
     }
     let Some(url) = input.text("TemplateURL") else {
-        return Err(AwsError::validation("Either Template URL or Template Body must be specified."));
+        return Err(AwsError::validation(
+            "Either Template URL or Template Body must be specified.",
+        ));
     };
-    let refused =
-        || AwsError::validation(format!("S3 error: The specified template {url} does not exist"));
+    let refused = || {
+        AwsError::validation(format!(
+            "S3 error: The specified template {url} does not exist"
+        ))
+    };
     let (bucket, key) = bucket_and_key(&url).ok_or_else(refused)?;
     let bytes = world.get_object(&bucket, &key).map_err(|_| refused())?;
     Ok(String::from_utf8_lossy(bytes).into_owned())
@@ -185,7 +196,9 @@ fn ssm_values(
 ) -> Result<BTreeMap<String, String>, AwsError> {
     let mut values = BTreeMap::new();
     for (name, declaration) in template.parameters() {
-        let Some(named) = parameters.get(&name).filter(|_| declaration.is_ssm()) else { continue };
+        let Some(named) = parameters.get(&name).filter(|_| declaration.is_ssm()) else {
+            continue;
+        };
         let missing = || {
             AwsError::validation(format!(
                 "Unable to fetch parameters [{named}] from parameter store for this account."
@@ -198,7 +211,9 @@ fn ssm_values(
 
 fn tags(input: &Input) -> BTreeMap<String, String> {
     let tags = input.items("Tags");
-    tags.iter().filter_map(|tag| Some((tag.text("Key")?, tag.text("Value")?))).collect()
+    tags.iter()
+        .filter_map(|tag| Some((tag.text("Key")?, tag.text("Value")?)))
+        .collect()
 }
 
 /// Says which capabilities a template needs (CloudFormation API, `CreateStack`).
@@ -206,32 +221,66 @@ pub(super) fn needed_capability(template: &Template) -> Option<(&'static str, BT
     let mut kinds = BTreeSet::new();
     let mut named = false;
     for (_, resource) in template.entries("Resources") {
-        let kind = resource.get("Type").and_then(Value::as_str).unwrap_or_default();
-        let takes = ["Role", "Policy", "ManagedPolicy", "User", "Group", "InstanceProfile",
-            "AccessKey", "UserToGroupAddition", "RolePolicy", "UserPolicy", "GroupPolicy"];
-        if kind.strip_prefix("AWS::IAM::").is_some_and(|rest| takes.contains(&rest)) {
+        let kind = resource
+            .get("Type")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let takes = [
+            "Role",
+            "Policy",
+            "ManagedPolicy",
+            "User",
+            "Group",
+            "InstanceProfile",
+            "AccessKey",
+            "UserToGroupAddition",
+            "RolePolicy",
+            "UserPolicy",
+            "GroupPolicy",
+        ];
+        if kind
+            .strip_prefix("AWS::IAM::")
+            .is_some_and(|rest| takes.contains(&rest))
+        {
             kinds.insert(kind.to_owned());
             let properties = resource.get("Properties");
-            let names = ["RoleName", "ManagedPolicyName", "UserName", "GroupName",
-                "InstanceProfileName"];
+            let names = [
+                "RoleName",
+                "ManagedPolicyName",
+                "UserName",
+                "GroupName",
+                "InstanceProfileName",
+            ];
             named |= !kind.ends_with("::Policy")
-                && names.iter().any(|name| properties.is_some_and(|p| p.get(name).is_some()));
+                && names
+                    .iter()
+                    .any(|name| properties.is_some_and(|p| p.get(name).is_some()));
         }
     }
-    let capability = if named { "CAPABILITY_NAMED_IAM" } else { "CAPABILITY_IAM" };
+    let capability = if named {
+        "CAPABILITY_NAMED_IAM"
+    } else {
+        "CAPABILITY_IAM"
+    };
     (!kinds.is_empty()).then_some((capability, kinds))
 }
 
 fn check_capabilities(template: &Template, given: &[String]) -> Result<(), AwsError> {
-    let Some((needed, _)) = needed_capability(template) else { return Ok(()) };
-    let enough = given.iter().any(|given| {
-        given == needed || given == "CAPABILITY_NAMED_IAM"
-    });
+    let Some((needed, _)) = needed_capability(template) else {
+        return Ok(());
+    };
+    let enough = given
+        .iter()
+        .any(|given| given == needed || given == "CAPABILITY_NAMED_IAM");
     if enough {
         return Ok(());
     }
     let message = format!("Requires capabilities : [{needed}]");
-    Err(AwsError::new(400, "InsufficientCapabilitiesException", message))
+    Err(AwsError::new(
+        400,
+        "InsufficientCapabilitiesException",
+        message,
+    ))
 }
 
 /// Evaluates everything once, so that what cannot be evaluated is refused at the door.
@@ -242,13 +291,17 @@ fn check_template(
     resources: &BTreeMap<String, Resource>,
 ) -> Result<(), AwsError> {
     let known = Known { world, resources };
-    let evaluator =
-        evaluator(&known, id, name, target).map_err(|error| template_error(&error))?;
-    evaluator.resources().map_err(|error| template_error(&error))?;
+    let evaluator = evaluator(&known, id, name, target).map_err(|error| template_error(&error))?;
+    evaluator
+        .resources()
+        .map_err(|error| template_error(&error))?;
     let mut needs = evaluator.dependencies();
     loop {
-        let free: Vec<_> =
-            needs.iter().filter(|(_, n)| n.is_empty()).map(|(name, _)| name.clone()).collect();
+        let free: Vec<_> = needs
+            .iter()
+            .filter(|(_, n)| n.is_empty())
+            .map(|(name, _)| name.clone())
+            .collect();
         if free.is_empty() {
             break;
         }
@@ -262,8 +315,14 @@ fn check_template(
     if needs.is_empty() {
         return Ok(());
     }
-    let names = needs.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-    Err(AwsError::validation(format!("Circular dependency between resources: [{names}]")))
+    let names = needs
+        .keys()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
+    Err(AwsError::validation(format!(
+        "Circular dependency between resources: [{names}]"
+    )))
 }
 
 /// Puts a template's fault in CloudFormation's words.
@@ -271,10 +330,16 @@ pub(super) fn template_error(error: &TemplateError) -> AwsError {
     AwsError::validation(match error {
         TemplateError::Syntax(why) => format!("Template format error: {why}"),
         TemplateError::Shape(why) => format!("Template format error: {why}"),
-        TemplateError::Unresolved { what: "condition", name } => {
+        TemplateError::Unresolved {
+            what: "condition",
+            name,
+        } => {
             format!("Template format error: Unresolved condition dependency {name}")
         }
-        TemplateError::Unresolved { what: "mapping", name } => {
+        TemplateError::Unresolved {
+            what: "mapping",
+            name,
+        } => {
             format!("Template error: Unable to get mapping for {name}")
         }
         TemplateError::Unresolved { name, .. } => format!(

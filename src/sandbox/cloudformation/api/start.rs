@@ -12,14 +12,16 @@ use super::super::lookup::{Known, evaluator};
 use super::super::operation::{self, Kind};
 use super::super::stack::{Stack, Target};
 use super::super::with_stack;
-use super::request::{self, Request};
 use super::existing;
+use super::request::{self, Request};
 
 pub(super) fn create_stack(world: &mut World, input: &Input) -> Answer {
     let name = input.required("StackName")?;
     let good = name.starts_with(|first: char| first.is_ascii_alphabetic())
         && name.len() <= 128
-        && name.chars().all(|each| each.is_ascii_alphanumeric() || each == '-');
+        && name
+            .chars()
+            .all(|each| each.is_ascii_alphanumeric() || each == '-');
     if !good {
         return Err(AwsError::validation(format!(
             "1 validation error detected: Value '{name}' at 'stackName' failed to satisfy \
@@ -59,10 +61,19 @@ pub(super) fn create_stack(world: &mut World, input: &Input) -> Answer {
         deleted: None,
     };
     let token = request.token;
-    let operation =
-        operation::begin(world, &mut stack, Kind::Create, "CREATE_STACK", token.clone());
+    let operation = operation::begin(
+        world,
+        &mut stack,
+        Kind::Create,
+        "CREATE_STACK",
+        token.clone(),
+    );
     operation::remember_token(&mut stack, "CreateStack", token.as_deref());
-    stack.turn(world, "CREATE_IN_PROGRESS", Some("User Initiated".to_owned()));
+    stack.turn(
+        world,
+        "CREATE_IN_PROGRESS",
+        Some("User Initiated".to_owned()),
+    );
     world.cloudformation.stacks.insert(id.clone(), stack);
     Ok(json!({ "StackId": id, "OperationId": operation }))
 }
@@ -142,7 +153,11 @@ pub(in super::super) fn start_update(
     let token = request.token;
     let operation = operation::begin(world, stack, Kind::Update, "UPDATE_STACK", token.clone());
     operation::remember_token(stack, action, token.as_deref());
-    stack.turn(world, "UPDATE_IN_PROGRESS", Some("User Initiated".to_owned()));
+    stack.turn(
+        world,
+        "UPDATE_IN_PROGRESS",
+        Some("User Initiated".to_owned()),
+    );
     operation
 }
 
@@ -156,7 +171,10 @@ pub(in super::super) fn is_unchanged(
     if old.tags != target.tags || old.notification_arns != target.notification_arns {
         return Ok(false);
     }
-    let known = Known { world, resources: &stack.resources };
+    let known = Known {
+        world,
+        resources: &stack.resources,
+    };
     let fault = |error| request::template_error(&error);
     let evaluator = evaluator(&known, &stack.id, &stack.name, target).map_err(fault)?;
     let wanted = evaluator.resources().map_err(fault)?;
@@ -189,7 +207,11 @@ pub(super) fn delete_stack(world: &mut World, input: &Input) -> Answer {
         let used = token.clone();
         operation::begin(world, stack, Kind::Delete, "DELETE_STACK", token);
         operation::remember_token(stack, "DeleteStack", used.as_deref());
-        stack.turn(world, "DELETE_IN_PROGRESS", Some("User Initiated".to_owned()));
+        stack.turn(
+            world,
+            "DELETE_IN_PROGRESS",
+            Some("User Initiated".to_owned()),
+        );
         Ok(())
     });
     outcome.unwrap_or(Ok(()))?;

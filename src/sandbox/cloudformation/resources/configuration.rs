@@ -31,7 +31,11 @@ pub(super) fn create_bucket(world: &mut World, site: &Site, wanted: &EvaluatedRe
 pub(super) fn create_key(world: &mut World, wanted: &EvaluatedResource) -> Made {
     let arn = world.create_kms_key();
     let id = arn.rsplit('/').next().unwrap_or_default().to_owned();
-    let physical_id = if wanted.kind == "AWS::KMS::Key" { id.clone() } else { arn.clone() };
+    let physical_id = if wanted.kind == "AWS::KMS::Key" {
+        id.clone()
+    } else {
+        arn.clone()
+    };
     Made {
         physical_id,
         attributes: attributes([("Arn", arn.into()), ("KeyId", id.into())]),
@@ -39,11 +43,7 @@ pub(super) fn create_key(world: &mut World, wanted: &EvaluatedResource) -> Made 
     }
 }
 
-pub(super) fn create_parameter(
-    world: &mut World,
-    site: &Site,
-    wanted: &EvaluatedResource,
-) -> Made {
+pub(super) fn create_parameter(world: &mut World, site: &Site, wanted: &EvaluatedResource) -> Made {
     let name = match text(&wanted.properties, "Name") {
         Some(name) => name,
         None => site.unique_name(world),

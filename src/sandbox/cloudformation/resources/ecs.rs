@@ -43,14 +43,17 @@ pub(super) fn create_service(
     };
     match world.create_service(&name, &wanted.properties) {
         Ok(arn) => Ok(Made {
-            attributes: attributes([
-                ("Name", name.into()),
-                ("ServiceArn", arn.as_str().into()),
-            ]),
+            attributes: attributes([("Name", name.into()), ("ServiceArn", arn.as_str().into())]),
             begun: stable(&arn),
             physical_id: arn,
         }),
-        Err(error) => Err(refusal(world, "Ecs", error.status, &error.message, "InvalidRequest")),
+        Err(error) => Err(refusal(
+            world,
+            "Ecs",
+            error.status,
+            &error.message,
+            "InvalidRequest",
+        )),
     }
 }
 
@@ -65,10 +68,19 @@ pub(super) fn update_service(
             attributes: now.attributes.clone(),
             begun: stable(&now.physical_id),
         }),
-        Err(error) => Err(refusal(world, "Ecs", error.status, &error.message, "InvalidRequest")),
+        Err(error) => Err(refusal(
+            world,
+            "Ecs",
+            error.status,
+            &error.message,
+            "InvalidRequest",
+        )),
     }
 }
 
 fn stable(service: &str) -> Begun {
-    Begun::Wait(Wait::Stable { service: service.to_owned(), looks: LOOKS })
+    Begun::Wait(Wait::Stable {
+        service: service.to_owned(),
+        looks: LOOKS,
+    })
 }

@@ -19,18 +19,32 @@ pub(super) fn create(
 ) -> Result<Made, String> {
     let id = format!("sfr-{}", world.chance.uuid());
     let empty = Value::Null;
-    let config = wanted.properties.get("SpotFleetRequestConfigData").unwrap_or(&empty);
+    let config = wanted
+        .properties
+        .get("SpotFleetRequestConfigData")
+        .unwrap_or(&empty);
     let named = config.pointer("/LaunchTemplateConfigs/0/LaunchTemplateSpecification");
     let template = named.and_then(|named| text(named, "LaunchTemplateId"));
-    let version = named.and_then(|named| text(named, "Version")).unwrap_or_default();
+    let version = named
+        .and_then(|named| text(named, "Version"))
+        .unwrap_or_default();
     let data = template.and_then(|id| {
         let template = world.launch_template(&id)?;
-        Some(template.versions.get(&template.resolve(&version)?)?.data.clone())
+        Some(
+            template
+                .versions
+                .get(&template.resolve(&version)?)?
+                .data
+                .clone(),
+        )
     });
     let data = data.unwrap_or_default();
     let mut tags = data.tags;
     tags.insert("aws:ec2spot:fleet-request-id".to_owned(), id.clone());
-    tags.insert("aws:cloudformation:stack-name".to_owned(), site.stack_name.clone());
+    tags.insert(
+        "aws:cloudformation:stack-name".to_owned(),
+        site.stack_name.clone(),
+    );
     for _ in 0..number(config.get("TargetCapacity")).unwrap_or(0) {
         let spec = LaunchSpec {
             image_id: data.image_id.clone(),
@@ -39,7 +53,9 @@ pub(super) fn create(
             tags: tags.clone(),
             ..LaunchSpec::default()
         };
-        world.start_instance(spec, Owner::Fleet(id.clone())).map_err(|error| error.message)?;
+        world
+            .start_instance(spec, Owner::Fleet(id.clone()))
+            .map_err(|error| error.message)?;
     }
     Ok(Made {
         physical_id: id,

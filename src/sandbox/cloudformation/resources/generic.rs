@@ -13,7 +13,11 @@ use super::{Begun, Made, Site, moment};
 pub(super) fn create(world: &mut World, site: &Site, wanted: &EvaluatedResource) -> Made {
     let physical_id = physical_id(world, site, &wanted.kind);
     let begun = Begun::Soon(moment(world));
-    Made { physical_id, attributes: BTreeMap::new(), begun }
+    Made {
+        physical_id,
+        attributes: BTreeMap::new(),
+        begun,
+    }
 }
 
 fn physical_id(world: &mut World, site: &Site, kind: &str) -> String {
@@ -38,7 +42,10 @@ fn physical_id(world: &mut World, site: &Site, kind: &str) -> String {
         "AWS::SNS::Topic" => ("sns", name),
         "AWS::ElasticLoadBalancingV2::LoadBalancer" => {
             let id = world.chance.hex(16);
-            ("elasticloadbalancing", format!("loadbalancer/app/{name}/{id}"))
+            (
+                "elasticloadbalancing",
+                format!("loadbalancer/app/{name}/{id}"),
+            )
         }
         "AWS::ElasticLoadBalancingV2::TargetGroup" => {
             let id = world.chance.hex(16);
@@ -47,7 +54,9 @@ fn physical_id(world: &mut World, site: &Site, kind: &str) -> String {
         "AWS::CertificateManager::Certificate" => {
             ("acm", format!("certificate/{}", world.chance.uuid()))
         }
-        "AWS::IAM::ManagedPolicy" => return format!("arn:aws:iam::{}:policy/{name}", world.account),
+        "AWS::IAM::ManagedPolicy" => {
+            return format!("arn:aws:iam::{}:policy/{name}", world.account);
+        }
         "AWS::SQS::Queue" => {
             let (region, account) = (&world.region, &world.account);
             return format!("https://sqs.{region}.amazonaws.com/{account}/{name}");
@@ -58,9 +67,7 @@ fn physical_id(world: &mut World, site: &Site, kind: &str) -> String {
                 "https://cloudformation-waitcondition-{region}.s3.amazonaws.com/{stack}/{name}"
             );
         }
-        "AWS::CloudFormation::WaitCondition" => {
-            ("cloudformation", format!("waitCondition/{name}"))
-        }
+        "AWS::CloudFormation::WaitCondition" => ("cloudformation", format!("waitCondition/{name}")),
         _ => return name,
     };
     world.arn(service, &rest)
@@ -89,7 +96,12 @@ pub(in super::super) fn likely_attribute(
             format!("arn:aws:iam::{}:{sort}/{id}", world.account).into()
         }
         "Arn" => {
-            let service = resource.kind.split("::").nth(1).unwrap_or("aws").to_lowercase();
+            let service = resource
+                .kind
+                .split("::")
+                .nth(1)
+                .unwrap_or("aws")
+                .to_lowercase();
             world.arn(&service, name).into()
         }
         "DNSName" | "DomainName" | "Endpoint.Address" => {

@@ -37,7 +37,9 @@ pub(super) fn create(
         tags: group_tags(site, properties),
         termination_policies: policies(properties),
     };
-    world.create_group(spec).map_err(|error| refused(world, &error))?;
+    world
+        .create_group(spec)
+        .map_err(|error| refused(world, &error))?;
     let arn = group_arn(world, &name);
     Ok(Made {
         attributes: attributes([("AutoScalingGroupARN", arn.into())]),
@@ -61,7 +63,7 @@ pub(super) fn update(
         && rolling.min_instances_in_service >= sizes.max
     {
         return Err(
-            "MinInstancesInService must be less than the autoscaling group's MaxSize".to_owned()
+            "MinInstancesInService must be less than the autoscaling group's MaxSize".to_owned(),
         );
     }
     // The sizes wait until it is clear who must be replaced: shrinking a group that was
@@ -73,25 +75,21 @@ pub(super) fn update(
         termination_policies: Some(policies(properties)),
         ..GroupChange::default()
     };
-    world.update_group(&name, change).map_err(|error| refused(world, &error))?;
+    world
+        .update_group(&name, change)
+        .map_err(|error| refused(world, &error))?;
     let obsolete = match world.autoscaling.group(&name) {
-        Some(group) if !world.rolls_replace_nothing() => {
-            obsolete_members(group, template.as_ref())
-        }
+        Some(group) if !world.rolls_replace_nothing() => obsolete_members(group, template.as_ref()),
         _ => Default::default(),
     };
     let begun = match policy {
         GroupPolicy::Rolling(rolling) if !obsolete.is_empty() => {
             match world.autoscaling.group(&name) {
-                Some(group) => {
-                    Begun::Roll(Box::new(Roll::new(group, rolling, sizes, obsolete)))
-                }
+                Some(group) => Begun::Roll(Box::new(Roll::new(group, rolling, sizes, obsolete))),
                 None => Begun::Soon(moment(world)),
             }
         }
-        GroupPolicy::Refresh(refresh)
-            if !obsolete.is_empty() && !refresh.replaces_root_volume =>
-        {
+        GroupPolicy::Refresh(refresh) if !obsolete.is_empty() && !refresh.replaces_root_volume => {
             resize(world, &name, sizes)?;
             let started = world.start_instance_refresh(&name, refresh.min_healthy_percent);
             let id = started.map_err(|error| refused(world, &error))?;
@@ -105,18 +103,26 @@ pub(super) fn update(
             Begun::Soon(moment(world))
         }
     };
-    Ok(Made { physical_id: name, attributes: now.attributes.clone(), begun })
+    Ok(Made {
+        physical_id: name,
+        attributes: now.attributes.clone(),
+        begun,
+    })
 }
 
 fn resize(world: &mut World, name: &str, sizes: Sizes) -> Result<(), String> {
-    let desired = sizes.desired.map(|desired| desired.clamp(sizes.min, sizes.max));
+    let desired = sizes
+        .desired
+        .map(|desired| desired.clamp(sizes.min, sizes.max));
     let change = GroupChange {
         min: Some(sizes.min),
         max: Some(sizes.max),
         desired,
         ..GroupChange::default()
     };
-    world.update_group(name, change).map_err(|error| refused(world, &error))
+    world
+        .update_group(name, change)
+        .map_err(|error| refused(world, &error))
 }
 
 /// Looks whether a group has as many instances in service as it wants.
@@ -125,13 +131,21 @@ pub(super) fn look(world: &World, name: &str) -> Option<Result<(), String>> {
     if let Some(failure) = &group.launch_failure {
         return Some(Err(launch_failed(failure)));
     }
-    let serving =
-        group.members().filter(|member| member.lifecycle == Lifecycle::InService).count();
+    let serving = group
+        .members()
+        .filter(|member| member.lifecycle == Lifecycle::InService)
+        .count();
     (u32::try_from(serving).unwrap_or(u32::MAX) >= group.desired).then_some(Ok(()))
 }
 
 fn refused(world: &mut World, error: &AwsError) -> String {
-    refusal(world, "AutoScaling", error.status, &error.message, "InvalidRequest")
+    refusal(
+        world,
+        "AutoScaling",
+        error.status,
+        &error.message,
+        "InvalidRequest",
+    )
 }
 
 fn group_arn(world: &mut World, name: &str) -> String {
@@ -139,26 +153,38 @@ fn group_arn(world: &mut World, name: &str) -> String {
         Some(group) => group.uuid.clone(),
         None => world.chance.uuid(),
     };
-    world.arn("autoscaling", &format!("autoScalingGroup:{id}:autoScalingGroupName/{name}"))
+    world.arn(
+        "autoscaling",
+        &format!("autoScalingGroup:{id}:autoScalingGroupName/{name}"),
+    )
 }
 
 fn sizes(properties: &Value) -> Sizes {
     let min = number(properties.get("MinSize")).unwrap_or(0);
     let max = number(properties.get("MaxSize")).unwrap_or(min).max(min);
-    Sizes { min, max, desired: number(properties.get("DesiredCapacity")) }
+    Sizes {
+        min,
+        max,
+        desired: number(properties.get("DesiredCapacity")),
+    }
 }
 
 /// Finds the launch template version that a group names, plainly or in a mixed policy.
 fn launch_template(world: &World, properties: &Value) -> Option<TemplateVersion> {
     let mixed = "/MixedInstancesPolicy/LaunchTemplate/LaunchTemplateSpecification";
-    let named = properties.get("LaunchTemplate").or_else(|| properties.pointer(mixed))?;
+    let named = properties
+        .get("LaunchTemplate")
+        .or_else(|| properties.pointer(mixed))?;
     let id = text(named, "LaunchTemplateId").or_else(|| text(named, "LaunchTemplateName"))?;
     let version = text(named, "Version").unwrap_or_default();
     let version = match world.launch_template(&id) {
         Some(template) => template.resolve(&version).or_else(|| version.parse().ok()),
         None => version.parse().ok(),
     };
-    Some(TemplateVersion { id, version: version? })
+    Some(TemplateVersion {
+        id,
+        version: version?,
+    })
 }
 
 fn group_tags(site: &Site, properties: &Value) -> BTreeMap<String, String> {
@@ -174,8 +200,15 @@ fn group_tags(site: &Site, properties: &Value) -> BTreeMap<String, String> {
 }
 
 fn policies(properties: &Value) -> Vec<String> {
-    let named = properties.get("TerminationPolicies").and_then(Value::as_array);
-    named.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    let named = properties
+        .get("TerminationPolicies")
+        .and_then(Value::as_array);
+    named
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
 }
 
 pub(super) fn create_hook(world: &mut World, site: &Site, wanted: &EvaluatedResource) -> Made {
@@ -184,7 +217,11 @@ pub(super) fn create_hook(world: &mut World, site: &Site, wanted: &EvaluatedReso
         None => site.unique_name(world),
     };
     put_hook(world, &name, &wanted.properties);
-    Made { physical_id: name, attributes: BTreeMap::new(), begun: Begun::Soon(moment(world)) }
+    Made {
+        physical_id: name,
+        attributes: BTreeMap::new(),
+        begun: Begun::Soon(moment(world)),
+    }
 }
 
 pub(super) fn update_hook(world: &mut World, now: &Resource, wanted: &EvaluatedResource) -> Made {
@@ -201,7 +238,9 @@ fn put_hook(world: &mut World, name: &str, properties: &Value) {
     let hook = HookSpec {
         name: name.to_owned(),
         terminating: transition.ends_with("TERMINATING"),
-        heartbeat_secs: number(properties.get("HeartbeatTimeout")).unwrap_or(3600).into(),
+        heartbeat_secs: number(properties.get("HeartbeatTimeout"))
+            .unwrap_or(3600)
+            .into(),
         default_result: text(properties, "DefaultResult").unwrap_or_else(|| "ABANDON".to_owned()),
         has_handler: properties.get("NotificationTargetARN").is_some(),
     };

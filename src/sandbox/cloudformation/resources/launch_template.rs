@@ -24,7 +24,13 @@ pub(super) fn create(
     };
     match world.create_launch_template(&name, data(&wanted.properties)) {
         Ok(id) => Ok(made(world, id, 1)),
-        Err(error) => Err(refusal(world, "Ec2", error.status, &error.message, "AlreadyExists")),
+        Err(error) => Err(refusal(
+            world,
+            "Ec2",
+            error.status,
+            &error.message,
+            "AlreadyExists",
+        )),
     }
 }
 
@@ -36,14 +42,25 @@ pub(super) fn update(
     let id = now.physical_id.clone();
     match world.create_launch_template_version(&id, data(&wanted.properties)) {
         Ok(version) => Ok(made(world, id, version)),
-        Err(error) => Err(refusal(world, "Ec2", error.status, &error.message, "NotFound")),
+        Err(error) => Err(refusal(
+            world,
+            "Ec2",
+            error.status,
+            &error.message,
+            "NotFound",
+        )),
     }
 }
 
 /// Deletes the version that an update has superseded.
 pub(super) fn retire(world: &mut World, before: &Resource, now: &Resource) {
     let version = |resource: &Resource| {
-        resource.attributes.get("LatestVersionNumber")?.as_str()?.parse::<u64>().ok()
+        resource
+            .attributes
+            .get("LatestVersionNumber")?
+            .as_str()?
+            .parse::<u64>()
+            .ok()
     };
     if let (Some(old), Some(new)) = (version(before), version(now))
         && old != new
@@ -58,7 +75,11 @@ fn made(world: &mut World, id: String, version: u64) -> Made {
         ("LatestVersionNumber", version.to_string().into()),
         ("DefaultVersionNumber", "1".into()),
     ]);
-    Made { physical_id: id, attributes, begun: Begun::Soon(moment(world)) }
+    Made {
+        physical_id: id,
+        attributes,
+        begun: Begun::Soon(moment(world)),
+    }
 }
 
 fn data(properties: &Value) -> LaunchTemplateData {

@@ -86,7 +86,9 @@ pub(super) fn replaces(now: &Resource, wanted: &EvaluatedResource) -> bool {
         "AWS::SSM::Parameter" => &["Name"],
         _ => return false,
     };
-    names.iter().any(|name| now.properties.0.get(name) != wanted.properties.get(name))
+    names
+        .iter()
+        .any(|name| now.properties.0.get(name) != wanted.properties.get(name))
 }
 
 /// Creates a resource.
@@ -203,7 +205,13 @@ pub(super) fn delete(world: &mut World, resource: &Resource) -> Result<Duration,
             if let Err(error) = world.delete_bucket(id)
                 && error.code == "BucketNotEmpty"
             {
-                return Err(refusal(world, "S3", error.status, &error.message, "GeneralServiceException"));
+                return Err(refusal(
+                    world,
+                    "S3",
+                    error.status,
+                    &error.message,
+                    "GeneralServiceException",
+                ));
             }
         }
         "AWS::SSM::Parameter" => world.delete_ssm_parameter(id),
@@ -272,5 +280,8 @@ pub(super) fn text(properties: &Value, name: &str) -> Option<String> {
 
 /// Makes a map of attributes.
 pub(super) fn attributes<const N: usize>(pairs: [(&str, Value); N]) -> BTreeMap<String, Value> {
-    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    pairs
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
