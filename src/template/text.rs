@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::TemplateError;
 use super::parameter::ParameterDeclaration;
 
 /// A template in long form: `{"Ref": ...}` and `{"Fn::If": [...]}`, never a YAML tag.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Template {
     tree: Value,
 }

@@ -76,4 +76,12 @@ impl Activities {
     pub fn newest_first(&self) -> impl Iterator<Item = &Activity> {
         self.entries.values().rev()
     }
+
+    /// Goes through the activities with their numbers, newest first.
+    pub(super) fn newest_first_numbered(&self) -> impl Iterator<Item = (u64, &Activity)> {
+        self.entries
+            .iter()
+            .rev()
+            .map(|(number, activity)| (*number, activity))
+    }
 }

@@ -109,14 +109,26 @@ impl World {
     /// # Errors
     /// AWS's own refusal, when the launch template names a key pair that does not exist.
     pub fn create_group(&mut self, spec: GroupSpec) -> Result<(), AwsError> {
+        let wanted = spec.launch_template.clone().map(WantedVersion::from);
+        self.make_group(spec, wanted, BTreeSet::new(), false)
+    }
+
+    /// Makes a group whose launch template version may move.
+    pub(super) fn make_group(
+        &mut self,
+        spec: GroupSpec,
+        launch_template: Option<WantedVersion>,
+        kept_tags: BTreeSet<String>,
+        protects_new: bool,
+    ) -> Result<(), AwsError> {
         let GroupSpec {
             name,
             min,
             max,
             desired,
-            launch_template,
             tags,
             termination_policies,
+            ..
         } = spec;
         if self.autoscaling.groups.contains_key(&name) {
             return Err(AwsError::new(
@@ -127,7 +139,6 @@ impl World {
             ));
         }
         check_sizes(min, max, desired)?;
-        let launch_template = launch_template.map(WantedVersion::from);
         if let Some(wanted) = &launch_template {
             self.check_template(wanted)?;
         }
@@ -140,10 +151,10 @@ impl World {
             desired: desired.unwrap_or(min),
             launch_template,
             tags,
-            kept_tags: BTreeSet::new(),
+            kept_tags,
             termination_policies,
             created: self.now,
-            protects_new: false,
+            protects_new,
             hooks: BTreeMap::new(),
             suspended: BTreeSet::new(),
             activities: Activities::default(),
@@ -168,20 +179,33 @@ impl World {
     /// AWS's own refusal, when a new launch template names a key pair that does not exist,
     /// the sizes contradict each other, or there is no such group.
     pub fn update_group(&mut self, name: &str, change: GroupChange) -> Result<(), AwsError> {
+        let wanted = change.launch_template.clone().map(WantedVersion::from);
+        self.change_group(name, change, wanted, None)
+    }
+
+    /// Changes a group, whose launch template version may move.
+    pub(super) fn change_group(
+        &mut self,
+        name: &str,
+        change: GroupChange,
+        launch_template: Option<WantedVersion>,
+        protects_new: Option<bool>,
+    ) -> Result<(), AwsError> {
         let GroupChange {
             min,
             max,
             desired,
-            launch_template,
             tags,
             termination_policies,
+            ..
         } = change;
-        self.set_template(name, launch_template.map(WantedVersion::from), |group| {
+        self.set_template(name, launch_template, |group| {
             let (min, max) = (min.unwrap_or(group.min), max.unwrap_or(group.max));
             check_sizes(min, max, desired)?;
             group.min = min;
             group.max = max;
             group.desired = desired.unwrap_or(group.desired).clamp(min, max);
+            group.protects_new = protects_new.unwrap_or(group.protects_new);
             if let Some(tags) = tags {
                 group.kept_tags.retain(|name| tags.contains_key(name));
                 group.tags = tags;

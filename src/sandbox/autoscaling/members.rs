@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::super::api::AwsError;
 use super::super::ec2::Owner;
 use super::super::world::World;
+use super::activities::Activity;
 use super::groups::reconcile;
 use super::hooks::{self, Wait};
 use super::spec::TemplateVersion;
@@ -108,6 +109,30 @@ impl World {
         leave(self, instance, &cause);
         reconcile(self, &group);
         Ok(())
+    }
+}
+
+impl World {
+    /// Takes a member out of its group without terminating it, and returns what was written down.
+    pub(super) fn detach_member(&mut self, instance: &str, shrink: bool) -> Option<Activity> {
+        let (name, number) = self.autoscaling.places.remove(instance)?;
+        let id = self.chance.uuid();
+        let now = self.now;
+        let group = self.autoscaling.groups.get_mut(&name)?;
+        group.members.remove(&number)?;
+        group.leaving.remove(&number);
+        if shrink {
+            group.desired = group.desired.saturating_sub(1);
+        }
+        let cause =
+            format!("At {now:.0} instance {instance} was detached in response to a user request.");
+        let what = format!("Detaching EC2 instance: {instance}");
+        let activity = group.activities.begin(id, now, what, cause);
+        group.activities.end(activity, now, "Successful", None);
+        let written = group.activities.get(activity).cloned();
+        self.ec2.disown(instance);
+        reconcile(self, &name);
+        written
     }
 }
 

@@ -1,6 +1,7 @@
 //! Auto Scaling: groups, their members, activities, hooks and refreshes.
 
 mod activities;
+mod api;
 mod groups;
 mod hooks;
 mod members;
@@ -13,9 +14,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::api::{Answer, Input};
 use super::world::World;
 
+pub use api::handle;
 pub use groups::Group;
 pub use members::{Lifecycle, Member};
 pub use spec::{
@@ -81,9 +82,4 @@ pub fn on_due(world: &mut World, due: Due) {
         }
         Due::Refresh(id) => refresh::on_tick(world, &id),
     }
-}
-
-/// Answers one API call; `None` for an action that is not simulated.
-pub fn handle(_world: &mut World, _action: &str, _input: &Input) -> Option<Answer> {
-    None
 }

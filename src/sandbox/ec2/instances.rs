@@ -125,6 +125,14 @@ impl Ec2 {
         self.instances.get(id)
     }
 
+    /// Makes an instance nobody's: its group has let it go.
+    pub(crate) fn disown(&mut self, id: &str) {
+        if let Some(instance) = self.instances.get_mut(id) {
+            instance.owner = Owner::Nobody;
+            instance.tags.remove("aws:autoscaling:groupName");
+        }
+    }
+
     /// Returns all instances, terminated ones of the last hour included.
     pub fn instances(&self) -> impl Iterator<Item = &Instance> {
         self.instances.values()

@@ -1,5 +1,6 @@
 //! ECS: clusters, services, tasks and container instances.
 
+mod api;
 mod clusters;
 mod drain;
 mod scheduler;
@@ -13,9 +14,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::api::{Answer, Input};
 use super::world::World;
 
+pub use api::handle;
 pub use clusters::{Cluster, ContainerInstance};
 pub use services::{Deployment, Service};
 pub use task_definitions::TaskDefinition;
@@ -84,9 +85,4 @@ pub fn on_due(world: &mut World, due: Due) {
         }
         Due::Drained(instance) => drain::on_drained(world, &instance),
     }
-}
-
-/// Answers one API call; `None` for an action that is not simulated.
-pub fn handle(_world: &mut World, _action: &str, _input: &Input) -> Option<Answer> {
-    None
 }

@@ -235,16 +235,11 @@ struct Seen {
 
 /// Tells in the service's events what was done.
 fn report(world: &mut World, cluster: &str, name: &str, seen: &Seen) {
-    let now = world.now;
-    let ids = [
-        world.chance.uuid(),
-        world.chance.uuid(),
-        world.chance.uuid(),
-        world.chance.uuid(),
-    ];
-    let [for_start, for_stop, for_place, for_steady] = ids;
-    let Some(service) = world
-        .ecs
+    let World {
+        now, chance, ecs, ..
+    } = world;
+    let now = *now;
+    let Some(service) = ecs
         .clusters
         .get_mut(cluster)
         .and_then(|found| found.services.get_mut(name))
@@ -263,7 +258,7 @@ fn report(world: &mut World, cluster: &str, name: &str, seen: &Seen) {
             seen.started.len(),
             list(&seen.started)
         );
-        service.tell(for_start, now, &what);
+        service.tell(chance.uuid(), now, &what);
         service.told_no_place = false;
     }
     if !seen.stopped.is_empty() {
@@ -272,13 +267,13 @@ fn report(world: &mut World, cluster: &str, name: &str, seen: &Seen) {
             seen.stopped.len(),
             list(&seen.stopped)
         );
-        service.tell(for_stop, now, &what);
+        service.tell(chance.uuid(), now, &what);
     }
     if seen.blocked && seen.stopped.is_empty() && !service.told_no_place {
         service.told_no_place = true;
         let what = "was unable to place a task because no container instance met all of its \
                     requirements.";
-        service.tell(for_place, now, what);
+        service.tell(chance.uuid(), now, what);
     }
     if !seen.is_steady {
         service.steady = false;
@@ -292,7 +287,7 @@ fn report(world: &mut World, cluster: &str, name: &str, seen: &Seen) {
             primary.completed = true;
             primary.updated = now;
         }
-        service.tell(for_steady, now, "has reached a steady state.");
+        service.tell(chance.uuid(), now, "has reached a steady state.");
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::super::api::Input;
 use super::super::autoscaling::{GroupSpec, HookSpec, TemplateVersion};
 use super::super::ec2::LaunchTemplateData;
 use super::super::world::World;
@@ -219,4 +220,92 @@ fn a_daemon_runs_once_on_every_instance() {
     pass(&mut world, 60);
     assert_eq!(hosts(&world).len(), 3);
     assert!(world.service_is_stable(&arn));
+}
+
+fn call(world: &mut World, action: &str, input: serde_json::Value) -> serde_json::Value {
+    super::handle(world, action, &Input(input))
+        .unwrap()
+        .unwrap()
+}
+
+#[test]
+fn draining_by_call_moves_the_service_and_the_lists_tell() {
+    let mut world = rack(3, 2, 50);
+    let list = call(
+        &mut world,
+        "ListContainerInstances",
+        json!({ "cluster": "demo" }),
+    );
+    assert_eq!(list["containerInstanceArns"].as_array().unwrap().len(), 3);
+    let wish = json!({ "cluster": "demo", "serviceName": "web" });
+    let tasks = call(&mut world, "ListTasks", wish.clone())["taskArns"].clone();
+    let wish_tasks = json!({ "cluster": "demo", "tasks": tasks });
+    let described = call(&mut world, "DescribeTasks", wish_tasks);
+    let host = described["tasks"][0]["containerInstanceArn"].clone();
+    let drain = json!({
+        "cluster": "demo", "containerInstances": [host.clone()], "status": "DRAINING",
+    });
+    let drained = call(&mut world, "UpdateContainerInstancesState", drain);
+    assert_eq!(drained["containerInstances"][0]["status"], "DRAINING");
+    pass(&mut world, 90);
+    let asked = json!({ "cluster": "demo", "containerInstances": [host] });
+    let shown = call(&mut world, "DescribeContainerInstances", asked);
+    assert_eq!(shown["containerInstances"][0]["runningTasksCount"], 0);
+    let asked = json!({ "cluster": "demo", "services": [SERVICE, "ghost"] });
+    let shown = call(&mut world, "DescribeServices", asked);
+    assert_eq!(shown["services"][0]["runningCount"], 2);
+    assert_eq!(shown["failures"][0]["reason"], "MISSING");
+    let told = shown["services"][0]["events"][0]["message"]
+        .as_str()
+        .unwrap();
+    assert_eq!(told, "(service web) has reached a steady state.");
+}
+
+#[test]
+fn a_forced_deployment_replaces_tasks_of_the_same_definition() {
+    let mut world = rack(3, 2, 50);
+    let before: Vec<String> = service(&world).tasks.iter().cloned().collect();
+    let wish = json!({ "cluster": "demo", "service": "web", "forceNewDeployment": true });
+    let shown = call(&mut world, "UpdateService", wish);
+    assert_eq!(shown["service"]["deployments"].as_array().unwrap().len(), 2);
+    pass(&mut world, 120);
+    assert!(world.service_is_stable(SERVICE));
+    assert!(
+        before
+            .iter()
+            .all(|task| !service(&world).tasks.contains(task))
+    );
+}
+
+#[test]
+fn a_missing_cluster_is_told_so() {
+    let mut world = rack(1, 1, 0);
+    let wish = Input(json!({ "cluster": "ghost" }));
+    let refused = super::handle(&mut world, "ListServices", &wish)
+        .unwrap()
+        .unwrap_err();
+    assert_eq!(refused.code, "ClusterNotFoundException");
+}
+
+#[test]
+fn a_thousand_instances_are_replaced_one_by_one() {
+    let mut world = rack(1000, 20, 50);
+    let old: Vec<String> = world
+        .group("web")
+        .unwrap()
+        .members
+        .into_iter()
+        .map(|member| member.instance)
+        .collect();
+    for batch in old.chunks(10) {
+        for instance in batch {
+            world.terminate_member(instance, false).unwrap();
+        }
+        pass(&mut world, 60);
+    }
+    pass(&mut world, 300);
+    assert!(world.service_is_stable(SERVICE));
+    let members = world.group("web").unwrap().members;
+    assert_eq!(members.len(), 1000);
+    assert!(members.iter().all(|member| !old.contains(&member.instance)));
 }

@@ -7,6 +7,8 @@ mod key_pairs;
 mod launch_templates;
 mod spot_fleets;
 mod tags;
+#[cfg(test)]
+mod tests;
 
 use serde_json::{Value, json};
 

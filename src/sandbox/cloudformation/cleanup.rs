@@ -1,0 +1,105 @@
+//! The end of an operation: what is no longer needed goes, and the stack comes to rest.
+
+use super::super::world::World;
+use super::operation::{self, Kind};
+use super::stack::Stack;
+use super::{OperationDue, resources};
+
+/// Every resource has settled.
+pub(super) fn conclude(world: &mut World, stack: &mut Stack) {
+    let Some(operation) = &stack.operation else {
+        return;
+    };
+    match operation.kind {
+        Kind::Create => rest(world, stack, "CREATE_COMPLETE"),
+        Kind::CreateRollback => rest(world, stack, "ROLLBACK_COMPLETE"),
+        Kind::Delete => {
+            rest(world, stack, "DELETE_COMPLETE");
+            stack.deleted = Some(world.now);
+            stack.outputs.clear();
+        }
+        Kind::Update => {
+            let gone: Vec<_> = stack
+                .resources
+                .keys()
+                .filter(|name| !operation.steps.contains_key(*name))
+                .cloned()
+                .collect();
+            for name in gone {
+                stack.leftovers.extend(stack.resources.remove(&name));
+            }
+            stack.turn(world, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", None);
+            retire(world, stack);
+            clean(world, stack);
+        }
+        Kind::Rollback => {
+            let before = stack.undo.iter().flat_map(|undo| &undo.before);
+            let made: Vec<_> = before
+                .filter(|(_, before)| before.is_none())
+                .map(|(name, _)| name.clone())
+                .collect();
+            for name in made {
+                stack.leftovers.extend(stack.resources.remove(&name));
+            }
+            stack.turn(world, "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", None);
+            clean(world, stack);
+        }
+    }
+}
+
+/// Lets go of what an update has superseded inside a resource: old launch template versions.
+fn retire(world: &mut World, stack: &Stack) {
+    for (name, before) in stack.undo.iter().flat_map(|undo| &undo.before) {
+        if let (Some(before), Some(now)) = (before, stack.resources.get(name)) {
+            resources::retire(world, before, now);
+        }
+    }
+}
+
+/// Deletes what is left over.
+fn clean(world: &mut World, stack: &mut Stack) {
+    stack.leftovers.retain(|leftover| {
+        leftover.deletion_policy != "Retain" && !leftover.physical_id.is_empty()
+    });
+    for leftover in stack.leftovers.clone() {
+        let names = (
+            &*leftover.logical_id,
+            &*leftover.physical_id,
+            &*leftover.kind,
+        );
+        stack.tell_leftover(world, names, "DELETE_IN_PROGRESS");
+    }
+    let after = world.chance.span(world.pace.configure_ms);
+    operation::later(world, stack, after, OperationDue::Cleaned);
+}
+
+/// What was left over is gone.
+pub(super) fn finish(world: &mut World, stack: &mut Stack) {
+    for leftover in std::mem::take(&mut stack.leftovers) {
+        // One that cannot be deleted stays behind, and the stack completes all the same
+        // (CloudFormation guide, "Monitor the progress of a stack update").
+        let deleted = resources::delete(world, &leftover).is_ok();
+        let names = (
+            &*leftover.logical_id,
+            &*leftover.physical_id,
+            &*leftover.kind,
+        );
+        let status = if deleted {
+            "DELETE_COMPLETE"
+        } else {
+            "DELETE_FAILED"
+        };
+        stack.tell_leftover(world, names, status);
+    }
+    stack.undo = None;
+    match stack.operation.as_ref().map(|operation| operation.kind) {
+        Some(Kind::Rollback) => rest(world, stack, "UPDATE_ROLLBACK_COMPLETE"),
+        _ => rest(world, stack, "UPDATE_COMPLETE"),
+    }
+}
+
+fn rest(world: &mut World, stack: &mut Stack, status: &str) {
+    stack.turn(world, status, None);
+    stack.operation = None;
+    stack.refresh_outputs(world);
+}

@@ -1,0 +1,182 @@
+//! What CloudFormation keeps of a stack.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::template::Template;
+
+use super::event::Event;
+use super::operation::Operation;
+
+/// Something that may hold secrets, and so is never shown by `Debug`.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Veiled<T>(pub T);
+
+impl<T> fmt::Debug for Veiled<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[veiled]")
+    }
+}
+
+/// A stack.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Stack {
+    /// The ARN.
+    pub id: String,
+    /// The name.
+    pub name: String,
+    /// The status, such as `UPDATE_IN_PROGRESS`.
+    pub status: String,
+    /// Why it has that status.
+    pub status_reason: Option<String>,
+    /// What it is, or is on the way to be.
+    pub(super) target: Target,
+    /// Its resources by logical id.
+    pub(super) resources: BTreeMap<String, Resource>,
+    /// Resources that are no longer part of it, and will be deleted.
+    pub(super) leftovers: Vec<Resource>,
+    /// What it gives out.
+    pub(super) outputs: Vec<Output>,
+    /// Its history, oldest first.
+    pub(super) events: Vec<Event>,
+    /// An event that is told late.
+    pub(super) held: Option<Event>,
+    /// Client request tokens, and what they were used for.
+    pub(super) tokens: BTreeMap<String, TokenUse>,
+    /// Operations, oldest first.
+    pub(super) operations: Vec<OperationRecord>,
+    /// The operation under way.
+    pub(super) operation: Option<Operation>,
+    /// How to get back to where the update began.
+    pub(super) undo: Option<Undo>,
+    /// Whether a failed operation is left as it is.
+    pub(super) disable_rollback: bool,
+    /// `STANDARD` or `EXPRESS`.
+    pub(super) deployment_mode: String,
+    /// When it was made.
+    pub(super) created: Timestamp,
+    /// When the last update began.
+    pub(super) updated: Option<Timestamp>,
+    /// When it was deleted.
+    pub(super) deleted: Option<Timestamp>,
+}
+
+/// What a stack should be.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Target {
+    /// The template as it was sent.
+    pub body: Veiled<String>,
+    /// The template as a tree.
+    pub template: Template,
+    /// The text of every parameter.
+    pub parameters: Veiled<BTreeMap<String, String>>,
+    /// The values of the SSM parameters that parameters name.
+    pub ssm: BTreeMap<String, String>,
+    /// The stack's tags.
+    pub tags: BTreeMap<String, String>,
+    /// Topics to tell of events.
+    pub notification_arns: Vec<String>,
+    /// Capabilities that were granted.
+    pub capabilities: Vec<String>,
+    /// The service role.
+    pub role_arn: Option<String>,
+}
+
+/// A resource of a stack.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Resource {
+    /// The name in the template.
+    pub logical_id: String,
+    /// The name or id in AWS.
+    pub physical_id: String,
+    /// The type.
+    pub kind: String,
+    /// The status.
+    pub status: String,
+    /// Why it has that status.
+    pub reason: Option<String>,
+    /// When its status last changed.
+    pub updated: Timestamp,
+    /// What it was last made to be.
+    pub(super) properties: Veiled<Value>,
+    /// What `Fn::GetAtt` yields.
+    pub(super) attributes: BTreeMap<String, Value>,
+    /// Its `UpdatePolicy`.
+    pub(super) update_policy: Value,
+    /// Its `DeletionPolicy`.
+    pub(super) deletion_policy: String,
+    /// Whether its last change broke off, so that nobody knows what it is.
+    pub(super) dirty: bool,
+}
+
+/// How to undo an update.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Undo {
+    /// What the stack was.
+    pub target: Target,
+    /// What each touched resource was; `None` for one that did not exist.
+    pub before: BTreeMap<String, Option<Resource>>,
+    /// Those that are what they were again.
+    pub restored: Vec<String>,
+}
+
+/// Something that a stack gives out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Output {
+    pub key: String,
+    pub value: String,
+    pub description: Option<String>,
+    pub export: Option<String>,
+}
+
+/// What a client request token was used for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct TokenUse {
+    /// The action, such as `UpdateStack`.
+    pub action: String,
+    /// The operation that it began.
+    pub operation: String,
+}
+
+/// An operation, as `LastOperations` lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct OperationRecord {
+    pub id: String,
+    /// The type, such as `UPDATE_STACK`.
+    pub kind: String,
+}
+
+impl Stack {
+    /// Tells whether it is gone, so that only its id finds it.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.status == "DELETE_COMPLETE"
+    }
+
+    /// Goes through its history, oldest first.
+    pub fn events(&self) -> impl Iterator<Item = &Event> {
+        self.events.iter()
+    }
+
+    /// Goes through its resources by logical id.
+    pub fn resources(&self) -> impl Iterator<Item = &Resource> {
+        self.resources.values()
+    }
+
+    /// Returns the text of a parameter, in clear.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.target.parameters.0.get(name).map(String::as_str)
+    }
+
+    /// Tells whether an operation is under way.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.status.ends_with("_IN_PROGRESS")
+    }
+}
