@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::template::EvaluatedResource;
 
 use super::super::world::{self, World};
-use super::resources::{self, Begun, Made, Site, Wait};
+use super::resources::{self, Begun, Made, Wait};
 use super::rolling::{self, Roll};
 use super::signals::SignalWait;
-use super::stack::{OperationRecord, Resource, Stack, TokenUse, Undo, Veiled};
+use super::stack::{OperationRecord, Resource, Stack, TokenUse, Veiled};
 use super::{Due, OperationDue, cleanup, failure};
 
 /// How often something that takes its time is looked at.
@@ -601,40 +601,4 @@ fn mark_settled(world: &mut World, stack: &mut Stack, name: &str) -> bool {
         undo.restored.push(name.to_owned());
     }
     true
-}
-
-impl Stack {
-    /// Says where a resource is, for whoever makes it.
-    pub(super) fn site(&self, logical_id: &str) -> Site {
-        Site {
-            stack_name: self.name.clone(),
-            stack_id: self.id.clone(),
-            logical_id: logical_id.to_owned(),
-        }
-    }
-
-    /// Keeps what the stack is, so that an update can be undone.
-    pub(super) fn keep_for_undo(&mut self) {
-        if self.undo.is_none() {
-            let target = self.target.clone();
-            self.undo = Some(Undo {
-                target,
-                before: BTreeMap::new(),
-                restored: Vec::new(),
-            });
-        }
-    }
-
-    /// Finds a parameter of type `AWS::EC2::KeyPair::KeyName` whose key pair does not exist.
-    fn missing_key_pair(&self, world: &World) -> Option<(String, String)> {
-        let declared = self.target.template.parameters();
-        let mut keys = declared
-            .into_values()
-            .filter(|d| d.kind == "AWS::EC2::KeyPair::KeyName");
-        keys.find_map(|declaration| {
-            let value = self.target.parameters.0.get(&declaration.name)?;
-            let missing = world.ec2.key_pair(value).is_none();
-            missing.then(|| (declaration.name.clone(), value.clone()))
-        })
-    }
 }

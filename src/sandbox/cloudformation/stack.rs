@@ -9,8 +9,10 @@ use serde_json::Value;
 
 use crate::template::Template;
 
+use super::super::world::World;
 use super::event::Event;
 use super::operation::Operation;
+use super::resources::Site;
 
 /// Something that may hold secrets, and so is never shown by `Debug`.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -187,5 +189,39 @@ impl Stack {
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.status.ends_with("_IN_PROGRESS")
+    }
+
+    /// Says where a resource is, for whoever makes it.
+    pub(super) fn site(&self, logical_id: &str) -> Site {
+        Site {
+            stack_name: self.name.clone(),
+            stack_id: self.id.clone(),
+            logical_id: logical_id.to_owned(),
+        }
+    }
+
+    /// Keeps what the stack is, so that an update can be undone.
+    pub(super) fn keep_for_undo(&mut self) {
+        if self.undo.is_none() {
+            let target = self.target.clone();
+            self.undo = Some(Undo {
+                target,
+                before: BTreeMap::new(),
+                restored: Vec::new(),
+            });
+        }
+    }
+
+    /// Finds a parameter of type `AWS::EC2::KeyPair::KeyName` whose key pair does not exist.
+    pub(super) fn missing_key_pair(&self, world: &World) -> Option<(String, String)> {
+        let declared = self.target.template.parameters();
+        let mut keys = declared
+            .into_values()
+            .filter(|d| d.kind == "AWS::EC2::KeyPair::KeyName");
+        keys.find_map(|declaration| {
+            let value = self.target.parameters.0.get(&declaration.name)?;
+            let missing = world.ec2.key_pair(value).is_none();
+            missing.then(|| (declaration.name.clone(), value.clone()))
+        })
     }
 }
