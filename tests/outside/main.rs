@@ -6,5 +6,6 @@
 mod boto3;
 mod emulator;
 mod keeping;
+mod keyroll;
 mod ministack;
 mod moto;
