@@ -175,13 +175,6 @@ pub(super) fn restore(
     update(world, site, now, &wanted)
 }
 
-/// Lets go of what an update has superseded.
-pub(super) fn retire(world: &mut World, before: &Resource, now: &Resource) {
-    if now.kind == "AWS::EC2::LaunchTemplate" && before.physical_id == now.physical_id {
-        launch_template::retire(world, before, now);
-    }
-}
-
 /// Deletes a resource and says how long that takes.
 ///
 /// # Errors

@@ -262,7 +262,15 @@ fn a_stuck_resource_can_be_skipped() {
     let skip = json!({"StackName": "rack", "ResourcesToSkip": ["Instances"]});
     call(&mut world, "ContinueUpdateRollback", skip).unwrap();
     advance(&mut world, 600);
-    assert_eq!(status(&world), "UPDATE_ROLLBACK_COMPLETE");
+    let events = told(&world, before);
+    assert_eq!(
+        events[events.len() - 3..],
+        [
+            "Instances UPDATE_COMPLETE",
+            "rack UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+            "rack UPDATE_ROLLBACK_COMPLETE",
+        ]
+    );
 }
 
 #[test]
