@@ -3,6 +3,7 @@
 //! `.ci/outside cargo test --test outside` starts them. Where they are absent,
 //! each test says that it was skipped and passes.
 
+mod aws_cli;
 mod driven;
 mod emulator;
 mod keeping;
