@@ -156,8 +156,13 @@ impl World {
     }
 
     /// Deletes one version; one that is not there counts as deleted.
+    ///
+    /// The default version stays, as EC2 has it: another one would have to be made the default
+    /// first (EC2 User Guide, "Delete a launch template version").
     pub fn delete_launch_template_version(&mut self, id: &str, version: u64) {
-        if let Some(template) = self.ec2.templates.get_mut(id) {
+        if let Some(template) = self.ec2.templates.get_mut(id)
+            && template.default != version
+        {
             template.versions.remove(&version);
         }
     }

@@ -36,15 +36,13 @@ fn silence_is_a_failure_and_the_update_rolls_back() {
          batch.  Each resource signal timeout is counted as a FAILURE.",
     );
     assert!(
-        events.iter().any(
-            |event| {
-                event.starts_with("Instances UPDATE_FAILED Received ")
+        events.iter().any(|event| {
+            event.starts_with("Instances UPDATE_FAILED Received ")
         && event.ends_with(
             "SUCCESS signal(s) out of 4.  Unable to satisfy 100% MinSuccessfulInstancesPercent \
              requirement"
         )
-            }
-        ),
+        }),
         "{events:#?}"
     );
     contains(

@@ -1,7 +1,7 @@
 //! Clients that others wrote drive the sandbox: boto3, with its paginators and waiters.
 //!
-//! `CONVOX_PYTHON` names a Python that has boto3; without it `python3` is asked.
-//! Where neither has it, the suite says so and passes.
+//! `CONVOX_TEST_PYTHON` names a Python that has boto3 (see `.ci/outside`); without it
+//! `python3` is asked. Where neither has it, the suite says so and passes.
 
 use std::process::Command;
 
@@ -12,7 +12,7 @@ use convox::sandbox::{Sandbox, Scenario, bind, serve};
 const SPEED: f64 = 150.0;
 
 fn python() -> Option<String> {
-    let python = std::env::var("CONVOX_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let python = std::env::var("CONVOX_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let found = Command::new(&python)
         .args(["-c", "import boto3"])
         .output()
@@ -22,7 +22,7 @@ fn python() -> Option<String> {
 
 async fn drive(scenario: &str, options: &[&'static str]) {
     let Some(python) = python() else {
-        eprintln!("skipped: no Python with boto3 (CONVOX_PYTHON names one)");
+        eprintln!("skipped: no Python with boto3 (CONVOX_TEST_PYTHON names one)");
         return;
     };
     let scenario = Scenario::parse(scenario, "scenario").unwrap();
