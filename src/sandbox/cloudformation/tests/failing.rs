@@ -81,6 +81,23 @@ fn silence_is_a_failure_and_the_update_rolls_back() {
             .skip(before)
             .all(|e| e.token.as_deref() == Some("token-new"))
     );
+    // The version that failed stays behind, and a later update does not fall back on it.
+    world
+        .create_key_pair("third", KeyKind::Ed25519, Default::default())
+        .unwrap();
+    assert!(
+        update(&mut world, "old")
+            .unwrap_err()
+            .message
+            .contains("No updates")
+    );
+    update(&mut world, "third").unwrap();
+    advance(&mut world, 1800);
+    assert_eq!(keys(&world), BTreeMap::from([("third".to_owned(), 3)]));
+    let template = world
+        .launch_template(&physical_id(&world, "Template"))
+        .unwrap();
+    assert_eq!(template.versions.keys().collect::<Vec<_>>(), [&1, &2, &3]);
 }
 
 #[test]

@@ -65,7 +65,6 @@ fn the_real_rack_rolls_all_three_groups() {
     roll_rack(&mut world);
     advance(&mut world, 7200);
     let events = told(&world, before);
-    println!("{events:#?}");
     assert_eq!(
         events.last().unwrap(),
         "rack UPDATE_COMPLETE",

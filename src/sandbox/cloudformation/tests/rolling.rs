@@ -33,7 +33,6 @@ fn three_instances_roll_as_on_aws() {
     advance(&mut world, 1800);
 
     let events = anonymous(told(&world, before));
-    println!("{events:#?}");
     let mut expected = vec![
         "rack UPDATE_IN_PROGRESS User Initiated",
         "Template UPDATE_IN_PROGRESS",
