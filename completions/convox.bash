@@ -484,13 +484,21 @@ _convox() {
             return 0
             ;;
         convox__subcmd__sandbox__subcmd__serve)
-            opts="-q -v -h --port --region --profile --endpoint-url --sandbox --quiet --verbose --help"
+            opts="-q -v -h --port --scenario --speed --region --profile --endpoint-url --sandbox --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scenario)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --speed)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -180,7 +180,9 @@ set edit:completion:arg-completer[convox] = {|@words|
             cand scenarios 'List the scenarios that come along'
         }
         &'convox;sandbox;serve'= {
-            cand --port 'Port to listen on'
+            cand --port 'Port to listen on; 0 takes one that is free'
+            cand --scenario 'Serve the world of this scenario instead: a name or a file'
+            cand --speed 'How many times faster than real time it lives, or `real`'
             cand --region 'AWS region [default: as the AWS CLI finds it]'
             cand --profile 'Profile of the AWS configuration files'
             cand --endpoint-url 'Send every AWS call to this address instead'

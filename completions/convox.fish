@@ -47,8 +47,8 @@ complete -c convox -n "__fish_convox_using_subcommand instances; and not __fish_
 complete -c convox -n "__fish_convox_using_subcommand instances; and __fish_seen_subcommand_from keyroll" -s r -l rack -d 'Name of the rack [default: CONVOX_RACK, or the only one there is]' -r
 complete -c convox -n "__fish_convox_using_subcommand instances; and __fish_seen_subcommand_from keyroll" -l output -d 'What to write on stdout' -r -f -a "text\t'Lines for a person'
 json\t'One JSON object a line'"
-complete -c convox -n "__fish_convox_using_subcommand instances; and __fish_seen_subcommand_from keyroll" -l key-type -d 'Kind of key pair' -r -f -a "ed25519\t'Ed25519: short and fast'
-rsa\t'RSA, 2048 bits, for old SSH clients'"
+complete -c convox -n "__fish_convox_using_subcommand instances; and __fish_seen_subcommand_from keyroll" -l key-type -d 'Kind of key pair' -r -f -a "ed25519\t'Short and fast'
+rsa\t'2048 bits, for SSH clients that know nothing better'"
 complete -c convox -n "__fish_convox_using_subcommand instances; and __fish_seen_subcommand_from keyroll" -l save-key -d 'Also write the new private key to this file, which must not exist yet' -r -F
 complete -c convox -n "__fish_convox_using_subcommand instances; and __fish_seen_subcommand_from keyroll" -l wait-busy -d 'How long to wait for a stack that is busy, such as 90s or 15m' -r
 complete -c convox -n "__fish_convox_using_subcommand instances; and __fish_seen_subcommand_from keyroll" -l region -d 'AWS region [default: as the AWS CLI finds it]' -r
@@ -135,7 +135,9 @@ complete -c convox -n "__fish_convox_using_subcommand sandbox; and not __fish_se
 complete -c convox -n "__fish_convox_using_subcommand sandbox; and not __fish_seen_subcommand_from serve reset scenarios" -f -a "serve" -d 'Serve it to any AWS client, on the loopback address only'
 complete -c convox -n "__fish_convox_using_subcommand sandbox; and not __fish_seen_subcommand_from serve reset scenarios" -f -a "reset" -d 'Start it afresh'
 complete -c convox -n "__fish_convox_using_subcommand sandbox; and not __fish_seen_subcommand_from serve reset scenarios" -f -a "scenarios" -d 'List the scenarios that come along'
-complete -c convox -n "__fish_convox_using_subcommand sandbox; and __fish_seen_subcommand_from serve" -l port -d 'Port to listen on' -r
+complete -c convox -n "__fish_convox_using_subcommand sandbox; and __fish_seen_subcommand_from serve" -l port -d 'Port to listen on; 0 takes one that is free' -r
+complete -c convox -n "__fish_convox_using_subcommand sandbox; and __fish_seen_subcommand_from serve" -l scenario -d 'Serve the world of this scenario instead: a name or a file' -r -F
+complete -c convox -n "__fish_convox_using_subcommand sandbox; and __fish_seen_subcommand_from serve" -l speed -d 'How many times faster than real time it lives, or `real`' -r
 complete -c convox -n "__fish_convox_using_subcommand sandbox; and __fish_seen_subcommand_from serve" -l region -d 'AWS region [default: as the AWS CLI finds it]' -r
 complete -c convox -n "__fish_convox_using_subcommand sandbox; and __fish_seen_subcommand_from serve" -l profile -d 'Profile of the AWS configuration files' -r
 complete -c convox -n "__fish_convox_using_subcommand sandbox; and __fish_seen_subcommand_from serve" -l endpoint-url -d 'Send every AWS call to this address instead' -r

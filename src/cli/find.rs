@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::context::{Context, Rehearsal};
+use super::sandbox::load;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Environment, KeyStoreSetting, RackSettings};
 use crate::rack::Rack;
@@ -40,7 +41,7 @@ pub(super) async fn find_in_sandbox(
 fn rehearse(context: &Context, rehearsal: Rehearsal) -> Result<(Sandbox, Clock), CliError> {
     let clock = Clock::starting_at(rehearsal.epoch, 1.0);
     let mut scenario = match context.environment().get("CONVOX_TEST_SCENARIO") {
-        Some(path) => Scenario::load(path.as_ref())?,
+        Some(path) => load(path.as_ref())?,
         None => Scenario::default(),
     };
     scenario.seed = rehearsal.seed;
@@ -161,8 +162,9 @@ impl From<ScenarioError> for CliError {
                 Self::usage(format!("cannot read {}: {source}", path.display()))
                     .hint("`convox sandbox scenarios` lists those that come along")
             }
-            error => Self::usage(error.to_string())
+            ScenarioError::Parse { .. } => Self::usage(error.to_string())
                 .hint("the files in fixtures/scenarios show how one is written"),
+            error => Self::failed(error.to_string()).hint(AFRESH),
         }
     }
 }

@@ -21,13 +21,7 @@ use crate::ui::{
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RackArgs {
     /// Name of the rack [default: CONVOX_RACK, or the only one there is]
-    #[arg(
-        short,
-        long,
-        env = "CONVOX_RACK",
-        hide_env_values = true,
-        value_name = "NAME"
-    )]
+    #[arg(short, long, value_name = "NAME")]
     pub(crate) rack: Option<String>,
 }
 

@@ -3,7 +3,7 @@
 //! `.ci/outside cargo test --test outside` starts them. Where they are absent,
 //! each test says that it was skipped and passes.
 
-mod driven;
+mod boto3;
 mod emulator;
 mod keeping;
 mod ministack;

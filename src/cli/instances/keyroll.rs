@@ -67,10 +67,10 @@ pub(crate) struct KeyrollArgs {
 /// The kinds of key pair that EC2 makes.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 enum KeyTypeArg {
-    /// Ed25519: short and fast
+    /// Short and fast
     #[default]
     Ed25519,
-    /// RSA, 2048 bits, for old SSH clients
+    /// 2048 bits, for SSH clients that know nothing better
     Rsa,
 }
 

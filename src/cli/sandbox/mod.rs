@@ -1,10 +1,13 @@
 //! `convox sandbox`.
 
+mod bundled;
 mod reset;
 mod scenarios;
 mod serve;
 
 use clap::Subcommand;
+
+pub(crate) use bundled::load;
 
 use super::context::Context;
 use crate::ui::{CliError, Exit};

@@ -6,10 +6,11 @@ use std::str::FromStr;
 
 use clap::Args;
 
+use super::bundled;
 use crate::cli::context::Context;
 use crate::cli::signals;
 use crate::clock::{Clock, system_now};
-use crate::sandbox::{self, DEFAULT_SPEED, Sandbox, Scenario};
+use crate::sandbox::{self, DEFAULT_SPEED, Sandbox};
 use crate::ui::{CliError, Exit};
 
 /// Serve the account to any AWS client, on the loopback address only
@@ -22,8 +23,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, default_value_t = 4566, value_name = "PORT")]
     port: u16,
 
-    /// Serve the world of this scenario file instead
-    #[arg(long, value_name = "FILE")]
+    /// Serve the world of this scenario instead: a name or a file
+    #[arg(long, value_name = "SCENARIO")]
     scenario: Option<PathBuf>,
 
     /// How many times faster than real time it lives, or `real`
@@ -61,7 +62,7 @@ impl ServeArgs {
         let sandbox = match &self.scenario {
             Some(path) => {
                 let clock = Clock::starting_at(system_now(), self.speed.0);
-                Sandbox::new(&Scenario::load(path)?, clock)?
+                Sandbox::new(&bundled::load(path)?, clock)?
             }
             None => Sandbox::open(&context.sandbox_dir()?, self.speed.0)?.0,
         };

@@ -70,11 +70,12 @@ impl KeyPairs for AwsKeyPairs {
             .send()
             .await
             .map_err(|error| call.failed(error))?;
-        let material = answer.key_material.filter(|material| !material.is_empty());
+        // The SDK reads an answer that breaks off as one that is short of fields.
+        let material = answer.key_material.filter(|material| is_whole(material));
         let Some(material) = material else {
             return Err(PortError::Unanswered {
                 api: "CreateKeyPair",
-                message: "the answer has no private key".to_owned(),
+                message: "the answer has no whole private key".to_owned(),
             });
         };
         Ok(MintedKeyPair {
@@ -179,6 +180,11 @@ impl KeyPairs for AwsKeyPairs {
             },
         }
     }
+}
+
+/// Tells whether a PEM text has its first line and its last.
+fn is_whole(material: &str) -> bool {
+    material.starts_with("-----BEGIN ") && material.trim_end().ends_with(" PRIVATE KEY-----")
 }
 
 fn specification_of(tags: &BTreeMap<String, String>) -> Option<Vec<TagSpecification>> {

@@ -14,6 +14,8 @@ mod preview;
 mod services;
 mod settings;
 mod stacks;
+#[cfg(test)]
+mod tests;
 mod transport;
 
 pub use account::{Access, Account, Identity, KeyStoreChoice, Target};

@@ -39,19 +39,18 @@ impl AwsStacks {
             .set_role_arn(request.role_arn.clone())
             .send()
             .await;
-        if let Err(error) = made {
-            return match call.failed(error) {
-                PortError::NoChanges => Ok(Some(Vec::new())),
-                // A preview is a courtesy: an account that has none is rolled without.
-                PortError::Denied { .. } | PortError::Unanswered { .. } => Ok(None),
-                PortError::Rejected { code, .. } if is_unknown_action(&code) => Ok(None),
-                error => Err(error),
-            };
-        }
-        let seen = self.read_change_set(&request.stack, &name).await;
+        let made = match made.map_err(|error| call.failed(error)) {
+            Ok(made) => made.id.unwrap_or(name),
+            Err(PortError::NoChanges) => return Ok(Some(Vec::new())),
+            // A preview is a courtesy: an account that has none is rolled without.
+            Err(PortError::Denied { .. } | PortError::Unanswered { .. }) => return Ok(None),
+            Err(PortError::Rejected { code, .. }) if is_unknown_action(&code) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let seen = self.read_change_set(&request.stack, &made).await;
         let gone = self.client().delete_change_set().stack_name(&request.stack);
         // A change set that stays is untidy, and no reason to refuse the roll.
-        let _ = gone.change_set_name(&name).send().await;
+        let _ = gone.change_set_name(&made).send().await;
         match seen {
             Err(PortError::Denied { .. } | PortError::Unanswered { .. }) => Ok(None),
             seen => seen,

@@ -1,0 +1,244 @@
+//! The adapters against scripted answers: what is sent, how often, and what errors become.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+
+use super::{Access, Account, InProcess, KeyStoreChoice, Target, Transport};
+use crate::clock::Clock;
+use crate::ids::Entropy;
+use crate::rack::{KeyType, PortError, Rack, UpdateRequest};
+
+/// An account that gives prepared answers and remembers what it was asked.
+#[derive(Clone, Default)]
+struct Script {
+    answers: Arc<Mutex<VecDeque<Option<http::Response<Bytes>>>>>,
+    asked: Arc<Mutex<Vec<String>>>,
+    traced: Arc<Mutex<Vec<String>>>,
+}
+
+impl Script {
+    fn answers(answers: impl IntoIterator<Item = Option<(u16, &'static str)>>) -> Self {
+        let response = |(status, body): (u16, &'static str)| {
+            http::Response::builder()
+                .status(status)
+                .body(Bytes::from(body))
+                .unwrap()
+        };
+        let answers = answers
+            .into_iter()
+            .map(|answer| answer.map(response))
+            .collect();
+        Self {
+            answers: Arc::new(Mutex::new(answers)),
+            ..Self::default()
+        }
+    }
+
+    fn transport(&self) -> Transport {
+        let script = self.clone();
+        let account: InProcess = Arc::new(move |request| {
+            let body = String::from_utf8_lossy(request.body()).into_owned();
+            script.asked.lock().unwrap().push(body);
+            let answer = script
+                .answers
+                .lock()
+                .unwrap()
+                .pop_front()
+                .expect("one answer more");
+            Box::pin(async move { answer })
+        });
+        Transport::InProcess(account)
+    }
+
+    async fn rack(&self) -> Rack {
+        let mut access = Access::new(self.transport(), Clock::system());
+        let traced = Arc::clone(&self.traced);
+        access.trace = Some(Arc::new(move |service: &str, operation: &str| {
+            traced
+                .lock()
+                .unwrap()
+                .push(format!("{service} {operation}"));
+        }));
+        let target = Target {
+            name: "demo".to_owned(),
+            stack: "demo".to_owned(),
+            key_parameter: "Key".to_owned(),
+            key_store: KeyStoreChoice::Settings,
+            ssh_user: "ec2-user".to_owned(),
+        };
+        let account = Account::connect(&access).await.unwrap();
+        assert_eq!(account.region(), "us-east-1");
+        account.rack(&target, &Entropy::seeded(1)).unwrap()
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+const THROTTLED: Option<(u16, &str)> = Some((
+    400,
+    "<ErrorResponse><Error><Type>Sender</Type><Code>Throttling</Code>\
+     <Message>Rate exceeded</Message></Error></ErrorResponse>",
+));
+const UPDATED: Option<(u16, &str)> = Some((
+    200,
+    "<UpdateStackResponse><UpdateStackResult><StackId>arn</StackId>\
+     <OperationId>op-1</OperationId></UpdateStackResult></UpdateStackResponse>",
+));
+const TOKEN_SEEN: Option<(u16, &str)> = Some((
+    400,
+    "<ErrorResponse><Error><Type>Sender</Type><Code>TokenAlreadyExistsException</Code>\
+     <Message>seen</Message></Error></ErrorResponse>",
+));
+const DRY_RUN: Option<(u16, &str)> = Some((
+    412,
+    "<Response><Errors><Error><Code>DryRunOperation</Code><Message>Request would have \
+     succeeded, but DryRun flag is set.</Message></Error></Errors></Response>",
+));
+const UNAUTHORIZED: Option<(u16, &str)> = Some((
+    403,
+    "<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>You are not \
+     authorized to perform this operation.</Message></Error></Errors></Response>",
+));
+
+fn update() -> UpdateRequest {
+    let text = str::to_owned;
+    UpdateRequest {
+        stack: text("arn:demo"),
+        token: text("0123456789abcdef"),
+        set: BTreeMap::from([(text("Key"), text("new"))]),
+        keep: vec![text("Password"), text("Key")],
+        capabilities: vec![text("CAPABILITY_IAM")],
+        notification_arns: vec![text("arn:topic")],
+        tags: BTreeMap::from([(text("System"), text("convox"))]),
+        role_arn: Some(text("arn:role")),
+        disable_rollback: true,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_carries_everything_that_is_to_stay() {
+    let script = Script::answers([UPDATED]);
+    let accepted = script.rack().await.stacks.update(&update()).await.unwrap();
+    assert_eq!(accepted.operation_id.as_deref(), Some("op-1"));
+    let form: BTreeMap<String, String> = form_urlencoded::parse(script.asked()[0].as_bytes())
+        .into_owned()
+        .collect();
+    for (field, value) in [
+        ("Action", "UpdateStack"),
+        ("StackName", "arn:demo"),
+        ("UsePreviousTemplate", "true"),
+        ("ClientRequestToken", "0123456789abcdef"),
+        ("Parameters.member.1.ParameterKey", "Key"),
+        ("Parameters.member.1.ParameterValue", "new"),
+        ("Parameters.member.2.ParameterKey", "Password"),
+        ("Parameters.member.2.UsePreviousValue", "true"),
+        ("Capabilities.member.1", "CAPABILITY_IAM"),
+        ("NotificationARNs.member.1", "arn:topic"),
+        ("Tags.member.1.Key", "System"),
+        ("RoleARN", "arn:role"),
+        ("DisableRollback", "true"),
+        ("DeploymentConfig.Mode", "STANDARD"),
+    ] {
+        assert_eq!(form.get(field).map(String::as_str), Some(value), "{field}");
+    }
+    assert!(
+        !form.contains_key("Parameters.member.3.ParameterKey"),
+        "Key is set, not kept"
+    );
+    assert!(!form.contains_key("Parameters.member.2.ParameterValue"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_whose_answer_is_lost_is_sent_again_with_its_token() {
+    let script = Script::answers([None, TOKEN_SEEN]);
+    script.rack().await.stacks.update(&update()).await.unwrap();
+    assert_eq!(script.asked().len(), 2);
+    assert_eq!(script.asked()[0], script.asked()[1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_pair_whose_answer_is_lost_is_asked_for_once() {
+    let script = Script::answers([None]);
+    let rack = script.rack().await;
+    let made = rack
+        .key_pairs
+        .create("demo-keypair-1", KeyType::Ed25519, &BTreeMap::new())
+        .await;
+    assert!(matches!(
+        made,
+        Err(PortError::Unanswered {
+            api: "CreateKeyPair",
+            ..
+        })
+    ));
+    assert_eq!(script.asked().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_stays_throttled_is_told_as_throttled_after_few_attempts() {
+    let script = Script::answers([THROTTLED, THROTTLED, THROTTLED]);
+    let error = script
+        .rack()
+        .await
+        .stacks
+        .events("demo", None)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            PortError::Throttled {
+                api: "DescribeStackEvents"
+            }
+        ),
+        "{error}"
+    );
+    let traced = script.traced.lock().unwrap().clone();
+    assert_eq!(traced, ["CloudFormation DescribeStackEvents"; 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_that_would_have_worked_is_a_permission() {
+    let script = Script::answers([DRY_RUN, DRY_RUN]);
+    script
+        .rack()
+        .await
+        .key_pairs
+        .check_permissions()
+        .await
+        .unwrap();
+    assert!(
+        script
+            .asked()
+            .iter()
+            .all(|form| form.contains("DryRun=true"))
+    );
+    let script = Script::answers([DRY_RUN, UNAUTHORIZED]);
+    let error = script
+        .rack()
+        .await
+        .key_pairs
+        .check_permissions()
+        .await
+        .unwrap_err();
+    assert!(matches!(&error, PortError::Denied { action, .. } if action == "ec2:DeleteKeyPair"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_a_private_key_is_no_key_and_no_error_shows_it() {
+    let secret = "s3cr3t";
+    let body = "<CreateKeyPairResponse><keyMaterial>-----BEGIN RSA PRIVATE KEY-----\ns3cr3t";
+    let script = Script::answers([Some((200, body))]);
+    let rack = script.rack().await;
+    let made = rack
+        .key_pairs
+        .create("demo-keypair-1", KeyType::Rsa, &BTreeMap::new())
+        .await;
+    let error = made.unwrap_err();
+    assert!(matches!(error, PortError::Unanswered { .. }), "{error}");
+    assert!(!format!("{error} {error:?}").contains(secret), "{error:?}");
+}
