@@ -300,7 +300,10 @@ fn in_process(access: &Access, account: &transport::InProcess) -> SdkConfig {
 }
 
 fn retries(access: &Access) -> RetryConfig {
-    RetryConfig::standard().with_max_attempts(access.attempts.max(1))
+    RetryConfig::standard()
+        .with_max_attempts(access.attempts.max(1))
+        // An account in this process repeats itself exactly, and so do waits for it.
+        .with_use_static_exponential_base(matches!(access.transport, Transport::InProcess(_)))
 }
 
 /// The clients of one account, each made when it is first asked for.
