@@ -375,14 +375,19 @@ fn next_batch(world: &mut World, stack: &mut Stack, name: &str, roll: &mut Roll)
         return Next::GoOn;
     }
     // Both are often told in the same second, in either order.
+    let apart = if world.events_are_shuffled() {
+        world.chance.span((50, 800))
+    } else {
+        Duration::ZERO
+    };
     match world.chance.bits() % 4 {
         0 => {
             schedule(world, stack, name, roll, after, Act::Terminated);
-            schedule(world, stack, name, roll, after, Act::Added);
+            schedule(world, stack, name, roll, after + apart, Act::Added);
         }
         1 => {
             schedule(world, stack, name, roll, after, Act::Added);
-            schedule(world, stack, name, roll, after, Act::Terminated);
+            schedule(world, stack, name, roll, after + apart, Act::Terminated);
         }
         _ => {
             schedule(world, stack, name, roll, after, Act::Terminated);
