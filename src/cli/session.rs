@@ -13,8 +13,7 @@ use crate::clock::Clock;
 use crate::rack::{KeyStore, Rack};
 use crate::roll::{EVENT_VERSION, Engine, EventSink, Journals, Refusal, Report, Stop};
 use crate::ui::{
-    Bars, CliError, Exit, JsonLines, PlainLines, Printer, Task, print_failure, print_refusal,
-    print_report,
+    Bars, CliError, Exit, JsonLines, PlainLines, Printer, Task, print_refusal, print_report,
 };
 
 /// Which rack.
@@ -42,8 +41,11 @@ impl Session {
         rack: &RackArgs,
         output: Output,
     ) -> Result<Self, CliError> {
-        let (rack, clock) = find_rack(context, rack).await?;
         let printer = context.printer().clone();
+        if output == Output::Text {
+            printer.busy("Looking at the rack");
+        }
+        let (rack, clock) = find_rack(context, rack).await?;
         let journals = Journals::new(context.journals_dir()?);
         let stop = Stop::new();
         let keys = Arc::clone(&rack.keys);
@@ -86,12 +88,8 @@ impl Session {
     pub(crate) fn ended(&self, task: &Task, report: &Report) -> Exit {
         match self.output {
             Output::Text => print_report(&self.printer, task, report),
-            Output::Json => {
-                if report.exit_code != Exit::Done.code() {
-                    print_failure(&self.printer, report);
-                }
-                Exit::from(report.outcome)
-            }
+            // The last event was the report; stderr still says it to a person.
+            Output::Json => print_report(&self.printer, &task.silently(), report),
         }
     }
 

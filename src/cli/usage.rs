@@ -153,7 +153,7 @@ mod tests {
         $ convox instances keyroll --bogus
         2
         ERROR: unknown argument `--bogus`
-        hint: `convox --help` lists commands, and each of them has a --help
+        hint: `convox instances keyroll --help` tells what it takes
 
         $ convox instances keyroll --detatch
         2
@@ -168,17 +168,17 @@ mod tests {
         $ convox nonsense
         2
         ERROR: unknown command `nonsense`
-        hint: `convox --help` lists commands, and each of them has a --help
+        hint: `convox --help` tells what it takes
 
         $ convox rolls show
         2
         ERROR: missing <ID>
-        hint: `convox --help` lists commands, and each of them has a --help
+        hint: `convox rolls show --help` tells what it takes
 
         $ convox rolls show short
         2
         ERROR: `short` is not a value of `<ID>`: `short` is not a roll id (16 letters and digits)
-        hint: `convox --help` lists commands, and each of them has a --help
+        hint: `convox --help` tells what it takes
 
         $ convox instances keyroll --key-type dsa
         2
@@ -193,27 +193,27 @@ mod tests {
         $ convox instances keyroll --wait-busy soon
         2
         ERROR: `soon` is not a value of `--wait-busy <DURATION>`: expected number at 0
-        hint: `convox --help` lists commands, and each of them has a --help
+        hint: `convox --help` tells what it takes
 
         $ convox instances keyroll extra
         2
         ERROR: unknown argument `extra`
-        hint: `convox --help` lists commands, and each of them has a --help
+        hint: `convox instances keyroll --help` tells what it takes
 
         $ convox instances keyroll -q -v
         2
         ERROR: `--quiet` and `--verbose` do not go together
-        hint: `convox --help` lists commands, and each of them has a --help
+        hint: `convox instances keyroll --help` tells what it takes
 
         $ convox instances keyroll --plan --plan
         2
         ERROR: `--plan` was given more than once
-        hint: `convox --help` lists commands, and each of them has a --help
+        hint: `convox instances keyroll --help` tells what it takes
 
         $ convox --sandbox --profile x rolls list
         2
         ERROR: `--sandbox` and `--profile <NAME>` do not go together
-        hint: `convox --help` lists commands, and each of them has a --help
+        hint: `convox --help` tells what it takes
 
         $ convox completions cmd
         2

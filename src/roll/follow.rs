@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::event::EventKind;
-use super::pacing::Expectation;
 use super::plan::Step;
 use super::run::Run;
 use super::tracker::End;
@@ -50,7 +49,7 @@ impl Run<'_> {
                         return followed;
                     }
                     self.pacing
-                        .after_success(self.clock.now(), self.expectation())
+                        .after_success(self.clock.now(), self.tracker.expectation())
                 }
                 Err(error) if error.is_transient() => {
                     let wait = self.pacing.after_failure(self.clock.now());
@@ -73,16 +72,6 @@ impl Run<'_> {
             if !self.pause(wait).await {
                 return Followed::Stopped;
             }
-        }
-    }
-
-    fn expectation(&self) -> Expectation {
-        if self.tracker.end_is_near() {
-            Expectation::EndIsNear
-        } else if self.tracker.is_replacing() {
-            Expectation::Replacing
-        } else {
-            Expectation::Working
         }
     }
 

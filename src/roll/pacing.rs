@@ -14,13 +14,15 @@ const FIRST_SAVED: f64 = 8.0;
 /// Between looks when the end may come at any moment.
 const NEAR: Duration = Duration::from_millis(1_500);
 /// Between looks while instances are being replaced: a batch takes a minute or more.
-const FAR: Duration = Duration::from_secs(8);
+const FAR: Duration = Duration::from_secs(10);
+/// Between looks before the first instance is touched.
+const EARLY: Duration = Duration::from_secs(5);
 /// Between looks while something goes on that says nothing of its length.
 const MIDDLING: Duration = Duration::from_secs(4);
 /// The same, with enough saved to look more often.
 const CURIOUS: Duration = Duration::from_secs(2);
 /// Calls kept back for the very end.
-const RESERVE: f64 = 12.0;
+const RESERVE: f64 = 5.0;
 /// Between looks when every earned call is spent.
 const SPENT: Duration = Duration::from_secs(6);
 /// The longest pause after a read that failed.
@@ -31,6 +33,8 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 pub(super) enum Expectation {
     /// The last status may come at any moment.
     EndIsNear,
+    /// The update has begun, and no instance has been touched yet.
+    Starting,
     /// Instances are being replaced.
     Replacing,
     /// Something goes on that says nothing of its length.
@@ -60,6 +64,7 @@ impl Pacing {
         self.failures = 0;
         self.spend_one(now);
         match expected {
+            Expectation::Starting => EARLY,
             Expectation::Replacing => FAR,
             _ if self.saved < 1.0 => SPENT,
             Expectation::EndIsNear => NEAR,
@@ -103,6 +108,7 @@ mod tests {
     #[test]
     fn even_an_end_that_never_comes_stays_within_the_budget() {
         assert!(calls_in(60, Expectation::EndIsNear) <= 12 * 60);
+        assert!(calls_in(60, Expectation::Working) <= 12 * 60);
         assert!(calls_in(60, Expectation::Replacing) <= 8 * 60);
     }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::event::Progress;
 use super::outcome::Failure;
+use super::pacing::Expectation;
 use crate::rack::{StackEvent, StackStatus, StatusClass};
 
 /// The state of one update, as its events tell it.
@@ -22,6 +23,8 @@ pub(super) struct Tracker {
     current_group: Option<String>,
     started: bool,
     rolling_back: bool,
+    /// Only leftovers are being deleted: whatever happens now, the end is decided.
+    cleaning_up: bool,
     /// Resources that have begun to change and not finished.
     outstanding: BTreeSet<(String, String)>,
     first_failure: Option<Failure>,
@@ -33,6 +36,8 @@ pub(super) struct Tracker {
 
 #[derive(Debug, Clone, Default)]
 struct GroupProgress {
+    /// Whether the plan says that it rolls.
+    expected: bool,
     obsolete: u32,
     batch: Option<u32>,
     gone: u32,
@@ -85,6 +90,7 @@ impl Tracker {
                 (
                     group,
                     GroupProgress {
+                        expected: true,
                         obsolete,
                         ..Default::default()
                     },
@@ -99,6 +105,7 @@ impl Tracker {
             current_group: None,
             started: false,
             rolling_back: false,
+            cleaning_up: false,
             outstanding: BTreeSet::new(),
             first_failure: None,
             failed_lately: Vec::new(),
@@ -140,24 +147,32 @@ impl Tracker {
         self.failed_lately.clear();
     }
 
-    /// Tells whether the stack's last status may come at any moment: nothing that has begun
-    /// is unfinished, groups that have replaced all their instances apart.
-    pub(super) fn end_is_near(&self) -> bool {
-        self.started
-            && self.outstanding.iter().all(|(_, logical)| {
-                self.groups
-                    .get(logical)
-                    .is_some_and(|group| group.announced && group.gone >= group.obsolete)
-            })
-    }
-
-    /// Tells whether instances are being replaced: then nothing ends soon.
-    pub(super) fn is_replacing(&self) -> bool {
-        self.outstanding.iter().any(|(_, logical)| {
-            self.groups
-                .get(logical)
-                .is_some_and(|group| group.announced && group.gone < group.obsolete)
-        })
+    /// Says what may come next, and so how soon to look again.
+    pub(super) fn expectation(&self) -> Expectation {
+        if self.cleaning_up {
+            return Expectation::EndIsNear;
+        }
+        if !self.rolling_back
+            && self.groups.values().any(|group| group.expected)
+            && self.groups.values().all(|group| !group.announced)
+        {
+            return Expectation::Starting;
+        }
+        let mut replacing = false;
+        let mut working = false;
+        for (_, logical) in &self.outstanding {
+            match self.groups.get(logical).filter(|group| group.announced) {
+                Some(group) if group.gone < group.obsolete => replacing = true,
+                // All its instances are replaced: it finishes within seconds.
+                Some(_) => {}
+                None => working = true,
+            }
+        }
+        match (replacing, working) {
+            (true, _) => Expectation::Replacing,
+            (false, true) => Expectation::Working,
+            (false, false) => Expectation::EndIsNear,
+        }
     }
 
     /// Takes the next event in order.
@@ -197,6 +212,7 @@ impl Tracker {
     /// Returns whether the rollback has just begun.
     fn observe_stack(&mut self, event: &StackEvent) -> bool {
         let status = StackStatus(event.status.clone());
+        self.cleaning_up = event.status.ends_with("_CLEANUP_IN_PROGRESS");
         match status.class() {
             StatusClass::InProgress => {
                 self.end = None;
@@ -440,7 +456,7 @@ mod tests {
             (3, 1, 1, Some(1))
         );
         assert_eq!(progress.eta_ms, Some(120_000));
-        assert!(tracker.is_replacing() && !tracker.end_is_near());
+        assert_eq!(tracker.expectation(), Expectation::Replacing);
     }
 
     #[test]

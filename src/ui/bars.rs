@@ -27,7 +27,7 @@ impl Bars {
         match &event.kind {
             EventKind::StepStarted { step } => screen.draw(|live| {
                 live.status(doing(*step).to_owned());
-                live.event(String::new());
+                live.event("");
             }),
             EventKind::Resumed { step, .. } => {
                 screen.draw(|live| live.status(doing(*step).to_owned()));
@@ -37,9 +37,9 @@ impl Bars {
                     .draw(|live| live.status(format!("Waiting for the stack, which is {status}")));
             }
             EventKind::Throttled { api, .. } => {
-                screen.draw(|live| live.event(format!("{api} is throttled, asking less often")));
+                screen.draw(|live| live.event(&format!("{api} is throttled, asking less often")));
             }
-            EventKind::Stack(event) => screen.draw(|live| live.event(stack_words(event))),
+            EventKind::Stack(event) => screen.draw(|live| live.event(&stack_words(event))),
             EventKind::Progress(progress) => self.redraw_progress(progress),
             EventKind::RollbackDetected { .. } => {
                 screen.draw(|live| live.status("Following the rollback to its end".to_owned()));
@@ -48,7 +48,7 @@ impl Bars {
                 proven, holdouts, ..
             } => {
                 let total = proven + holdouts.len();
-                screen.draw(|live| live.event(format!("{proven} of {total} carry the new key")));
+                screen.draw(|live| live.event(&format!("{proven} of {total} carry the new key")));
             }
             EventKind::Finished(_) => screen.close(),
             EventKind::Planned(_)

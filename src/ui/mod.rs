@@ -25,7 +25,7 @@ pub use json::{JsonLines, print_error_json};
 pub use plain::PlainLines;
 pub use plan::{print_plan, print_plan_summary, print_plan_warnings};
 pub use printer::{Printer, Verbosity};
-pub use report::{Task, print_failure, print_refusal, print_report};
+pub use report::{Task, print_refusal, print_report};
 pub use rolls::{print_rolls, print_timeline};
 pub use table::Table;
 pub use text::{ago, one_line, span};

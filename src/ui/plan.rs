@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::printer::Printer;
 use super::table::Table;
 use super::text::{count, one_line, span};
-use crate::roll::{GroupPlan, Plan, RollPolicy};
+use crate::roll::{Advice, GroupPlan, Plan, RollPolicy};
 
 /// Prints the whole plan as data.
 pub fn print_plan(printer: &Printer, plan: &Plan) {
@@ -74,10 +74,11 @@ pub fn print_plan(printer: &Printer, plan: &Plan) {
 
     if !plan.warnings.is_empty() {
         text.push_str(&heading("Warnings"));
-        for warning in &plan.warnings {
-            let message = one_line(&warning.message);
-            text.push_str(&format!("  {} {message}\n", colour.warning("WARNING:")));
-            text.push_str(&format!("  hint: {}\n", one_line(&warning.hint)));
+        for (warning, hint) in warnings(plan) {
+            text.push_str(&format!("  {} {warning}\n", colour.warning("WARNING:")));
+            if let Some(hint) = hint {
+                text.push_str(&format!("  hint: {hint}\n"));
+            }
         }
     }
     printer.data(&text);
@@ -101,9 +102,22 @@ pub fn print_plan_summary(printer: &Printer, plan: &Plan) {
 
 /// Prints the plan's warnings, each with what to do about it.
 pub fn print_plan_warnings(printer: &Printer, plan: &Plan) {
-    for warning in &plan.warnings {
-        printer.warn(&one_line(&warning.message), Some(&one_line(&warning.hint)));
+    for (warning, hint) in warnings(plan) {
+        printer.warn(&warning, hint.as_deref());
     }
+}
+
+/// Pairs warnings with hints; several in a row with the same hint have it after the last.
+fn warnings(plan: &Plan) -> Vec<(String, Option<String>)> {
+    let following = plan.warnings.iter().skip(1).map(Some).chain([None]);
+    let pair = |(warning, next): (&Advice, Option<&Advice>)| {
+        let is_last = next.is_none_or(|next| next.hint != warning.hint);
+        (
+            one_line(&warning.message),
+            is_last.then(|| one_line(&warning.hint)),
+        )
+    };
+    plan.warnings.iter().zip(following).map(pair).collect()
 }
 
 fn group_words(group: &GroupPlan) -> String {

@@ -105,8 +105,13 @@ impl Printer {
         let colour = self.colour();
         self.say(&format!("{} {message}", colour.warning("WARNING:")));
         if let Some(hint) = hint {
-            self.say(&format!("{} {hint}", colour.strong("hint:")));
+            self.say_hint(hint);
         }
+    }
+
+    /// Writes what to do next to stderr, unless quiet.
+    pub fn say_hint(&self, hint: &str) {
+        self.say(&format!("{} {hint}", self.colour().strong("hint:")));
     }
 
     /// Writes an error, always: one line that says what happened, and hints.
@@ -172,6 +177,13 @@ impl Printer {
     #[must_use]
     pub fn can_ask(&self) -> bool {
         self.0.stdin_is_terminal && self.0.stderr.is_terminal
+    }
+
+    /// Says what is going on to a person who watches; whatever is printed next stays below.
+    pub fn busy(&self, doing: &str) {
+        if self.is_watched() && self.0.verbosity > Verbosity::Quiet {
+            self.0.screen.draw(|live| live.status(doing.to_owned()));
+        }
     }
 
     /// Takes redrawn lines away, before something else uses the terminal.

@@ -25,10 +25,25 @@ impl Task {
         }
     }
 
-    /// Something that the classic has no words for: stdout stays as it is.
+    /// Something that leaves stdout alone when it fails.
     #[must_use]
     pub fn silent() -> Self {
         Self::forward(String::new())
+    }
+
+    /// The same, with nothing said about it on stdout.
+    #[must_use]
+    pub fn silently(&self) -> Self {
+        Self {
+            doing: String::new(),
+            ..self.clone()
+        }
+    }
+
+    fn print(&self, printer: &Printer, how: &str) {
+        if !self.doing.is_empty() {
+            printer.data(&format!("{}... {how}", self.doing));
+        }
     }
 
     /// Something else that succeeds when the roll is done.
@@ -55,32 +70,25 @@ impl Task {
 /// stdout gets what the classic CLI prints: `Rolling instance key... ` and, when all
 /// is well, `OK`. It is written in one go at the end, so that it does not end up
 /// in the middle of the lines and bars of stderr; a script sees no difference.
+///
+/// A command that did what it was asked to ends with 0, also when that was the way back.
 #[must_use]
 pub fn print_report(printer: &Printer, task: &Task, report: &Report) -> Exit {
     printer.close_screen();
-    let doing = &task.doing;
-    let message = one_line(&report.message);
     if report.outcome == task.success {
-        printer.say(&message);
+        printer.say(&one_line(&report.message));
         for hint in &report.hints {
-            printer.say(&format!(
-                "{} {}",
-                printer.colour().strong("hint:"),
-                one_line(hint)
-            ));
+            printer.say_hint(&one_line(hint));
         }
-        printer.data(&format!(
-            "{doing}... {}\n",
-            printer.data_colour().good("OK")
-        ));
-    } else if report.outcome == Outcome::Detached {
-        printer.data(&format!("{doing}... detached\n"));
-        printer.say(&message);
-        for hint in &report.hints {
-            printer.hint(&one_line(hint));
-        }
+        task.print(printer, &format!("{}\n", printer.data_colour().good("OK")));
+        return Exit::Done;
+    }
+    if report.outcome == Outcome::Detached {
+        task.print(printer, "detached\n");
+        printer.say(&one_line(&report.message));
+        print_hints(printer, report);
     } else {
-        printer.data(&format!("{doing}... "));
+        task.print(printer, "");
         print_failure(printer, report);
     }
     Exit::from(report.outcome)
@@ -89,9 +97,7 @@ pub fn print_report(printer: &Printer, task: &Task, report: &Report) -> Exit {
 /// Prints why a roll did not begin: every reason with its way out.
 pub fn print_refusal(printer: &Printer, task: &Task, refusal: &Refusal) {
     printer.close_screen();
-    if !task.doing.is_empty() {
-        printer.data(&format!("{}... ", task.doing));
-    }
+    task.print(printer, "");
     let exit = Exit::from(refusal.outcome);
     for reason in &refusal.reasons {
         printer.error(&CliError::new(exit, &reason.message).hint(&reason.hint));
@@ -99,7 +105,7 @@ pub fn print_refusal(printer: &Printer, task: &Task, refusal: &Refusal) {
 }
 
 /// Prints why a roll did not end well: the outcome, the root cause, who lacks the key, the way out.
-pub fn print_failure(printer: &Printer, report: &Report) {
+fn print_failure(printer: &Printer, report: &Report) {
     printer.error(&CliError::new(Exit::from(report.outcome), &report.message));
     if let Some(failure) = &report.first_failure {
         printer.always(&format!(
@@ -110,6 +116,10 @@ pub fn print_failure(printer: &Printer, report: &Report) {
     if !report.holdouts.is_empty() {
         printer.always(holdouts_table(&report.holdouts).trim_end_matches('\n'));
     }
+    print_hints(printer, report);
+}
+
+fn print_hints(printer: &Printer, report: &Report) {
     for hint in &report.hints {
         printer.hint(&one_line(hint));
     }
@@ -216,7 +226,7 @@ mod tests {
         let task = Task::backward("Cancelling roll".to_owned());
         let report = canned::report(Outcome::RolledBack);
         insta::assert_snapshot!(shown(Verbosity::Normal, &task, &report), @r"
-        3
+        0
         --- stdout
         Cancelling roll... OK
         |

@@ -8,6 +8,10 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 /// How often the spinner turns.
 const TURN: Duration = Duration::from_millis(120);
 
+/// How much of an event is shown. A line that fills the terminal to its edge is broken by
+/// what the terminal itself adds, such as the `^C` of somebody who wants to leave.
+const EVENT_WIDTH: usize = 76;
+
 /// The redrawn lines, if they are shown. Whoever prints above them asks here first.
 #[derive(Debug, Clone, Default)]
 pub struct Screen(Arc<Mutex<Option<Live>>>);
@@ -68,8 +72,8 @@ impl Live {
     }
 
     /// Says what was heard last.
-    pub fn event(&self, text: String) {
-        self.event.set_message(text);
+    pub fn event(&self, text: &str) {
+        self.event.set_message(shorten(text, EVENT_WIDTH));
     }
 
     /// Shows how many of how many, in the colour of the way forward or of the way back.
@@ -88,5 +92,25 @@ impl Live {
         for bar in [&self.event, &self.bar, &self.status] {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// Shortens text to `width` characters, with an ellipsis where something is missing.
+fn shorten(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shortening_counts_characters_and_says_that_it_cut() {
+        assert_eq!(shorten("héllo wörld", 11), "héllo wörld");
+        assert_eq!(shorten("héllo wörld", 7), "héllo…");
     }
 }

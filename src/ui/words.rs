@@ -34,6 +34,8 @@ pub struct Line {
 #[derive(Debug, Default)]
 pub struct Narrator {
     last_progress: Option<Progress>,
+    /// The reason of the last failure that has been told.
+    told: Option<String>,
 }
 
 impl Narrator {
@@ -86,7 +88,13 @@ impl Narrator {
                     format!("{api}, asking again in {wait}"),
                 )
             }
-            EventKind::Stack(event) => (stack_weight(event), "event", stack_words(event)),
+            EventKind::Stack(event) => {
+                let weight = stack_weight(event);
+                if weight == Weight::Bad {
+                    self.told.clone_from(&event.reason);
+                }
+                (weight, "event", stack_words(event))
+            }
             EventKind::Progress(progress) => {
                 if !self.is_news(progress) {
                     return None;
@@ -96,15 +104,13 @@ impl Narrator {
                 (Weight::Normal, "progress", text)
             }
             EventKind::RollbackDetected { cause } => {
-                let cause = cause.as_ref().map_or_else(
-                    || "what failed first is not known yet".to_owned(),
-                    |failure| format!("first failure: {}", failure_words(failure)),
-                );
-                (
-                    Weight::Bad,
-                    "rollback",
-                    format!("CloudFormation is going back; {cause}"),
-                )
+                let cause = match cause {
+                    None => "; what failed first is not known yet".to_owned(),
+                    Some(failure) if self.told.as_ref() == Some(&failure.reason) => String::new(),
+                    Some(failure) => format!("; first failure: {}", failure_words(failure)),
+                };
+                let text = format!("CloudFormation is going back{cause}");
+                (Weight::Bad, "rollback", text)
             }
             EventKind::Verified {
                 proven,
@@ -116,7 +122,7 @@ impl Narrator {
                     .map(|ms| format!(", looking again in {}", millis(ms)))
                     .unwrap_or_default();
                 match holdouts.len() {
-                    0 => (Weight::Normal, "verify", proof),
+                    0 => (Weight::Detail, "verify", proof),
                     held => {
                         let text = format!("{proof}, {held} without it{again}");
                         (Weight::Warning, "verify", text)

@@ -135,7 +135,7 @@ pub(super) fn update(
         "AWS::AutoScaling::LifecycleHook" => Ok(group::update_hook(world, now, wanted)),
         "AWS::ECS::Service" => ecs::update_service(world, now, wanted),
         "AWS::SSM::Parameter" => Ok(configuration::update_parameter(world, now, wanted)),
-        "AWS::EC2::SpotFleet" => Ok(fleet::update(world, now)),
+        "AWS::EC2::SpotFleet" => Ok(fleet::update(world, now, wanted)),
         _ => Ok(Made {
             physical_id: now.physical_id.clone(),
             attributes: now.attributes.clone(),
