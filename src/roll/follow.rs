@@ -49,7 +49,7 @@ impl Run<'_> {
                         return followed;
                     }
                     self.pacing
-                        .after_success(self.clock.now(), self.expectation())
+                        .after_success(self.clock.now(), self.tracker.expectation())
                 }
                 Err(error) if error.is_transient() => {
                     let wait = self.pacing.after_failure(self.clock.now());
