@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::context::{Context, Rehearsal};
 use super::sandbox::load;
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, Environment, KeyStoreSetting, RackSettings};
+use crate::config::{Config, ConfigError, KeyStoreSetting, RackSettings};
 use crate::rack::Rack;
 use crate::rack::aws::{Access, Account, KeyStoreChoice, Target, Transport};
 use crate::sandbox::{DEFAULT_SPEED, PersistError, Sandbox, Scenario, ScenarioError};
@@ -179,6 +179,7 @@ impl From<ConfigError> for CliError {
 mod tests {
     use super::*;
     use crate::cli::app::GlobalArgs;
+    use crate::config::Environment;
     use crate::ui::{Printer, Verbosity};
 
     fn reached(variables: &[(&str, &str)], global: GlobalArgs) -> Access {
