@@ -5,6 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 
 use bytes::Bytes;
 use convox::clock::Clock;
+use convox::envelope::Envelope;
+use convox::sandbox::api::Input;
 use convox::sandbox::world::World;
 use convox::sandbox::{Sandbox, Scenario, bind, reset, serve};
 use http::Request;
@@ -69,6 +71,14 @@ async fn an_account_lives_on_between_commands() {
     assert!(lived.as_secs() > 0, "{lived}");
 }
 
+/// Finds the bucket that CloudFormation named after a resource.
+fn bucket_like(world: &World, resource: &str) -> Option<String> {
+    world
+        .bucket_names()
+        .find(|name| name.contains(resource))
+        .map(str::to_owned)
+}
+
 fn exchange(address: SocketAddr, request: &str) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
@@ -116,6 +126,32 @@ async fn an_answer_that_is_lost_is_a_connection_that_is_cut() {
     assert!(answer.contains("ParameterAlreadyExists"), "{answer}");
     stop.send(()).unwrap();
     server.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_scenario_starts_with_a_rack_whose_key_is_kept() {
+    let mut paths: Vec<_> = std::fs::read_dir("fixtures/scenarios")
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    paths.sort();
+    for path in paths {
+        let scenario = Scenario::load(&path).unwrap();
+        let world = World::of_scenario(&scenario, start()).unwrap();
+        assert_eq!(world.now, start(), "{}", scenario.name);
+        let bucket = bucket_like(&world, "settings").unwrap();
+        let sealed = std::str::from_utf8(world.get_object(&bucket, "instance-key").unwrap());
+        let sealed = Envelope::parse(sealed.unwrap()).unwrap();
+        let (_, data_key) = world
+            .kms_decrypt(sealed.wrapped_key(), &Input::default())
+            .unwrap();
+        let private = sealed.open(&data_key.try_into().unwrap()).unwrap();
+        assert!(
+            private.starts_with(b"-----BEGIN OPENSSH PRIVATE KEY-----"),
+            "{}",
+            scenario.name
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,8 +15,8 @@ use crate::clock::{Clock, system_now};
 
 /// How much faster than the wall clock a persistent account lives when not told otherwise.
 ///
-/// A roll of three instances takes about seven minutes, and so about ten seconds.
-pub const DEFAULT_SPEED: f64 = 45.0;
+/// A roll of three instances takes about four and a half minutes, and so about ten seconds.
+pub const DEFAULT_SPEED: f64 = 32.0;
 
 /// The form of the file; a change of any stored type makes it another one.
 const VERSION: u32 = 1;

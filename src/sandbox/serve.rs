@@ -180,6 +180,8 @@ impl AsyncWrite for HangUpStream {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
+    use crate::sandbox::world::World;
 
     #[tokio::test]
     async fn only_this_machine_is_served() {
@@ -189,5 +191,12 @@ mod tests {
             assert!(error.to_string().contains("loopback"), "{error}");
         }
         assert!(bind("127.0.0.1:0".parse().unwrap()).await.is_ok());
+        let start = jiff::Timestamp::UNIX_EPOCH;
+        let sandbox = Sandbox::of_world(World::new(start, 1), Clock::starting_at(start, 1.0));
+        let open = TcpListener::bind("0.0.0.0:0").await.unwrap();
+        let error = serve(open, sandbox, std::future::pending())
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains("not on 0.0.0.0"), "{error}");
     }
 }

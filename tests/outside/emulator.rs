@@ -9,7 +9,7 @@ use convox::rack::aws::{Access, Account, KeyStoreChoice, Target, Transport};
 use convox::rack::{Rack, Stack, UpdateRequest};
 
 /// The rack of `fixtures/outside`.
-pub const TEMPLATE: &str = include_str!("../../fixtures/outside/rack.yaml");
+const TEMPLATE: &str = include_str!("../../fixtures/outside/rack.yaml");
 
 /// The password that no update may change or show.
 pub const PASSWORD: &str = "keep-this-as-it-is";
@@ -61,8 +61,13 @@ impl Emulator {
             .unwrap()
     }
 
-    /// Makes a rack of `template` with every parameter given; moto fails over ones that are not.
-    pub async fn create(&self, stack: &str, template: &str, key: &str) {
+    /// Makes a rack with every parameter given; moto fails over ones that are not.
+    pub async fn create(&self, stack: &str, key: &str, gate: &str) {
+        self.create_with(stack, key, gate, false).await;
+    }
+
+    /// Makes a rack whose failed updates stay as they are, if `disable_rollback` is set.
+    pub async fn create_with(&self, stack: &str, key: &str, gate: &str, disable_rollback: bool) {
         let ec2 = aws_sdk_ec2::Client::new(&self.sdk);
         ec2.create_key_pair().key_name(key).send().await.unwrap();
         let give = |key: &str, value: &str| {
@@ -75,11 +80,13 @@ impl Emulator {
         aws_sdk_cloudformation::Client::new(&self.sdk)
             .create_stack()
             .stack_name(stack)
-            .template_body(template)
+            .template_body(TEMPLATE)
+            .disable_rollback(disable_rollback)
             .parameters(give("Key", key))
             .parameters(give("Password", PASSWORD))
             .parameters(give("Size", "3"))
-            .parameters(give("Gate", "no"))
+            .parameters(give("First", key))
+            .parameters(give("Gate", gate))
             .tags(tag("System", "convox"))
             .tags(tag("Type", "rack"))
             .send()

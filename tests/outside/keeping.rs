@@ -1,6 +1,13 @@
 //! What every key store must do, whoever keeps the keys.
 
+use std::sync::Arc;
+
+use convox::clock::Clock;
+use convox::ids::Entropy;
+use convox::rack::aws::{Access, Account, InProcess, KeyStoreChoice, Target, Transport};
+use convox::rack::directory::Directory;
 use convox::rack::{KeyStore, PortError, PrivateKey};
+use convox::sandbox::{Sandbox, Scenario};
 
 /// Puts a store through everything that the roll engine asks of one.
 ///
@@ -92,8 +99,46 @@ pub async fn keeps_keys(store: &dyn KeyStore) {
 #[tokio::test]
 async fn a_directory_keeps_keys() {
     let home = tempfile::tempdir().unwrap();
-    keeps_keys(&convox::rack::directory::Directory::new(
-        home.path().join("keys"),
-    ))
-    .await;
+    keeps_keys(&Directory::new(home.path().join("keys"))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sandbox_keeps_keys_in_each_of_its_stores() {
+    let clock = Clock::system();
+    let sandbox = Sandbox::new(&Scenario::default(), clock.clone()).unwrap();
+    let account: InProcess = Arc::new(move |request| {
+        let sandbox = sandbox.clone();
+        Box::pin(async move { sandbox.handle(request).await })
+    });
+    let account = Account::connect(&Access::new(Transport::InProcess(account), clock)).await;
+    let account = account.unwrap();
+    let name = account.stacks().racks().await.unwrap().remove(0);
+    let resources = account.stacks().resources(&name).await.unwrap();
+    let settings = resources
+        .iter()
+        .find(|resource| resource.logical_id == "Settings")
+        .unwrap();
+    let bucket = settings.physical_id.clone();
+    for key_store in [
+        KeyStoreChoice::Settings,
+        KeyStoreChoice::S3 {
+            bucket,
+            prefix: "ssh".to_owned(),
+            kms_key: None,
+        },
+        KeyStoreChoice::Ssm {
+            prefix: "/ssh".to_owned(),
+            kms_key: None,
+        },
+    ] {
+        let target = Target {
+            name: name.clone(),
+            stack: name.clone(),
+            key_parameter: "Key".to_owned(),
+            key_store,
+            ssh_user: "ec2-user".to_owned(),
+        };
+        let rack = account.rack(&target, &Entropy::seeded(3)).unwrap();
+        keeps_keys(rack.keys.as_ref()).await;
+    }
 }

@@ -3,8 +3,10 @@
 //! `.ci/outside cargo test --test outside` starts them. Where they are absent,
 //! each test says that it was skipped and passes.
 
-mod boto3;
+mod aws_cli;
+mod driven;
 mod emulator;
 mod keeping;
+mod keyroll;
 mod ministack;
 mod moto;

@@ -3,7 +3,7 @@
 use convox::rack::aws::KeyStoreChoice;
 use convox::rack::{Rack, StackEvent, StatusClass, UpdateRequest};
 
-use crate::emulator::{Emulator, TEMPLATE, settled, update_of};
+use crate::emulator::{Emulator, settled, update_of};
 use crate::keeping::keeps_keys;
 
 async fn ministack() -> Option<Emulator> {
@@ -12,13 +12,11 @@ async fn ministack() -> Option<Emulator> {
 
 /// Begins an update that waits at the gate.
 async fn held(emulator: &Emulator, stack: &str, disable_rollback: bool) -> (Rack, UpdateRequest) {
-    emulator
-        .create(stack, TEMPLATE, &format!("{stack}-k1"))
-        .await;
+    emulator.create(stack, &format!("{stack}-k1"), "yes").await;
     let rack = emulator.rack(stack, KeyStoreChoice::Settings).await;
     let before = settled(&rack).await;
     let key = format!("{stack}-k2");
-    let mut update = update_of(&before, &[("Key", &key), ("Gate", "yes")]);
+    let mut update = update_of(&before, &[("Key", &key)]);
     update.disable_rollback = disable_rollback;
     rack.stacks.update(&update).await.unwrap();
     let stack = rack.stacks.describe(&rack.stack).await.unwrap();
@@ -130,7 +128,7 @@ async fn a_change_set_tells_what_would_change_and_is_gone_afterwards() {
     let Some(ministack) = ministack().await else {
         return;
     };
-    ministack.create("preview", TEMPLATE, "preview-k1").await;
+    ministack.create("preview", "preview-k1", "no").await;
     let rack = ministack.rack("preview", KeyStoreChoice::Settings).await;
     let before = settled(&rack).await;
     let update = update_of(&before, &[("Key", "preview-k2")]);
@@ -157,7 +155,7 @@ async fn pages_of_events_hang_together() {
     let Some(ministack) = ministack().await else {
         return;
     };
-    ministack.create("pages", TEMPLATE, "pages-k1").await;
+    ministack.create("pages", "pages-k1", "no").await;
     let rack = ministack.rack("pages", KeyStoreChoice::Settings).await;
     for n in 0..20 {
         let stack = settled(&rack).await;
@@ -208,7 +206,7 @@ async fn the_settings_bucket_keeps_keys() {
     let Some(ministack) = ministack().await else {
         return;
     };
-    ministack.create("stores", TEMPLATE, "stores-k1").await;
+    ministack.create("stores", "stores-k1", "no").await;
     let rack = ministack.rack("stores", KeyStoreChoice::Settings).await;
     settled(&rack).await;
     keeps_keys(rack.keys.as_ref()).await;

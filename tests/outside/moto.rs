@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use convox::rack::aws::KeyStoreChoice;
 use convox::rack::{KeyType, PortError};
 
-use crate::emulator::{Emulator, PASSWORD, TEMPLATE, settled, update_of};
+use crate::emulator::{Emulator, PASSWORD, settled, update_of};
 use crate::keeping::keeps_keys;
 
 async fn moto() -> Option<Emulator> {
@@ -57,7 +57,7 @@ async fn a_key_pair_is_made_once_found_by_its_tags_and_deleted() {
 #[tokio::test]
 async fn an_update_changes_the_key_and_nothing_else() {
     let Some(moto) = moto().await else { return };
-    moto.create("moto-rack", TEMPLATE, "moto-k1").await;
+    moto.create("moto-rack", "moto-k1", "no").await;
     let rack = moto.rack("moto-rack", KeyStoreChoice::Settings).await;
     let before = settled(&rack).await;
     assert!(
@@ -179,7 +179,7 @@ async fn what_is_missing_is_told_as_missing() {
 #[tokio::test]
 async fn every_store_keeps_keys() {
     let Some(moto) = moto().await else { return };
-    moto.create("moto-stores", TEMPLATE, "moto-stores-k1").await;
+    moto.create("moto-stores", "moto-stores-k1", "no").await;
     let settings = moto.rack("moto-stores", KeyStoreChoice::Settings).await;
     settled(&settings).await;
     keeps_keys(settings.keys.as_ref()).await;

@@ -152,17 +152,44 @@ impl<'a> Call<'a> {
     }
 }
 
+/// What the SDK says around the reason for which there are no credentials.
+const WRAPPING: [&str; 4] = [
+    "other",
+    "the credential provider was not enabled",
+    "an error occurred while loading credentials",
+    "an error occurred while loading an access token",
+];
+
 fn credentials(message: String) -> PortError {
-    let text = message.to_lowercase();
-    let expired = text.contains("sso") || text.contains("expired");
-    let advice = if expired {
-        "; if they come from SSO, run `aws sso login`"
-    } else {
-        ""
+    let message = match message.split_once("no credentials found in chain. Attempted:") {
+        Some((_, attempts)) => found_nowhere(attempts),
+        None => unwrapped(&message),
     };
-    PortError::Credentials {
-        message: format!("{message}{advice}"),
+    PortError::Credentials { message }
+}
+
+/// Puts the list of all places where the SDK looked in a few words.
+fn found_nowhere(attempts: &str) -> String {
+    let mut places = attempts.lines().map(str::trim);
+    // A profile that is there and broken is what the person meant to use.
+    let profile = places
+        .find_map(|place| place.strip_prefix("Profile: "))
+        .map(unwrapped);
+    match profile {
+        Some(reason) if !reason.is_empty() => reason,
+        _ => "none in the environment, in the profile or on this machine".to_owned(),
     }
+}
+
+fn unwrapped(message: &str) -> String {
+    let mut reason = message;
+    while let Some(rest) = WRAPPING
+        .iter()
+        .find_map(|prefix| reason.strip_prefix(prefix))
+    {
+        reason = rest.trim_start_matches([':', ' ']);
+    }
+    reason.to_owned()
 }
 
 fn is_about_credentials(message: &str) -> bool {
@@ -320,9 +347,35 @@ mod tests {
     }
 
     #[test]
-    fn an_expired_token_comes_with_the_way_to_a_new_one() {
+    fn missing_credentials_are_told_in_a_few_words() {
+        let nowhere = "other: the credential provider was not enabled: no credentials found in \
+                       chain. Attempted:\n  Environment: the credential provider was not enabled: \
+                       environment variable not set\n  Profile: ";
+        for (message, expected) in [
+            (
+                format!("{nowhere}the credential provider was not enabled\n  Imds: x"),
+                "none in the environment, in the profile or on this machine",
+            ),
+            (
+                format!(
+                    "{nowhere}the credential provider was not enabled: profile `x` was not \
+                     defined\n  Imds: x"
+                ),
+                "profile `x` was not defined",
+            ),
+            (
+                "other: an error occurred while loading credentials: the SSO token has expired"
+                    .to_owned(),
+                "the SSO token has expired",
+            ),
+        ] {
+            let error = credentials(message);
+            assert_eq!(
+                error.to_string(),
+                format!("no usable AWS credentials: {expected}")
+            );
+        }
         let error = CALL.refused(400, "ExpiredToken", "The security token has expired");
-        assert!(matches!(&error, PortError::Credentials { .. }));
-        assert!(error.to_string().contains("aws sso login"), "{error}");
+        assert!(matches!(&error, PortError::Credentials { .. }), "{error}");
     }
 }

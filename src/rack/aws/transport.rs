@@ -75,7 +75,7 @@ impl HttpConnector for Connector {
 }
 
 async fn carry(account: &InProcess, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
-    let user = |error: BoxError| ConnectorError::user(error);
+    let user = ConnectorError::user;
     let (parts, body) = request
         .try_into_http1x()
         .map_err(|e| user(e.into()))?

@@ -188,6 +188,7 @@ pub(super) fn launch(world: &mut World, name: &str) -> Result<(), AwsError> {
         Ok(instance) => {
             let what = format!("Launching a new EC2 instance: {instance}");
             let activity = group.activities.begin(id, now, what, cause);
+            group.launch_failure = None;
             let number = group.next_member;
             group.next_member += 1;
             let member = Member {

@@ -29,7 +29,7 @@ use super::api::{Answer, Input};
 use super::world::{self, World};
 use change_set::ChangeSet;
 pub use event::Event;
-pub use stack::{Resource, Stack, Veiled};
+pub use stack::{Resource, Stack};
 
 /// CloudFormation's part of the account.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -190,9 +190,10 @@ pub(super) fn on_due(world: &mut World, stack: &mut Stack, what: OperationDue) {
 
 /// Works out which resources the operation is about, and who waits for whom.
 fn plan(world: &mut World, stack: &mut Stack) {
-    let Ok(mut needs) = stack.evaluate(world, |evaluator| Ok(evaluator.dependencies())) else {
-        return;
-    };
+    // A template was evaluated when it was accepted, so this does not fail.
+    let mut needs = stack
+        .evaluate(world, |evaluator| Ok(evaluator.dependencies()))
+        .unwrap_or_default();
     let missing_key = stack.missing_key_pair(world);
     let Some(operation) = &mut stack.operation else {
         return;
@@ -273,9 +274,11 @@ pub(super) fn proceed(world: &mut World, stack: &mut Stack) {
             });
             match evaluated {
                 Ok(wanted) => {
-                    for wanted in wanted.into_iter().flatten() {
-                        if still(stack) {
-                            forward(world, stack, wanted);
+                    for (name, wanted) in ready.iter().zip(wanted) {
+                        match wanted {
+                            Some(wanted) if still(stack) => forward(world, stack, wanted),
+                            Some(_) => break,
+                            None => set_step(stack, name, Step::Settled),
                         }
                     }
                 }
@@ -483,7 +486,7 @@ fn back(world: &mut World, stack: &mut Stack, name: &str) {
         .is_some_and(|operation| operation.skip.contains(name))
     {
         stack.resources.insert(name.to_owned(), before);
-        settle(world, stack, name);
+        mark_settled(world, stack, name);
         return;
     }
     stack.turn_resource(world, name, "UPDATE_IN_PROGRESS", None);
@@ -570,13 +573,20 @@ fn look(world: &mut World, stack: &mut Stack, name: &str) {
     }
 }
 
-/// A resource is what it should be.
+/// A resource is what it should be; those that waited for it may begin.
 pub(super) fn settle(world: &mut World, stack: &mut Stack, name: &str) {
+    if mark_settled(world, stack, name) {
+        proceed(world, stack);
+    }
+}
+
+/// Writes down that a resource is what it should be, if it was on the way there.
+fn mark_settled(world: &mut World, stack: &mut Stack, name: &str) -> bool {
     let Some(operation) = &mut stack.operation else {
-        return;
+        return false;
     };
     let Some(Step::Running(verb)) = operation.steps.get(name).copied() else {
-        return;
+        return false;
     };
     operation.steps.insert(name.to_owned(), Step::Settled);
     let is_rollback = operation.kind == Kind::Rollback;
@@ -590,7 +600,7 @@ pub(super) fn settle(world: &mut World, stack: &mut Stack, name: &str) {
     if is_rollback && let Some(undo) = &mut stack.undo {
         undo.restored.push(name.to_owned());
     }
-    proceed(world, stack);
+    true
 }
 
 impl Stack {

@@ -370,9 +370,29 @@ fn next_batch(world: &mut World, stack: &mut Stack, name: &str, roll: &mut Roll)
         drop(world.terminate_member(instance, shrink));
     }
     let after = world.chance.span(world.pace.shutdown_ms);
-    schedule(world, stack, name, roll, after, Act::Terminated);
-    if replaced > 0 {
-        expect_instances(world, stack, name, roll);
+    if replaced == 0 {
+        schedule(world, stack, name, roll, after, Act::Terminated);
+        return Next::GoOn;
+    }
+    // Both are often told in the same second, in either order.
+    let apart = if world.events_are_shuffled() {
+        world.chance.span((50, 800))
+    } else {
+        Duration::ZERO
+    };
+    match world.chance.bits() % 4 {
+        0 => {
+            schedule(world, stack, name, roll, after, Act::Terminated);
+            schedule(world, stack, name, roll, after + apart, Act::Added);
+        }
+        1 => {
+            schedule(world, stack, name, roll, after, Act::Added);
+            schedule(world, stack, name, roll, after + apart, Act::Terminated);
+        }
+        _ => {
+            schedule(world, stack, name, roll, after, Act::Terminated);
+            expect_instances(world, stack, name, roll);
+        }
     }
     Next::GoOn
 }

@@ -67,7 +67,7 @@ pub struct Stack {
 }
 
 /// What a stack should be.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Target {
     /// The template as it was sent.
     pub body: Veiled<String>,
@@ -85,6 +85,15 @@ pub(super) struct Target {
     pub capabilities: Vec<String>,
     /// The service role.
     pub role_arn: Option<String>,
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Parameters and the defaults in a template may be secrets.
+        f.debug_struct("Target")
+            .field("tags", &self.tags)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A resource of a stack.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::super::api::AwsError;
 use super::super::autoscaling::TemplateVersion;
 use super::super::world::{self, World};
-use super::{Due, Ec2, Owner};
+use super::{Due, Ec2, LaunchSpec, Owner};
 
 /// How long a fleet waits after a launch that failed.
 const RETRY: Duration = Duration::from_secs(30);
@@ -21,8 +21,8 @@ pub struct SpotFleet {
     pub id: String,
     /// How many instances are wanted.
     pub target: u32,
-    /// What they are started from.
-    pub template: TemplateVersion,
+    /// What they are started from; nothing in particular when the fleet names no template.
+    pub template: Option<TemplateVersion>,
     /// When it was made.
     pub created: Timestamp,
     /// Whether it starts no more.
@@ -54,11 +54,13 @@ impl World {
     pub fn create_spot_fleet(
         &mut self,
         target: u32,
-        template: TemplateVersion,
+        template: Option<TemplateVersion>,
         tags: BTreeMap<String, String>,
     ) -> Result<String, AwsError> {
-        if self.launch_spec(&template).is_none() {
-            return Err(super::launch_templates::no_such_template(&template.id));
+        if let Some(version) = &template
+            && self.launch_spec(version).is_none()
+        {
+            return Err(super::launch_templates::no_such_template(&version.id));
         }
         let id = format!("sfr-{}", self.chance.uuid());
         let fleet = SpotFleet {
@@ -73,6 +75,17 @@ impl World {
         self.ec2.fleets.insert(id.clone(), fleet);
         top_up(self, &id);
         Ok(id)
+    }
+
+    /// Changes what a Spot fleet starts new instances from, and how many it keeps at least.
+    ///
+    /// Instances that run stay as they are, even when there are too many.
+    pub fn change_spot_fleet(&mut self, id: &str, target: u32, template: Option<TemplateVersion>) {
+        if let Some(fleet) = self.ec2.fleets.get_mut(id) {
+            fleet.target = target;
+            fleet.template = template;
+            top_up(self, id);
+        }
     }
 
     /// Cancels a Spot fleet and terminates its instances.
@@ -97,20 +110,23 @@ pub(super) fn top_up(world: &mut World, id: &str) {
         if fleet.cancelled || fleet.instances.len() >= target {
             return;
         }
-        let mut spec = world.launch_spec(&fleet.template).unwrap_or_default();
-        spec.tags.extend(fleet.tags.clone());
-        spec.tags
-            .insert("aws:ec2spot:fleet-request-id".to_owned(), id.to_owned());
-        match world.start_instance(spec, Owner::Fleet(id.to_owned())) {
-            Ok(instance) => {
-                if let Some(fleet) = world.ec2.fleets.get_mut(id) {
-                    fleet.instances.insert(instance);
-                }
-            }
-            Err(_) => {
-                world.schedule(RETRY, world::Due::Ec2(Due::FleetTopUp(id.to_owned())));
-                return;
-            }
+        let spec = match &fleet.template {
+            Some(version) => world.launch_spec(version),
+            None => Some(LaunchSpec::default()),
+        };
+        let tags = fleet.tags.clone();
+        let started = spec.and_then(|mut spec| {
+            spec.tags.extend(tags);
+            spec.tags
+                .insert("aws:ec2spot:fleet-request-id".to_owned(), id.to_owned());
+            world.start_instance(spec, Owner::Fleet(id.to_owned())).ok()
+        });
+        let Some(instance) = started else {
+            world.schedule(RETRY, world::Due::Ec2(Due::FleetTopUp(id.to_owned())));
+            return;
+        };
+        if let Some(fleet) = world.ec2.fleets.get_mut(id) {
+            fleet.instances.insert(instance);
         }
     }
 }

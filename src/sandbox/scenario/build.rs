@@ -125,7 +125,7 @@ impl Builder<'_> {
         let rack = &self.scenario.rack;
         let mut all = BTreeMap::from([
             ("Key".to_owned(), key.to_owned()),
-            ("Password".to_owned(), "sandbox-rack-key".to_owned()),
+            ("Password".to_owned(), "sandbox-password".to_owned()),
             ("Version".to_owned(), "20260421154107".to_owned()),
             ("InstanceCount".to_owned(), rack.instances.to_string()),
             ("InstanceUpdateBatchSize".to_owned(), rack.batch.to_string()),

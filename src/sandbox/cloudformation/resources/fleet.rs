@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::template::EvaluatedResource;
 
-use super::super::super::ec2::{LaunchSpec, Owner};
+use super::super::super::autoscaling::TemplateVersion;
 use super::super::super::world::World;
 use super::super::policy::number;
 use super::super::stack::Resource;
@@ -17,46 +17,15 @@ pub(super) fn create(
     site: &Site,
     wanted: &EvaluatedResource,
 ) -> Result<Made, String> {
-    let id = format!("sfr-{}", world.chance.uuid());
-    let empty = Value::Null;
-    let config = wanted
-        .properties
-        .get("SpotFleetRequestConfigData")
-        .unwrap_or(&empty);
-    let named = config.pointer("/LaunchTemplateConfigs/0/LaunchTemplateSpecification");
-    let template = named.and_then(|named| text(named, "LaunchTemplateId"));
-    let version = named
-        .and_then(|named| text(named, "Version"))
-        .unwrap_or_default();
-    let data = template.and_then(|id| {
-        let template = world.launch_template(&id)?;
-        Some(
-            template
-                .versions
-                .get(&template.resolve(&version)?)?
-                .data
-                .clone(),
-        )
-    });
-    let data = data.unwrap_or_default();
-    let mut tags = data.tags;
-    tags.insert("aws:ec2spot:fleet-request-id".to_owned(), id.clone());
-    tags.insert(
+    let (target, template) = wish(world, &wanted.properties);
+    let stack = (
         "aws:cloudformation:stack-name".to_owned(),
         site.stack_name.clone(),
     );
-    for _ in 0..number(config.get("TargetCapacity")).unwrap_or(0) {
-        let spec = LaunchSpec {
-            image_id: data.image_id.clone(),
-            instance_type: data.instance_type.clone(),
-            key_name: data.key_name.clone(),
-            tags: tags.clone(),
-            ..LaunchSpec::default()
-        };
-        world
-            .start_instance(spec, Owner::Fleet(id.clone()))
-            .map_err(|error| error.message)?;
-    }
+    let tags = BTreeMap::from([stack]);
+    let id = world
+        .create_spot_fleet(target, template, tags)
+        .map_err(|error| error.message)?;
     Ok(Made {
         physical_id: id,
         attributes: BTreeMap::new(),
@@ -65,7 +34,9 @@ pub(super) fn create(
 }
 
 /// A fleet takes its new launch template version and replaces nobody.
-pub(super) fn update(world: &mut World, now: &Resource) -> Made {
+pub(super) fn update(world: &mut World, now: &Resource, wanted: &EvaluatedResource) -> Made {
+    let (target, template) = wish(world, &wanted.properties);
+    world.change_spot_fleet(&now.physical_id, target, template);
     Made {
         physical_id: now.physical_id.clone(),
         attributes: now.attributes.clone(),
@@ -74,13 +45,21 @@ pub(super) fn update(world: &mut World, now: &Resource) -> Made {
 }
 
 pub(super) fn delete(world: &mut World, id: &str) {
-    let owner = Owner::Fleet(id.to_owned());
-    let members: Vec<_> = world
-        .live_instances()
-        .filter(|instance| instance.owner == owner)
-        .map(|instance| instance.id.clone())
-        .collect();
-    for member in members {
-        world.terminate_instance(&member, "User initiated");
-    }
+    world.cancel_spot_fleet(id);
+}
+
+/// Reads how many instances a fleet wants, and from which launch template version.
+fn wish(world: &World, properties: &Value) -> (u32, Option<TemplateVersion>) {
+    let empty = Value::Null;
+    let config = properties
+        .get("SpotFleetRequestConfigData")
+        .unwrap_or(&empty);
+    let named = config.pointer("/LaunchTemplateConfigs/0/LaunchTemplateSpecification");
+    let template = named.and_then(|named| {
+        let id = text(named, "LaunchTemplateId")?;
+        let version = text(named, "Version").unwrap_or_default();
+        let version = world.launch_template(&id)?.resolve(&version)?;
+        Some(TemplateVersion { id, version })
+    });
+    (number(config.get("TargetCapacity")).unwrap_or(0), template)
 }

@@ -52,23 +52,6 @@ pub(super) fn update(
     }
 }
 
-/// Deletes the version that an update has superseded.
-pub(super) fn retire(world: &mut World, before: &Resource, now: &Resource) {
-    let version = |resource: &Resource| {
-        resource
-            .attributes
-            .get("LatestVersionNumber")?
-            .as_str()?
-            .parse::<u64>()
-            .ok()
-    };
-    if let (Some(old), Some(new)) = (version(before), version(now))
-        && old != new
-    {
-        world.delete_launch_template_version(&now.physical_id, old);
-    }
-}
-
 fn made(world: &mut World, id: String, version: u64) -> Made {
     let attributes = attributes([
         ("LaunchTemplateId", id.as_str().into()),

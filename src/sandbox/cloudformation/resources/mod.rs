@@ -135,7 +135,7 @@ pub(super) fn update(
         "AWS::AutoScaling::LifecycleHook" => Ok(group::update_hook(world, now, wanted)),
         "AWS::ECS::Service" => ecs::update_service(world, now, wanted),
         "AWS::SSM::Parameter" => Ok(configuration::update_parameter(world, now, wanted)),
-        "AWS::EC2::SpotFleet" => Ok(fleet::update(world, now)),
+        "AWS::EC2::SpotFleet" => Ok(fleet::update(world, now, wanted)),
         _ => Ok(Made {
             physical_id: now.physical_id.clone(),
             attributes: now.attributes.clone(),
@@ -173,13 +173,6 @@ pub(super) fn restore(
         depends_on: Vec::new(),
     };
     update(world, site, now, &wanted)
-}
-
-/// Lets go of what an update has superseded.
-pub(super) fn retire(world: &mut World, before: &Resource, now: &Resource) {
-    if now.kind == "AWS::EC2::LaunchTemplate" && before.physical_id == now.physical_id {
-        launch_template::retire(world, before, now);
-    }
 }
 
 /// Deletes a resource and says how long that takes.

@@ -88,6 +88,24 @@ fn refusals_are_in_the_words_of_aws() {
 }
 
 #[test]
+fn a_newer_image_comes_along_with_the_next_update() {
+    let mut world = world(&["old", "new"]);
+    world.put_ssm_parameter("/image", "ami-1");
+    let mut template = template(json!({"MinSize": 1, "MaxSize": 3}), rolling_policy(1, 1));
+    template["Parameters"]["Ami"]["Default"] = json!("/image");
+    create(&mut world, &template);
+    world.put_ssm_parameter("/image", "ami-2");
+    // Nothing was asked for but the parameters as they are.
+    update(&mut world, "old").unwrap();
+    advance(&mut world, 1800);
+    let images: Vec<_> = world
+        .live_instances()
+        .map(|instance| &*instance.image_id)
+        .collect();
+    assert_eq!(images, ["ami-2"]);
+}
+
+#[test]
 fn a_token_makes_a_repeated_call_harmless() {
     let mut world = world(&["old", "new"]);
     small(&mut world);

@@ -81,6 +81,23 @@ fn silence_is_a_failure_and_the_update_rolls_back() {
             .skip(before)
             .all(|e| e.token.as_deref() == Some("token-new"))
     );
+    // The version that failed stays behind, and a later update does not fall back on it.
+    world
+        .create_key_pair("third", KeyKind::Ed25519, Default::default())
+        .unwrap();
+    assert!(
+        update(&mut world, "old")
+            .unwrap_err()
+            .message
+            .contains("No updates")
+    );
+    update(&mut world, "third").unwrap();
+    advance(&mut world, 1800);
+    assert_eq!(keys(&world), BTreeMap::from([("third".to_owned(), 3)]));
+    let template = world
+        .launch_template(&physical_id(&world, "Template"))
+        .unwrap();
+    assert_eq!(template.versions.keys().collect::<Vec<_>>(), [&1, &2, &3]);
 }
 
 #[test]
@@ -262,7 +279,15 @@ fn a_stuck_resource_can_be_skipped() {
     let skip = json!({"StackName": "rack", "ResourcesToSkip": ["Instances"]});
     call(&mut world, "ContinueUpdateRollback", skip).unwrap();
     advance(&mut world, 600);
-    assert_eq!(status(&world), "UPDATE_ROLLBACK_COMPLETE");
+    let events = told(&world, before);
+    assert_eq!(
+        events[events.len() - 3..],
+        [
+            "Instances UPDATE_COMPLETE",
+            "rack UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+            "rack UPDATE_ROLLBACK_COMPLETE",
+        ]
+    );
 }
 
 #[test]
@@ -364,4 +389,92 @@ fn too_few_instances_to_spare_is_refused_by_the_group() {
         "Instances UPDATE_FAILED MinInstancesInService must be less than the autoscaling group's \
          MaxSize",
     );
+}
+
+/// Makes the account of a scenario, with the given faults.
+fn scenario(faults: &str) -> World {
+    let text = format!("name: test\nabout: a test\nseed: 3\nfaults: [{faults}]\n");
+    let scenario = crate::sandbox::Scenario::parse(&text, "test").unwrap();
+    World::of_scenario(&scenario, "2026-01-01T00:00:00Z".parse().unwrap()).unwrap()
+}
+
+/// Gives the scenario's rack another key, and waits for the end.
+fn roll_scenario(world: &mut World) -> Vec<String> {
+    world
+        .create_key_pair("new", KeyKind::Ed25519, Default::default())
+        .unwrap();
+    let stack = world.cloudformation.stacks().next().unwrap();
+    let (name, before) = (stack.name.clone(), stack.events().count());
+    let parameters: Vec<_> = stack
+        .target
+        .parameters
+        .0
+        .keys()
+        .map(|key| match key.as_str() {
+            "Key" => json!({"ParameterKey": key, "ParameterValue": "new"}),
+            _ => json!({"ParameterKey": key, "UsePreviousValue": true}),
+        })
+        .collect();
+    let input = json!({
+        "StackName": name, "UsePreviousTemplate": true, "Parameters": parameters,
+        "Capabilities": ["CAPABILITY_IAM"],
+    });
+    call(world, "UpdateStack", input).unwrap();
+    advance(world, 7200);
+    told(world, before)
+}
+
+#[test]
+fn no_room_for_one_more_instance_fails_the_group_with_the_sentence_of_ec2() {
+    let mut world = scenario("{capacity: {limit: 3}}");
+    let events = roll_scenario(&mut world);
+    let failed = events
+        .iter()
+        .find(|event| event.starts_with("Instances UPDATE_FAILED"));
+    let failed = failed.unwrap_or_else(|| panic!("{events:#?}"));
+    assert!(
+        failed.contains("than your current instance limit of 3 allows"),
+        "{failed}"
+    );
+    assert!(
+        failed.ends_with("Launching EC2 instance failed."),
+        "{failed}"
+    );
+    assert_eq!(status(&world), "UPDATE_ROLLBACK_COMPLETE");
+    assert!(!keys(&world).contains_key("new"));
+}
+
+#[test]
+fn a_roll_that_replaces_nothing_completes() {
+    let mut world = scenario("replace_nothing");
+    let events = roll_scenario(&mut world);
+    assert_eq!(status(&world), "UPDATE_COMPLETE");
+    assert!(
+        !events
+            .iter()
+            .any(|event| event.contains("Rolling update initiated"))
+    );
+    assert!(!keys(&world).contains_key("new"));
+}
+
+#[test]
+fn shuffled_events_are_late_and_never_lost() {
+    let ends = |events: &[String]| {
+        let gone = |event: &&String| event.contains("Successfully terminated");
+        events.iter().filter(gone).count()
+    };
+    let plain = ends(&roll_scenario(&mut scenario("")));
+    let mut late = 0;
+    for seed in 0..4 {
+        let mut world = scenario("shuffle");
+        world.chance = crate::sandbox::world::Chance::new(seed);
+        let events = roll_scenario(&mut world);
+        assert_eq!(status(&world), "UPDATE_COMPLETE");
+        assert_eq!(ends(&events), plain);
+        let stack = world.cloudformation.stacks().last().unwrap();
+        // The stack's own last word is the last of all.
+        assert_eq!(stack.events().last().unwrap().logical_id, stack.name);
+        late += usize::from(!stack.events().is_sorted_by_key(|event| event.at));
+    }
+    assert!(late > 0);
 }

@@ -1,5 +1,7 @@
 //! `DescribeInstances` and its kin.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -139,11 +141,20 @@ fn asked<'a>(world: &'a World, input: &Input) -> Result<Vec<&'a Instance>, AwsEr
     if let Some(missing) = ids.iter().find(|id| world.ec2.instance(id).is_none()) {
         return Err(no_such_instance(missing));
     }
+    // By id and once each, as a page needs them.
+    let named: BTreeSet<&String> = ids.iter().collect();
+    let candidates: Vec<&Instance> = if ids.is_empty() {
+        world.ec2.instances().collect()
+    } else {
+        named
+            .into_iter()
+            .filter_map(|id| world.ec2.instance(id))
+            .collect()
+    };
     let filters = filters::read(input);
     let mut found = Vec::new();
-    for instance in world.ec2.instances() {
-        let is_asked = ids.is_empty() || ids.contains(&instance.id);
-        if is_asked && filters::pass(&filters, &instance.tags, |name| field(instance, name))? {
+    for instance in candidates {
+        if filters::pass(&filters, &instance.tags, |name| field(instance, name))? {
             found.push(instance);
         }
     }

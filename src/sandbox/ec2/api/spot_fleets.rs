@@ -100,6 +100,18 @@ fn shown(fleet: &SpotFleet) -> Value {
         (true, false) => "cancelled_terminating",
         (true, true) => "cancelled",
     };
+    let templates: Vec<Value> = fleet
+        .template
+        .iter()
+        .map(|version| {
+            json!({
+                "launchTemplateSpecification": {
+                    "launchTemplateId": version.id,
+                    "version": version.version.to_string(),
+                },
+            })
+        })
+        .collect();
     json!({
         "spotFleetRequestId": fleet.id,
         "spotFleetRequestState": state,
@@ -111,12 +123,7 @@ fn shown(fleet: &SpotFleet) -> Value {
             "fulfilledCapacity": fleet.instances.len(),
             "allocationStrategy": "lowestPrice",
             "type": "maintain",
-            "launchTemplateConfigs": [{
-                "launchTemplateSpecification": {
-                    "launchTemplateId": fleet.template.id,
-                    "version": fleet.template.version.to_string(),
-                },
-            }],
+            "launchTemplateConfigs": templates,
         },
         "tagSet": tags::listed(&fleet.tags),
     })

@@ -263,7 +263,7 @@ fn a_spot_fleet_keeps_its_number_from_the_same_version() {
     let id = world.launch_template_id("web").unwrap().to_owned();
     let template = TemplateVersion { id, version: 1 };
     let fleet = world
-        .create_spot_fleet(2, template, BTreeMap::new())
+        .create_spot_fleet(2, Some(template), BTreeMap::new())
         .unwrap();
     let wish = json!({ "SpotFleetRequestId": fleet });
     let found = call(&mut world, "DescribeSpotFleetInstances", wish.clone());

@@ -1,7 +1,4 @@
 //! Clients that others wrote drive the sandbox: boto3, with its paginators and waiters.
-//!
-//! `CONVOX_TEST_PYTHON` names a Python that has boto3 (see `.ci/outside`); without it
-//! `python3` is asked. Where neither has it, the suite says so and passes.
 
 use std::process::Command;
 
@@ -11,18 +8,14 @@ use convox::sandbox::{Sandbox, Scenario, bind, serve};
 /// Fast enough that a roll takes seconds, slow enough that a poll a second sees it go on.
 const SPEED: f64 = 150.0;
 
+/// The Python that has boto3, if `.ci/outside` or somebody else named one.
 fn python() -> Option<String> {
-    let python = std::env::var("CONVOX_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let found = Command::new(&python)
-        .args(["-c", "import boto3"])
-        .output()
-        .ok()?;
-    found.status.success().then_some(python)
+    std::env::var("CONVOX_TEST_PYTHON").ok()
 }
 
 async fn drive(scenario: &str, options: &[&'static str]) {
     let Some(python) = python() else {
-        eprintln!("skipped: no Python with boto3 (CONVOX_TEST_PYTHON names one)");
+        eprintln!("skipped: CONVOX_TEST_PYTHON does not name a Python with boto3");
         return;
     };
     let scenario = Scenario::parse(scenario, "scenario").unwrap();
