@@ -14,22 +14,27 @@ pub(crate) async fn heed<T>(
 ) -> io::Result<Option<T>> {
     let mut signals = Signals::listen()?;
     tokio::pin!(work);
-    tokio::select! {
+    let is_interrupt = tokio::select! {
         done = &mut work => return Ok(Some(done)),
-        () = signals.next() => {}
+        is_interrupt = signals.next() => is_interrupt,
+    };
+    if is_interrupt {
+        printer.erase_echo();
     }
     stop.request();
     printer.say("Letting go: the update goes on in AWS (once more to leave without a word)");
     tokio::select! {
         done = &mut work => Ok(Some(done)),
-        () = signals.next() => Ok(None),
+        _ = signals.next() => Ok(None),
     }
 }
 
 /// Listens from now on, and returns what completes at the first signal.
 pub(crate) fn told() -> io::Result<impl Future<Output = ()> + Send + 'static> {
     let mut signals = Signals::listen()?;
-    Ok(async move { signals.next().await })
+    Ok(async move {
+        signals.next().await;
+    })
 }
 
 #[cfg(unix)]
@@ -48,10 +53,11 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) {
+    /// Waits for a signal, and tells whether it was the one that Ctrl-C sends.
+    async fn next(&mut self) -> bool {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => true,
+            _ = self.terminate.recv() => false,
         }
     }
 }
@@ -65,9 +71,10 @@ impl Signals {
         Ok(Self)
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> bool {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+        true
     }
 }

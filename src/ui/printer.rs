@@ -186,6 +186,15 @@ impl Printer {
         }
     }
 
+    /// Erases the `^C` that a terminal writes by itself.
+    ///
+    /// It lands below the redrawn lines, which would be a line off from then on.
+    pub fn erase_echo(&self) {
+        if self.is_watched() && self.0.screen.is_shown() {
+            let _ = write_all(io::stderr().lock(), "\r\x1b[2K\x1b[A");
+        }
+    }
+
     /// Takes redrawn lines away, before something else uses the terminal.
     pub fn close_screen(&self) {
         self.0.screen.close();

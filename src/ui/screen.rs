@@ -32,6 +32,15 @@ impl Screen {
         change(live.get_or_insert_with(Live::new));
     }
 
+    /// Tells whether the lines are shown.
+    #[must_use]
+    pub fn is_shown(&self) -> bool {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
+    }
+
     /// Takes the lines away; the next drawing shows them again.
     pub fn close(&self) {
         if let Some(live) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
