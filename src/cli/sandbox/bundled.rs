@@ -22,6 +22,7 @@ const BUNDLED: &[(&str, &str)] = bundled![
     "denied-update-stack",
     "events-out-of-order",
     "failure-signal",
+    "group-without-room",
     "key-pair-missing",
     "large-batches",
     "lost-create-change-set",
