@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod envelope;
 pub mod ids;
+pub mod private;
 pub mod rack;
 pub mod roll;
 pub mod sandbox;

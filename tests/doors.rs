@@ -22,6 +22,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "sandbox",
             "clock",
             "ids",
+            "private",
         ],
     ),
     ("ui", &["roll", "rack", "clock", "ids"]),
@@ -30,19 +31,23 @@ const DOORS: &[(&str, &[&str])] = &[
         "console",
         &["roll", "rack", "keys", "store", "clock", "ids"],
     ),
-    ("roll", &["rack", "template", "clock", "ids"]),
-    ("rack", &["clock", "ids", "envelope"]),
+    ("roll", &["rack", "template", "clock", "ids", "private"]),
+    ("rack", &["clock", "ids", "envelope", "private"]),
     (
         "rack::aws",
         &["rack", "template", "envelope", "clock", "ids"],
     ),
-    ("sandbox", &["template", "envelope", "clock", "ids"]),
+    (
+        "sandbox",
+        &["template", "envelope", "clock", "ids", "private"],
+    ),
     ("keys", &["clock", "ids"]),
     ("store", &["keys", "clock", "ids"]),
     ("template", &[]),
     ("envelope", &[]),
     ("ids", &[]),
     ("clock", &[]),
+    ("private", &[]),
 ];
 
 /// Crates that only some rooms may name. An entry that ends in `_` is a prefix.

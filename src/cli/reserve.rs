@@ -1,9 +1,10 @@
 //! A file for a private key, made before anything else happens, and gone if nothing came of it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::private;
 use crate::rack::PrivateKey;
 use crate::ui::CliError;
 
@@ -20,11 +21,11 @@ pub(crate) struct ReservedFile {
 impl ReservedFile {
     /// Makes the file.
     pub(crate) fn create(path: &Path) -> Result<Self, CliError> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        match options.open(path) {
+        match private::open_options()
+            .write(true)
+            .create_new(true)
+            .open(path)
+        {
             Ok(file) => Ok(Self {
                 path: path.to_owned(),
                 file: Some(file),

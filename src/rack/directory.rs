@@ -1,8 +1,8 @@
 //! Private keys as files of this machine, readable by their owner only.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use super::error::PortError;
 use super::key::PrivateKey;
 use super::ports::KeyStore;
+use crate::private;
 
 type Result<T> = std::result::Result<T, PortError>;
 
@@ -63,10 +64,7 @@ impl Directory {
             .into_iter()
             .flatten()
         {
-            fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(directory)?;
+            private::create_dir(directory)?;
             if fs::metadata(directory)?.permissions().mode() & 0o077 != 0 {
                 fs::set_permissions(directory, fs::Permissions::from_mode(0o700))?;
             }
@@ -98,10 +96,9 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         _ => {}
     }
     let written = (|| {
-        let mut file = OpenOptions::new()
+        let mut file = private::open_options()
             .write(true)
             .create_new(true)
-            .mode(0o600)
             .open(&beside)?;
         file.write_all(bytes)?;
         file.sync_all()?;

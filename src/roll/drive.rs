@@ -110,6 +110,7 @@ impl Run<'_> {
 
     /// Decides what the stack's end means.
     async fn after(&mut self, end: End) -> Report {
+        self.done(Step::Watch, format!("the stack is {}", end.status));
         match end.class {
             StatusClass::Good => self.prove().await,
             StatusClass::RolledBack => self.turned_back().await,
@@ -190,13 +191,17 @@ impl Run<'_> {
             report.hints = left.hints;
             return report;
         }
+        let roll = &self.plan.roll;
         // A roll that is resumed on its way back need not know of any rollback.
-        let rolled_back = self.tracker.is_rolling_back();
-        let mut report = if rolled_back {
-            self.report(
+        let mut report = if self.tracker.is_rolling_back() {
+            let mut report = self.report(
                 Outcome::RolledBack,
                 "the update was rolled back; the old key still works",
-            )
+            );
+            report.hints.push(format!(
+                "see what happened with `convox rolls show {roll}`, mend it, and roll again"
+            ));
+            report
         } else {
             self.report(
                 Outcome::NothingChanged,
@@ -318,7 +323,7 @@ impl Run<'_> {
             Err(_) if self.goes_back().await => self.advance(Stage::Installed, false).await,
             Err(trouble) => self.not_acted(trouble),
         };
-        self.close(report).await
+        self.close(gone_back_as_asked(report)).await
     }
 
     async fn goes_back(&mut self) -> bool {
@@ -349,7 +354,7 @@ impl Run<'_> {
             }
             Err(trouble) => self.not_acted(trouble),
         };
-        self.close(report).await
+        self.close(gone_back_as_asked(report)).await
     }
 
     async fn act(
@@ -369,6 +374,15 @@ impl Run<'_> {
         report.hints.push(self.resume_hint());
         report
     }
+}
+
+/// Going back is success for somebody who asked for it.
+fn gone_back_as_asked(mut report: Report) -> Report {
+    if report.outcome == Outcome::RolledBack {
+        report.exit_code = 0;
+        report.hints.clear();
+    }
+    report
 }
 
 fn count_of(count: usize, thing: &str) -> String {

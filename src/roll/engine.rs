@@ -138,11 +138,16 @@ impl Engine {
             return Ok(report);
         }
         let mut run = self.take_up(&found).await?;
-        let stage = run.stage(&found.lines).await?;
+        // Best effort: with no evidence in the events the stack itself is asked.
+        let news = run.gather_events().await;
+        let stage = run.stage(&found.lines, news.as_ref().err()).await?;
         run.emit(EventKind::Resumed {
             from_journal: found.from_journal,
             step: stage.step(),
         });
+        for event in news.unwrap_or_default() {
+            run.emit(event);
+        }
         Ok(run.drive(stage, false).await)
     }
 
@@ -222,15 +227,37 @@ impl Engine {
         Ok(rolls.into_values().collect())
     }
 
-    /// Returns the events of a roll that this machine has seen.
+    /// Returns what the rack itself remembers of a roll: for a machine without its journal.
     ///
     /// # Errors
-    /// When this machine has no journal of that roll.
-    pub fn timeline(&self, id: &RollId) -> Result<Vec<Event>, Refusal> {
-        match self.journals.events(id)? {
-            Some(events) => Ok(events),
-            None => Err(unknown(id)),
+    /// When no such roll is known.
+    pub async fn remembered(&mut self, id: &RollId) -> Result<Vec<Event>, Refusal> {
+        let found = self.find(id).await?;
+        let mut tail = EventTail::new(&found.plan.stack_id, since(id));
+        let groups = found.plan.groups.iter();
+        let groups = groups.map(|group| (group.logical_id.clone(), group.instances));
+        let mut tracker = Tracker::new(&found.plan.stack_id, id.as_str(), groups).strictly();
+        let mut events = Vec::new();
+        let mut tell = |at, kind| {
+            let seq = u64::try_from(events.len())
+                .unwrap_or(u64::MAX)
+                .saturating_add(1);
+            let (v, roll) = (EVENT_VERSION, id.clone());
+            events.push(Event {
+                v,
+                seq,
+                at,
+                roll,
+                kind,
+            });
+        };
+        tell(id.made_at(), EventKind::Planned(Box::new(found.plan)));
+        for event in tail.poll(self.rack.stacks.as_ref()).await?.events {
+            if tracker.observe(&event).ours {
+                tell(event.at, EventKind::Stack(event));
+            }
         }
+        Ok(events)
     }
 
     fn emit(&mut self, roll: &RollId, kind: EventKind) {
@@ -353,11 +380,7 @@ impl Engine {
     async fn take_up(&mut self, found: &Found) -> Result<Run<'_>, Refusal> {
         let id = &found.plan.roll;
         let journal = self.journals.reopen(id)?;
-        let since = id
-            .made_at()
-            .saturating_sub(CLOCK_SLACK)
-            .unwrap_or(Timestamp::MIN);
-        let mut run = self.prepare(found.plan.clone(), journal, since, true);
+        let mut run = self.prepare(found.plan.clone(), journal, since(id), true);
         if !found.from_journal {
             run.record(Entry::Opened(Box::new(found.plan.clone())))
                 .await?;
@@ -407,9 +430,12 @@ impl Engine {
 impl Run<'_> {
     /// Finds out where a roll that was left goes on: by what its journal says, and where the
     /// journal cannot know, by what the account shows.
-    async fn stage(&mut self, lines: &[Line]) -> Result<Stage, Refusal> {
-        // Best effort: with no evidence in the events the stack itself is asked below.
-        let read = self.read_events().await;
+    /// `unread` is why its events could not be read, if they could not.
+    async fn stage(
+        &mut self,
+        lines: &[Line],
+        unread: Option<&PortError>,
+    ) -> Result<Stage, Refusal> {
         let said = |wanted: &Entry| lines.iter().any(|line| line.entry == *wanted);
         if said(&Entry::TurnedBack) {
             return Ok(Stage::Back);
@@ -417,7 +443,9 @@ impl Run<'_> {
         if said(&Entry::Finished(Effect::UpdateStack)) || self.tracker.has_started() {
             return Ok(Stage::Installed);
         }
-        read?;
+        if let Some(error) = unread {
+            return Err(error.clone().into());
+        }
         let id = self.plan.stack_id.clone();
         let stack = self
             .patiently(async |rack| rack.stacks.describe(&id).await)
@@ -443,6 +471,12 @@ impl Run<'_> {
             Stage::Beginning
         })
     }
+}
+
+/// Returns the time from which on events may belong to a roll.
+fn since(id: &RollId) -> Timestamp {
+    let made_at = id.made_at();
+    made_at.saturating_sub(CLOCK_SLACK).unwrap_or(made_at)
 }
 
 /// Returns the report of a roll that has ended and left nothing to do.

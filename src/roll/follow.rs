@@ -77,27 +77,37 @@ impl Run<'_> {
 
     /// Reads what is new and passes it on.
     pub(super) async fn read_events(&mut self) -> Result<(), PortError> {
+        for news in self.gather_events().await? {
+            self.emit(news);
+        }
+        Ok(())
+    }
+
+    /// Reads what is new, and returns what there is to tell of it.
+    pub(super) async fn gather_events(&mut self) -> Result<Vec<EventKind>, PortError> {
         let stacks = self.rack.stacks.clone();
+        let mut news = Vec::new();
         for event in self.tail.poll(stacks.as_ref()).await?.events {
             let deleting = event.is_about_the_stack() && event.status == "DELETE_IN_PROGRESS";
             let noticed = self.tracker.observe(&event);
             if !noticed.ours {
                 continue;
             }
-            self.emit(EventKind::Stack(event));
+            news.push(EventKind::Stack(event));
             if deleting {
-                self.warn("somebody is deleting the stack");
+                let message = "somebody is deleting the stack".to_owned();
+                news.push(EventKind::Warning { message });
             }
             if noticed.rollback {
                 let cause = self.tracker.first_failure().cloned();
-                self.emit(EventKind::RollbackDetected { cause });
+                news.push(EventKind::RollbackDetected { cause });
             }
             if noticed.progress {
                 let progress = self.tracker.progress(self.clock.now());
-                self.emit(EventKind::Progress(progress));
+                news.push(EventKind::Progress(progress));
             }
         }
-        Ok(())
+        Ok(news)
     }
 
     /// Asks the stack itself, when its events are silent. `None`: it is too early to tell.

@@ -4,6 +4,7 @@
 //! holds a secret. An effect that started and has no outcome is observed again
 //! in the account and never blindly repeated.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -13,10 +14,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use super::event::Event;
+use super::event::{Event, EventKind};
 use super::outcome::Report;
 use super::plan::Plan;
 use crate::ids::RollId;
+use crate::private;
 
 /// The version that every line carries.
 const JOURNAL_VERSION: u32 = 1;
@@ -173,8 +175,8 @@ impl Journals {
     /// # Errors
     /// When the directory or the file cannot be made.
     pub fn create(&self, roll: &RollId) -> Result<Journal, JournalError> {
-        make_private_dir(&self.dir).map_err(JournalError::io("create", &self.dir))?;
-        self.open_file(roll, OpenOptions::new().create_new(true), 0)
+        private::create_dir(&self.dir).map_err(JournalError::io("create", &self.dir))?;
+        self.open_file(roll, private::open_options().create_new(true), 0)
     }
 
     /// Goes on with a journal.
@@ -182,9 +184,9 @@ impl Journals {
     /// # Errors
     /// When it cannot be opened, or another process has it open.
     pub fn reopen(&self, roll: &RollId) -> Result<Journal, JournalError> {
-        make_private_dir(&self.dir).map_err(JournalError::io("create", &self.dir))?;
+        private::create_dir(&self.dir).map_err(JournalError::io("create", &self.dir))?;
         let lines = self.read(roll)?.map_or(0, |lines| lines.len());
-        self.open_file(roll, OpenOptions::new().create(true), lines)
+        self.open_file(roll, private::open_options().create(true), lines)
     }
 
     fn open_file(
@@ -194,7 +196,7 @@ impl Journals {
         lines: usize,
     ) -> Result<Journal, JournalError> {
         let path = self.path(roll);
-        private(options.append(true).read(true));
+        options.append(true).read(true);
         let file = options
             .open(&path)
             .map_err(JournalError::io("open", &path))?;
@@ -206,8 +208,8 @@ impl Journals {
             }
         }
         cut_torn_line(&file).map_err(JournalError::io("mend", &path))?;
-        let mut events = OpenOptions::new();
-        private(events.create(true).append(true));
+        let mut events = private::open_options();
+        events.create(true).append(true);
         let events_path = self.events_path(roll);
         let events = events
             .open(&events_path)
@@ -244,12 +246,22 @@ impl Journals {
         Ok(lines)
     }
 
-    /// Reads the events of a roll, of all runs that followed it.
+    /// Reads the events of a roll, of all runs that followed it; `None` when this machine has
+    /// none. What several runs were told by the stack is told once.
     ///
     /// # Errors
     /// When the file cannot be read or a line cannot be understood.
     pub fn events(&self, roll: &RollId) -> Result<Option<Vec<Event>>, JournalError> {
-        read_lines(&self.events_path(roll))
+        let mut told = BTreeSet::new();
+        let mut is_new = |event: &Event| match &event.kind {
+            EventKind::Stack(stack) => told.insert(stack.id.clone()),
+            _ => true,
+        };
+        let events: Option<Vec<Event>> = read_lines(&self.events_path(roll))?;
+        Ok(events.map(|mut events| {
+            events.retain(|event| is_new(event));
+            events
+        }))
     }
 
     /// Lists the rolls that have a journal here, oldest first.
@@ -375,20 +387,6 @@ fn cut_torn_line(file: &File) -> io::Result<()> {
         }
         whole += u64::try_from(read).unwrap_or(0);
     }
-}
-
-fn make_private_dir(dir: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir)
-}
-
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-    options
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The little account that lives on between commands: one file, shared by processes.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::scenario::{Scenario, ScenarioError};
 use super::world::World;
 use crate::clock::{Clock, system_now};
+use crate::private;
 
 /// How much faster than the wall clock a persistent account lives when not told otherwise.
 ///
@@ -121,7 +122,7 @@ pub(super) struct Session<'a> {
 impl Store {
     /// Opens the account in `dir` and says what time it is there.
     pub(super) fn open(dir: &Path, speed: f64) -> Result<(Self, World, Clock), PersistError> {
-        make_private_dir(dir).map_err(|source| PersistError::File {
+        private::create_dir(dir).map_err(|source| PersistError::File {
             path: dir.to_owned(),
             source,
         })?;
@@ -174,7 +175,10 @@ impl Store {
 
     fn lock(&self) -> Result<File, PersistError> {
         let path = self.dir.join(LOCK);
-        let locked = private(OpenOptions::new().create(true).truncate(false).write(true))
+        let locked = private::open_options()
+            .create(true)
+            .truncate(false)
+            .write(true)
             .open(&path)
             .and_then(|file| file.lock().map(|()| file));
         locked.map_err(|source| PersistError::File { path, source })
@@ -207,8 +211,11 @@ impl Session<'_> {
             saved: system_now(),
             world,
         };
-        let mut file =
-            private(OpenOptions::new().create(true).truncate(true).write(true)).open(&fresh)?;
+        let mut file = private::open_options()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .open(&fresh)?;
         file.write_all(&serde_json::to_vec(&kept)?)?;
         fs::rename(&fresh, path)
     }
@@ -245,20 +252,6 @@ pub fn reset(dir: &Path) -> Result<(), PersistError> {
         }
         _ => Ok(()),
     }
-}
-
-fn make_private_dir(dir: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir)
-}
-
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-    options
 }
 
 #[cfg(test)]

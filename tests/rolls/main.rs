@@ -1,6 +1,7 @@
 //! Rolls of the sandbox's racks, from end to end: the real engine and the real SDK, on
 //! virtual time, in every scenario, killed at every line of the journal.
 
+mod afterwards;
 mod crashes;
 mod invariants;
 mod outcomes;

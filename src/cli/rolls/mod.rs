@@ -3,6 +3,7 @@
 mod cancel;
 mod continue_rollback;
 mod list;
+mod one;
 mod resume;
 mod show;
 
@@ -41,7 +42,7 @@ impl Command {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
         match self {
             Self::List(args) => context.block_on(args.run(context)),
-            Self::Show(args) => args.run(context),
+            Self::Show(args) => context.block_on(args.run(context)),
             Self::Resume(args) => context.block_on(args.run(context)),
             Self::Cancel(args) => context.block_on(args.run(context)),
             Self::Continue(args) => context.block_on(args.run(context)),

@@ -2,51 +2,54 @@
 
 use clap::Args;
 
+use super::one::OneRoll;
 use crate::cli::app::Output;
 use crate::cli::context::Context;
-use crate::ids::RollId;
-use crate::roll::{EventSink as _, Journals};
-use crate::ui::{CliError, Exit, JsonLines, print_timeline};
+use crate::roll::{Event, EventSink as _, Journals};
+use crate::ui::{CliError, Exit, JsonLines, Task, print_timeline};
 
 /// Show what happened in a roll
 ///
-/// The events come from the journal on this machine, so this needs no AWS account.
+/// The events come from the journal on this machine, and then no account is asked. Without one
+/// the rack tells what it knows: the roll's key pair, and the events of its stack.
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
-    /// The roll, as `convox rolls list` names it
-    #[arg(value_name = "ID")]
-    id: RollId,
-
-    /// What to write on stdout
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    output: Output,
+    #[command(flatten)]
+    roll: OneRoll,
 }
 
 impl ShowArgs {
     pub(crate) fn output(&self) -> Output {
-        self.output
+        self.roll.output
     }
 
-    pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
+    pub(crate) async fn run(self, context: &Context) -> Result<Exit, CliError> {
         let journals = Journals::new(context.journals_dir()?);
-        let events = journals.events(&self.id).map_err(|error| {
+        let kept = journals.events(&self.roll.id).map_err(|error| {
             CliError::failed(error.to_string()).hint("is that file yours to read, and whole?")
         })?;
-        let Some(events) = events else {
-            return Err(
-                CliError::failed(format!("no journal of roll {} here", self.id)).hint(
-                    "`convox rolls list` names the rolls, and says which have a journal here",
-                ),
-            );
-        };
+        if let Some(events) = kept {
+            self.print(context, &events);
+            return Ok(Exit::Done);
+        }
+        let mut session = self.roll.session(context).await?;
+        match session.engine().remembered(&self.roll.id).await {
+            Ok(events) => {
+                self.print(context, &events);
+                Ok(Exit::Done)
+            }
+            Err(refusal) => Ok(session.refused(&Task::silent(), &refusal)),
+        }
+    }
+
+    fn print(&self, context: &Context, events: &[Event]) {
         let printer = context.printer();
-        match self.output {
-            Output::Text => print_timeline(printer, &events, &context.zone()),
+        match self.roll.output {
+            Output::Text => print_timeline(printer, events, &context.zone()),
             Output::Json => {
                 let mut lines = JsonLines::new(printer.clone());
                 events.iter().for_each(|event| lines.event(event));
             }
         }
-        Ok(Exit::Done)
     }
 }
