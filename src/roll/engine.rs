@@ -7,14 +7,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::drive::Stage;
 use super::event::{EVENT_VERSION, Event, EventKind, EventSink};
-use super::forward::{TAG_KEEP_OLD, TAG_RACK, TAG_REPLACES, TAG_ROLL};
+use super::forward::{TAG_KEEP_OLD, TAG_KEY_TYPE, TAG_RACK, TAG_REPLACES, TAG_ROLL, TAG_STACK};
 use super::journal::{Effect, Entry, Journal, JournalError, Journals, Line};
 use super::observe::observe;
 use super::outcome::{Outcome, Report};
 use super::pacing::Pacing;
 use super::plan::{Advice, Plan, RollOptions};
 use super::preflight::{self, Refusal};
-use super::run::Run;
+use super::run::{PATIENCE, Run};
 use super::stop::Stop;
 use super::tail::EventTail;
 use super::tracker::Tracker;
@@ -105,7 +105,9 @@ impl Engine {
         self.wait_busy = wait_busy;
         let roll = RollId::generate(self.clock.now(), &self.entropy);
         self.wait_until_at_rest(&roll, wait_busy).await?;
-        let observed = observe(&self.rack, &roll).await?;
+        let observed = self
+            .patiently(&roll, async |rack| observe(rack, &roll).await)
+            .await?;
         preflight::plan(&self.rack, roll, options, &observed)
     }
 
@@ -157,7 +159,10 @@ impl Engine {
     /// When no such roll is known, or its update is not under way.
     pub async fn cancel(&mut self, id: &RollId) -> Result<Report, Refusal> {
         let found = self.find(id).await?;
-        let stack = self.rack.stacks.describe(&found.plan.stack_id).await?;
+        let stack = found.plan.stack_id.as_str();
+        let stack = self
+            .patiently(id, async |rack| Ok(rack.stacks.describe(stack).await?))
+            .await?;
         if stack.status.0 != "UPDATE_IN_PROGRESS" {
             return Err(Refusal::nothing_changed(Advice {
                 code: "not-under-way".to_owned(),
@@ -186,7 +191,10 @@ impl Engine {
         skip: &[String],
     ) -> Result<Report, Refusal> {
         let found = self.find(id).await?;
-        let stack = self.rack.stacks.describe(&found.plan.stack_id).await?;
+        let stack = found.plan.stack_id.as_str();
+        let stack = self
+            .patiently(id, async |rack| Ok(rack.stacks.describe(stack).await?))
+            .await?;
         let class = stack.status.class();
         if !matches!(class, StatusClass::RollbackFailed | StatusClass::Failed) {
             return Err(Refusal::nothing_changed(Advice {
@@ -281,10 +289,16 @@ impl Engine {
         let began = self.clock.now();
         let mut wait = Duration::from_secs(2);
         loop {
-            let stack = match self.rack.stacks.describe(&self.rack.stack).await {
-                Ok(stack) => stack,
-                Err(PortError::NotFound { .. }) => return Err(self.no_such_stack().await),
-                Err(error) => return Err(error.into()),
+            let described = self
+                .patiently(roll, async |rack| {
+                    match rack.stacks.describe(&rack.stack).await {
+                        Err(PortError::NotFound { .. }) => Ok(None),
+                        answer => Ok(Some(answer?)),
+                    }
+                })
+                .await?;
+            let Some(stack) = described else {
+                return Err(self.no_such_stack().await);
             };
             if !stack.status.is_busy() {
                 return Ok(());
@@ -343,7 +357,7 @@ impl Engine {
     }
 
     /// Finds a roll by its journal here, or else by the tags of its key pair.
-    async fn find(&self, id: &RollId) -> Result<Found, Refusal> {
+    async fn find(&mut self, id: &RollId) -> Result<Found, Refusal> {
         if let Some(lines) = self.journals.read(id)? {
             let plan = lines.iter().find_map(|line| match &line.entry {
                 Entry::Opened(plan) => Some(plan.as_ref().clone()),
@@ -358,23 +372,58 @@ impl Engine {
             }
         }
         let tags = BTreeMap::from([(TAG_ROLL.to_owned(), id.to_string())]);
-        let Some(pair) = self.rack.key_pairs.tagged(&tags).await?.into_iter().next() else {
-            return Err(unknown(id));
-        };
-        let observed = observe(&self.rack, id).await?;
-        let old_key = pair.tags.get(TAG_REPLACES).cloned();
+        let tagged = self
+            .patiently(id, async |rack| Ok(rack.key_pairs.tagged(&tags).await?))
+            .await?;
+        let pair = tagged.into_iter().next().ok_or_else(|| unknown(id))?;
+        let tag = |name: &str| pair.tags.get(name).cloned();
+        let mut rack = self.rack.clone();
+        // The name does not find a stack that has been deleted meanwhile.
+        rack.stack = tag(TAG_STACK).unwrap_or(rack.stack);
+        let observed = self
+            .patiently(id, async |_| observe(&rack, id).await)
+            .await?;
+        let rsa = tag(TAG_KEY_TYPE).as_deref() == Some(KeyType::Rsa.as_str());
         let options = RollOptions {
-            key_type: KeyType::Ed25519,
+            key_type: if rsa { KeyType::Rsa } else { KeyType::Ed25519 },
             keep_old: pair.tags.contains_key(TAG_KEEP_OLD),
         };
-        let mut plan = preflight::draft(&self.rack, id.clone(), options, &observed);
-        plan.old_key = old_key;
+        let mut plan = preflight::draft(&rack, id.clone(), options, &observed);
+        plan.old_key = tag(TAG_REPLACES);
         plan.new_key = pair.name;
         Ok(Found {
             plan,
             lines: Vec::new(),
             from_journal: false,
         })
+    }
+
+    /// Repeats what only reads while it is throttled or not answered.
+    async fn patiently<T>(
+        &mut self,
+        roll: &RollId,
+        read: impl AsyncFn(&Rack) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let rack = self.rack.clone();
+        let began = self.clock.now();
+        let mut wait = Duration::from_secs(2);
+        loop {
+            let refusal = match read(&rack).await {
+                Err(refusal) if refusal.is_transient() => refusal,
+                answer => return answer,
+            };
+            let passed = Duration::try_from(self.clock.now().duration_since(began));
+            if passed.unwrap_or_default() > PATIENCE || self.stop.is_requested() {
+                return Err(refusal);
+            }
+            let message = format!("{refusal}; trying again in {} s", wait.as_secs());
+            self.emit(roll, EventKind::Warning { message });
+            tokio::select! {
+                () = self.clock.sleep(wait) => {}
+                () = self.stop.requested() => {}
+            }
+            wait = (wait * 2).min(Duration::from_secs(30));
+        }
     }
 
     async fn take_up(&mut self, found: &Found) -> Result<Run<'_>, Refusal> {

@@ -15,10 +15,14 @@ use crate::rack::{KeyPair, MintedKeyPair, PortError, UpdateRequest};
 pub const TAG_RACK: &str = "convox:rack";
 /// The tag that says which roll made a key pair.
 pub const TAG_ROLL: &str = "convox:roll";
+/// The tag that says which stack, by its ARN, which finds it even when it is deleted.
+pub const TAG_STACK: &str = "convox:stack";
 /// The tag that says which key pair it replaces, so that a roll can be resumed anywhere.
 pub const TAG_REPLACES: &str = "convox:replaces";
 /// The tag that says that the replaced key pair is to stay.
 pub const TAG_KEEP_OLD: &str = "convox:keep-old";
+/// The tag that says of which kind it was asked to be.
+pub const TAG_KEY_TYPE: &str = "convox:key-type";
 /// The tag that says who made it.
 pub const TAG_CREATED_BY: &str = "convox:created-by";
 
@@ -30,6 +34,11 @@ pub(super) fn key_pair_tags(plan: &Plan) -> BTreeMap<String, String> {
     let mut tags = BTreeMap::from([
         (TAG_RACK.to_owned(), plan.rack.clone()),
         (TAG_ROLL.to_owned(), plan.roll.to_string()),
+        (TAG_STACK.to_owned(), plan.stack_id.clone()),
+        (
+            TAG_KEY_TYPE.to_owned(),
+            plan.options.key_type.as_str().to_owned(),
+        ),
         (TAG_CREATED_BY.to_owned(), "convox".to_owned()),
     ]);
     if let Some(old) = &plan.old_key {

@@ -27,7 +27,9 @@ mod verify;
 
 pub use engine::{Engine, RollSummary};
 pub use event::{EVENT_VERSION, Event, EventKind, EventSink, Holdout, Progress};
-pub use forward::{TAG_CREATED_BY, TAG_KEEP_OLD, TAG_RACK, TAG_REPLACES, TAG_ROLL};
+pub use forward::{
+    TAG_CREATED_BY, TAG_KEEP_OLD, TAG_KEY_TYPE, TAG_RACK, TAG_REPLACES, TAG_ROLL, TAG_STACK,
+};
 pub use journal::{Effect, Entry, Journal, JournalError, Journals, Line};
 pub use outcome::{Failure, Outcome, Report};
 pub use plan::{Advice, GroupPlan, Plan, PlannedStep, RollOptions, RollPolicy, Step};

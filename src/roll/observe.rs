@@ -161,6 +161,8 @@ pub(super) async fn observe(rack: &Rack, roll: &RollId) -> Result<Observed, Refu
         // Advice about services is worth having, and worth no refusal.
         services.extend(rack.services.in_cluster(&cluster).await.unwrap_or_default());
     }
+    let permissions = settled(rack.key_pairs.check_permissions().await)?;
+    let key_store = settled(rack.keys.check().await)?;
     Ok(Observed {
         declared,
         groups,
@@ -174,10 +176,18 @@ pub(super) async fn observe(rack: &Rack, roll: &RollId) -> Result<Observed, Refu
         services,
         changes,
         current_pair,
-        permissions: rack.key_pairs.check_permissions().await,
-        key_store: rack.keys.check().await,
+        permissions,
+        key_store,
         stack,
     })
+}
+
+/// Takes a refusal for what it is, and the lack of an answer for a reason to ask again.
+fn settled(checked: Result<(), PortError>) -> Result<Result<(), PortError>, Refusal> {
+    match checked {
+        Err(error) if error.is_transient() => Err(error.into()),
+        checked => Ok(checked),
+    }
 }
 
 /// Asks a change set what the update would touch. An account that does not say is no obstacle.

@@ -49,6 +49,11 @@ impl Refusal {
         ))
     }
 
+    /// Tells whether asking again may well succeed with nothing else changed.
+    pub(super) fn is_transient(&self) -> bool {
+        self.reasons.iter().any(|reason| reason.code == "no-answer")
+    }
+
     /// Tells whether another process is at work on the roll.
     #[must_use]
     pub fn is_held(&self) -> bool {

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::rack::{PortError, Rack};
 
 /// How long a call that is safe to repeat is repeated while nobody answers it.
-pub(super) const PATIENCE: Duration = Duration::from_secs(300);
+pub(super) const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A roll in the making. Its steps are in the files beside this one.
 pub(super) struct Run<'a> {

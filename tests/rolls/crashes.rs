@@ -74,11 +74,11 @@ fn roll_of(rehearsal: &Rehearsal) -> Option<RollId> {
 /// Kills the roll of a scenario at every line of its journal.
 fn killed_at_every_line(name: &str) {
     let scenario = scenario(name);
-    // Where and how a crash strikes: after a line, and before it, which loses the line although
-    // its effect has happened. The journal may be lost with the machine.
-    let mut ways = vec![(false, false), (true, true)];
-    if std::env::var_os("CONVOX_TEST_THOROUGH").is_some() {
-        ways.extend([(true, false), (false, true)]);
+    let mut ways = vec![(false, false)];
+    // CI also strikes just before a line, which loses it although what it would tell has
+    // happened, and loses the journal with the machine.
+    if std::env::var_os("CI").is_some() {
+        ways.extend([(true, false), (true, true)]);
     }
     for (before, elsewhere) in ways {
         for line in 1.. {
