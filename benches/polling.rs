@@ -51,8 +51,10 @@ impl EventSink for Ended {
 }
 
 fn scenario(instances: u32, seed: u64) -> Scenario {
-    let mut scenario = Scenario::default();
-    scenario.seed = seed;
+    let mut scenario = Scenario {
+        seed,
+        ..Scenario::default()
+    };
     scenario.rack.instances = instances;
     scenario.rack.batch = (instances / 10).max(1);
     scenario

@@ -1,5 +1,7 @@
 //! The command as a person or a script meets it: stdout, stderr and exit code together.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

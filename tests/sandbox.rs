@@ -1,5 +1,7 @@
 //! The account as a whole: shared by processes, served on a port, the same for the same seed.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 

@@ -14,10 +14,7 @@ impl Run<'_> {
         self.patiently(async |rack| rack.keys.promote(&name).await)
             .await?;
         self.finished(Effect::PromoteKey).await?;
-        self.done(
-            Step::Promote,
-            format!("{} is the default key in {}", name, self.plan.key_store),
-        );
+        self.done(Step::Promote, format!("{name} is the default key now"));
         Ok(())
     }
 

@@ -149,13 +149,8 @@ impl Run<'_> {
             )));
         }
         self.finished(Effect::StoreKey).await?;
-        self.done(
-            Step::Mint,
-            format!(
-                "key pair {name} is made, its private half in {}",
-                self.plan.key_store
-            ),
-        );
+        let detail = format!("key pair {name} is made, and its private half kept");
+        self.done(Step::Mint, detail);
         Ok(())
     }
 

@@ -173,23 +173,23 @@ fn every_reason_to_refuse_is_found() {
     type Change = fn(&mut Observed);
     let table: [(&str, Change); 13] = [
         ("rollback-failed", |o| {
-            o.stack.status.0 = "UPDATE_ROLLBACK_FAILED".to_owned()
+            o.stack.status.0 = "UPDATE_ROLLBACK_FAILED".to_owned();
         }),
         ("update-failed", |o| {
-            o.stack.status.0 = "UPDATE_FAILED".to_owned()
+            o.stack.status.0 = "UPDATE_FAILED".to_owned();
         }),
         ("stack-unusable", |o| {
-            o.stack.status.0 = "ROLLBACK_COMPLETE".to_owned()
+            o.stack.status.0 = "ROLLBACK_COMPLETE".to_owned();
         }),
         ("no-key-parameter", |o| {
             o.declared.remove("Key");
         }),
         ("express-mode", |o| {
-            o.stack.deployment_mode = Some("EXPRESS".to_owned())
+            o.stack.deployment_mode = Some("EXPRESS".to_owned());
         }),
         ("no-groups", |o| o.groups.clear()),
         ("no-update-policy", |o| {
-            o.groups[0].policy = ObservedPolicy::None
+            o.groups[0].policy = ObservedPolicy::None;
         }),
         ("replace-root-volume", |o| {
             o.groups[0].policy = ObservedPolicy::Refresh {
@@ -198,7 +198,7 @@ fn every_reason_to_refuse_is_found() {
             };
         }),
         ("min-not-below-max", |o| {
-            o.groups[0].group.as_mut().unwrap().max = 3
+            o.groups[0].group.as_mut().unwrap().max = 3;
         }),
         ("suspended-process", |o| {
             o.groups[0].group.as_mut().unwrap().suspended = vec!["Launch".to_owned()];
@@ -212,7 +212,7 @@ fn every_reason_to_refuse_is_found() {
         ("aws", |o| {
             o.permissions = Err(PortError::LimitExceeded {
                 message: "5000".to_owned(),
-            })
+            });
         }),
         ("key-store", |o| {
             o.key_store = Err(PortError::KeyStore {
@@ -257,7 +257,7 @@ fn every_warning_is_given() {
         }),
         ("spot-fleet", |o| o.spot_fleets.push("SpotFleet".to_owned())),
         ("nested-group", |o| {
-            o.groups[0].policy = ObservedPolicy::Nested
+            o.groups[0].policy = ObservedPolicy::Nested;
         }),
         ("instance-refresh", |o| {
             o.groups[0].policy = ObservedPolicy::Refresh {
@@ -275,7 +275,7 @@ fn every_warning_is_given() {
         }),
         ("old-key-missing", |o| o.current_pair = None),
         ("other-keys", |o| {
-            o.instances[0].key_name = Some("older".to_owned())
+            o.instances[0].key_name = Some("older".to_owned());
         }),
     ];
     for (code, change) in table {

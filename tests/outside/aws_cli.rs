@@ -9,6 +9,8 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::emulator::outside;
+
 /// Fast enough that a roll takes seconds.
 const SPEED: f64 = 150.0;
 
@@ -26,10 +28,7 @@ struct Shell {
 
 impl Shell {
     async fn open() -> Option<Self> {
-        let Ok(aws) = std::env::var("CONVOX_TEST_AWS_CLI") else {
-            println!("skipped: CONVOX_TEST_AWS_CLI is not set (see .ci/outside)");
-            return None;
-        };
+        let aws = outside("CONVOX_TEST_AWS_CLI")?;
         let scenario = Scenario::parse(SCENARIO, "scenario").unwrap();
         let clock = Clock::starting_at(system_now(), SPEED);
         let sandbox = Sandbox::new(&scenario, clock).unwrap();

@@ -5,17 +5,13 @@ use std::process::Command;
 use convox::clock::{Clock, system_now};
 use convox::sandbox::{Sandbox, Scenario, bind, serve};
 
+use crate::emulator::outside;
+
 /// Fast enough that a roll takes seconds, slow enough that a poll a second sees it go on.
 const SPEED: f64 = 150.0;
 
-/// The Python that has boto3, if `.ci/outside` or somebody else named one.
-fn python() -> Option<String> {
-    std::env::var("CONVOX_TEST_PYTHON").ok()
-}
-
 async fn drive(scenario: &str, options: &[&'static str]) {
-    let Some(python) = python() else {
-        eprintln!("skipped: CONVOX_TEST_PYTHON does not name a Python with boto3");
+    let Some(python) = outside("CONVOX_TEST_PYTHON") else {
         return;
     };
     let scenario = Scenario::parse(scenario, "scenario").unwrap();

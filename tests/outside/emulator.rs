@@ -1,6 +1,7 @@
 //! Finding an emulator, and making in it what a test needs.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 
 use aws_sdk_cloudformation::types::{Parameter, Tag};
 use convox::clock::Clock;
@@ -14,6 +15,17 @@ const TEMPLATE: &str = include_str!("../../fixtures/outside/rack.yaml");
 /// The password that no update may change or show.
 pub const PASSWORD: &str = "keep-this-as-it-is";
 
+/// Returns what `.ci/outside` says of other software; without it the suite is skipped, out loud:
+/// what a test prints is kept from view while it passes, what is written to stderr is not.
+pub fn outside(variable: &str) -> Option<String> {
+    let found = std::env::var(variable).ok();
+    if found.is_none() {
+        let note = format!("skipped: {variable} is not set (see .ci/outside)\n");
+        let _ = std::io::stderr().write_all(note.as_bytes());
+    }
+    found
+}
+
 /// An emulator that listens.
 pub struct Emulator {
     pub url: String,
@@ -23,10 +35,7 @@ pub struct Emulator {
 impl Emulator {
     /// Finds the emulator that `variable` names, or says that the test is skipped.
     pub async fn find(variable: &str) -> Option<Self> {
-        let Ok(url) = std::env::var(variable) else {
-            println!("skipped: {variable} is not set (see .ci/outside)");
-            return None;
-        };
+        let url = outside(variable)?;
         let sdk = aws_config::defaults(aws_config::BehaviorVersion::latest())
             .region(aws_config::Region::new("us-east-1"))
             .credentials_provider(aws_sdk_sts::config::Credentials::new(

@@ -179,7 +179,7 @@ async fn on_moto_nothing_is_replaced_and_so_nothing_is_promoted() {
         rack.key_pairs.find("roll-moto-k1").await.unwrap().is_some(),
         "the old key pair stays"
     );
-    assert_eq!(made_by_rolls(&rack).await, [new.clone()]);
+    assert_eq!(made_by_rolls(&rack).await, std::slice::from_ref(&new));
     let current = rack.keys.current().await.unwrap().unwrap();
     assert_eq!(current.expose(), "the old key");
     let secret = rack

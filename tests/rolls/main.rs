@@ -1,8 +1,11 @@
 //! Rolls of the sandbox's racks, from end to end: the real engine and the real SDK, on
 //! virtual time, in every scenario, killed at every line of the journal.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod afterwards;
 mod crashes;
 mod invariants;
 mod outcomes;
+mod real_rack;
 mod rehearsal;

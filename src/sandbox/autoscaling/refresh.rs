@@ -242,7 +242,7 @@ impl World {
             .iter()
             .filter(|(number, member)| {
                 let matches = member.launch_template == wanted;
-                !group.leaving.contains(number) && !(refresh.wishes.skip_matching && matches)
+                !(group.leaving.contains(number) || refresh.wishes.skip_matching && matches)
             })
             .map(|(number, _)| *number)
             .collect();
@@ -358,8 +358,8 @@ fn step(refresh: &mut Refresh, group: &Group, now: Timestamp) -> Vec<String> {
         refresh.progressed = now;
     }
     let undone = refresh.left.len() + refresh.going.len().max(missing);
-    if refresh.total > 0 {
-        let done = refresh.total.saturating_sub(undone) * 100 / refresh.total;
+    let done = refresh.total.saturating_sub(undone) * 100;
+    if let Some(done) = done.checked_div(refresh.total) {
         refresh.percent = refresh.percent.max(u32::try_from(done).unwrap_or(100));
     }
     if refresh.left.is_empty() && refresh.going.is_empty() && missing == 0 {

@@ -76,7 +76,7 @@ pub(super) fn delete(world: &mut World, input: &Input) -> Answer {
     for id in input.texts("ResourceId") {
         if let Some(found) = of(world, &id) {
             found.retain(|name, _| {
-                !tags.contains_key(name) && !(tags.is_empty() && !name.starts_with("aws:"))
+                !tags.contains_key(name) && (!tags.is_empty() || name.starts_with("aws:"))
             });
         }
     }
