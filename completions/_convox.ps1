@@ -114,6 +114,8 @@ Register-ArgumentCompleter -Native -CommandName 'convox' -ScriptBlock {
             break
         }
         'convox;rolls;show' {
+            [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'Name of the rack [default: CONVOX_RACK, or the only one there is]')
+            [CompletionResult]::new('--rack', '--rack', [CompletionResultType]::ParameterName, 'Name of the rack [default: CONVOX_RACK, or the only one there is]')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'What to write on stdout')
             [CompletionResult]::new('--region', '--region', [CompletionResultType]::ParameterName, 'AWS region [default: as the AWS CLI finds it]')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Profile of the AWS configuration files')
@@ -162,8 +164,8 @@ Register-ArgumentCompleter -Native -CommandName 'convox' -ScriptBlock {
         'convox;rolls;continue' {
             [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'Name of the rack [default: CONVOX_RACK, or the only one there is]')
             [CompletionResult]::new('--rack', '--rack', [CompletionResultType]::ParameterName, 'Name of the rack [default: CONVOX_RACK, or the only one there is]')
-            [CompletionResult]::new('--skip', '--skip', [CompletionResultType]::ParameterName, 'Resources to leave as they are, such as Instances or Nested.Resource')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'What to write on stdout')
+            [CompletionResult]::new('--skip', '--skip', [CompletionResultType]::ParameterName, 'Resources to leave as they are, such as Instances or Nested.Resource')
             [CompletionResult]::new('--region', '--region', [CompletionResultType]::ParameterName, 'AWS region [default: as the AWS CLI finds it]')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Profile of the AWS configuration files')
             [CompletionResult]::new('--endpoint-url', '--endpoint-url', [CompletionResultType]::ParameterName, 'Send every AWS call to this address instead')

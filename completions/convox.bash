@@ -258,7 +258,7 @@ _convox() {
             return 0
             ;;
         convox__subcmd__rolls__subcmd__continue)
-            opts="-r -q -v -h --rack --skip --output --region --profile --endpoint-url --sandbox --quiet --verbose --help"
+            opts="-r -q -v -h --rack --output --skip --region --profile --endpoint-url --sandbox --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -272,12 +272,12 @@ _convox() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --skip)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --output)
                     COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --skip)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --region)
@@ -376,12 +376,20 @@ _convox() {
             return 0
             ;;
         convox__subcmd__rolls__subcmd__show)
-            opts="-q -v -h --output --region --profile --endpoint-url --sandbox --quiet --verbose --help"
+            opts="-r -q -v -h --rack --output --region --profile --endpoint-url --sandbox --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --rack)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -r)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --output)
                     COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0

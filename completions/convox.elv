@@ -106,6 +106,8 @@ set edit:completion:arg-completer[convox] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'convox;rolls;show'= {
+            cand -r 'Name of the rack [default: CONVOX_RACK, or the only one there is]'
+            cand --rack 'Name of the rack [default: CONVOX_RACK, or the only one there is]'
             cand --output 'What to write on stdout'
             cand --region 'AWS region [default: as the AWS CLI finds it]'
             cand --profile 'Profile of the AWS configuration files'
@@ -151,8 +153,8 @@ set edit:completion:arg-completer[convox] = {|@words|
         &'convox;rolls;continue'= {
             cand -r 'Name of the rack [default: CONVOX_RACK, or the only one there is]'
             cand --rack 'Name of the rack [default: CONVOX_RACK, or the only one there is]'
-            cand --skip 'Resources to leave as they are, such as Instances or Nested.Resource'
             cand --output 'What to write on stdout'
+            cand --skip 'Resources to leave as they are, such as Instances or Nested.Resource'
             cand --region 'AWS region [default: as the AWS CLI finds it]'
             cand --profile 'Profile of the AWS configuration files'
             cand --endpoint-url 'Send every AWS call to this address instead'

@@ -85,6 +85,7 @@ complete -c convox -n "__fish_convox_using_subcommand rolls; and __fish_seen_sub
 complete -c convox -n "__fish_convox_using_subcommand rolls; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say only how it ended'
 complete -c convox -n "__fish_convox_using_subcommand rolls; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Tell every detail'
 complete -c convox -n "__fish_convox_using_subcommand rolls; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c convox -n "__fish_convox_using_subcommand rolls; and __fish_seen_subcommand_from show" -s r -l rack -d 'Name of the rack [default: CONVOX_RACK, or the only one there is]' -r
 complete -c convox -n "__fish_convox_using_subcommand rolls; and __fish_seen_subcommand_from show" -l output -d 'What to write on stdout' -r -f -a "text\t'Lines for a person'
 json\t'One JSON object a line'"
 complete -c convox -n "__fish_convox_using_subcommand rolls; and __fish_seen_subcommand_from show" -l region -d 'AWS region [default: as the AWS CLI finds it]' -r
@@ -115,9 +116,9 @@ complete -c convox -n "__fish_convox_using_subcommand rolls; and __fish_seen_sub
 complete -c convox -n "__fish_convox_using_subcommand rolls; and __fish_seen_subcommand_from cancel" -s v -l verbose -d 'Tell every detail'
 complete -c convox -n "__fish_convox_using_subcommand rolls; and __fish_seen_subcommand_from cancel" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c convox -n "__fish_convox_using_subcommand rolls; and __fish_seen_subcommand_from continue" -s r -l rack -d 'Name of the rack [default: CONVOX_RACK, or the only one there is]' -r
-complete -c convox -n "__fish_convox_using_subcommand rolls; and __fish_seen_subcommand_from continue" -l skip -d 'Resources to leave as they are, such as Instances or Nested.Resource' -r
 complete -c convox -n "__fish_convox_using_subcommand rolls; and __fish_seen_subcommand_from continue" -l output -d 'What to write on stdout' -r -f -a "text\t'Lines for a person'
 json\t'One JSON object a line'"
+complete -c convox -n "__fish_convox_using_subcommand rolls; and __fish_seen_subcommand_from continue" -l skip -d 'Resources to leave as they are, such as Instances or Nested.Resource' -r
 complete -c convox -n "__fish_convox_using_subcommand rolls; and __fish_seen_subcommand_from continue" -l region -d 'AWS region [default: as the AWS CLI finds it]' -r
 complete -c convox -n "__fish_convox_using_subcommand rolls; and __fish_seen_subcommand_from continue" -l profile -d 'Profile of the AWS configuration files' -r
 complete -c convox -n "__fish_convox_using_subcommand rolls; and __fish_seen_subcommand_from continue" -l endpoint-url -d 'Send every AWS call to this address instead' -r
