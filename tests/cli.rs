@@ -468,8 +468,8 @@ fn an_unknown_roll_is_told() {
     exit 1
     --- stdout
     --- stderr
-    ERROR: no journal of roll ROLL here
-    hint: `convox rolls list` names the rolls, and says which have a journal here
+    ERROR: no roll ROLL is known, here or by the rack's key pairs
+    hint: list the rolls with `convox rolls list`
     ");
 }
 
@@ -489,7 +489,7 @@ fn a_roll_in_the_sandbox_ends_with_the_words_of_the_classic() {
     hint: scale it to 3 or more first
     HH:MM:SS plan      roll ROLL of prod: prod-keypair-4711 -> prod-keypair-ROLL
     HH:MM:SS preserve  the private key of prod-keypair-4711 is kept under its own name
-    HH:MM:SS mint      key pair prod-keypair-ROLL is made, its private half in s3://prod-settings-suffix/instance-key
+    HH:MM:SS mint      key pair prod-keypair-ROLL is made, and its private half kept
     HH:MM:SS install   Key = prod-keypair-ROLL
     HH:MM:SS event     UPDATE_IN_PROGRESS prod: User Initiated
     HH:MM:SS event     UPDATE_IN_PROGRESS Instances: Rolling update initiated. Terminating 3 obsolete instance(s) in batches of 1, while keeping at least 3 instance(s) in service. Waiting on resource signals with a timeout of PT5M when new instances are added to the autoscaling group.
@@ -499,8 +499,9 @@ fn a_roll_in_the_sandbox_ends_with_the_words_of_the_classic() {
     HH:MM:SS progress  3 of 3 instances replaced, Instances 1 at a time
     HH:MM:SS event     UPDATE_COMPLETE_CLEANUP_IN_PROGRESS prod
     HH:MM:SS event     UPDATE_COMPLETE prod
+    HH:MM:SS watch     the stack is UPDATE_COMPLETE
     HH:MM:SS verify    3 instances carry prod-keypair-ROLL
-    HH:MM:SS promote   prod-keypair-ROLL is the default key in s3://prod-settings-suffix/instance-key
+    HH:MM:SS promote   prod-keypair-ROLL is the default key now
     HH:MM:SS retire    prod-keypair-4711 is deleted
     3 instances carry prod-keypair-ROLL
     ");
@@ -529,7 +530,7 @@ fn a_roll_that_goes_back_names_its_cause_and_exits_with_3() {
     hint: scale it to 3 or more first
     HH:MM:SS plan      roll ROLL of prod: prod-keypair-4711 -> prod-keypair-ROLL
     HH:MM:SS preserve  the private key of prod-keypair-4711 is kept under its own name
-    HH:MM:SS mint      key pair prod-keypair-ROLL is made, its private half in s3://prod-settings-suffix/instance-key
+    HH:MM:SS mint      key pair prod-keypair-ROLL is made, and its private half kept
     HH:MM:SS install   Key = prod-keypair-ROLL
     HH:MM:SS event     UPDATE_IN_PROGRESS prod: User Initiated
     HH:MM:SS event     UPDATE_IN_PROGRESS Instances: Rolling update initiated. Terminating 3 obsolete instance(s) in batches of 1, while keeping at least 3 instance(s) in service. Waiting on resource signals with a timeout of PT5M when new instances are added to the autoscaling group.
@@ -542,9 +543,11 @@ fn a_roll_that_goes_back_names_its_cause_and_exits_with_3() {
     HH:MM:SS progress  going back: 1 of 1 instance replaced, Instances 1 at a time
     HH:MM:SS event     UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS prod
     HH:MM:SS event     UPDATE_ROLLBACK_COMPLETE prod
+    HH:MM:SS watch     the stack is UPDATE_ROLLBACK_COMPLETE
     HH:MM:SS discard   prod-keypair-ROLL is deleted
     ERROR: the update was rolled back; the old key still works
     first failure: Instances (AWS::AutoScaling::AutoScalingGroup): Received 1 FAILURE signal(s) out of 4. Unable to satisfy 100% MinSuccessfulInstancesPercent requirement
+    hint: see what happened with `convox rolls show ROLL`, mend it, and roll again
     ");
 }
 
@@ -635,7 +638,7 @@ fn a_plan_changes_nothing() {
 
     Groups
     GROUP      INSTANCES  MIN  MAX   POLICY
-    Instances  3          3    1000  1 at a time, never fewer than 3 in service, up to 5m for each to signal
+    Instances  3          3    2000  1 at a time, never fewer than 3 in service, up to 5m for each to signal
 
     Changes, as a change set tells
     ACTION  RESOURCE                 REPLACED  TYPE

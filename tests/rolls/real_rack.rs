@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use convox::roll::{EventKind, Outcome};
 use convox::sandbox::Scenario;
+use convox::sandbox::autoscaling::GroupChange;
 
 use crate::outcomes::assert_settled;
 use crate::rehearsal::{Rehearsal, in_virtual_time};
@@ -39,6 +41,27 @@ fn the_real_rack_rolls_all_its_groups_and_redeploys_its_api() {
     };
     in_virtual_time(async {
         let rehearsal = Rehearsal::new(&scenario);
+        // The spot group of a young rack is empty: two instances, so that it rolls too.
+        let resources = rehearsal
+            .rack()
+            .await
+            .stacks
+            .resources("prod")
+            .await
+            .unwrap();
+        let spot = resources
+            .iter()
+            .find(|it| it.logical_id == "SpotInstances")
+            .unwrap();
+        let change = GroupChange {
+            desired: Some(2),
+            ..GroupChange::default()
+        };
+        rehearsal
+            .sandbox
+            .with(|world| world.update_group(&spot.physical_id, change).unwrap());
+        rehearsal.clock.sleep(Duration::from_secs(600)).await;
+
         let result = rehearsal.roll().await;
         assert_settled(&rehearsal, &result, "the real rack");
         assert_eq!(result.unwrap().outcome, Outcome::Done);
