@@ -1,7 +1,7 @@
 //! An AWS account in memory: one world, one clock, AWS's wire protocols, and scenarios.
 //!
 //! [`Sandbox`] turns an HTTP request into an HTTP response, whoever sends it: an
-//! SDK in this process, or any AWS client through [`serve`]. Signatures are not
+//! SDK in this process, or any AWS client through [`serve()`]. Signatures are not
 //! verified; that, and loopback only, is what makes it a rehearsal.
 
 mod account;
