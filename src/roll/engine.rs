@@ -141,7 +141,7 @@ impl Engine {
         }
         let mut run = self.take_up(&found).await?;
         // Best effort: with no evidence in the events the stack itself is asked.
-        let news = run.gather_events().await;
+        let news = run.gather_patiently().await;
         let stage = run.stage(&found.lines, news.as_ref().err()).await?;
         run.emit(EventKind::Resumed {
             from_journal: found.from_journal,
@@ -208,7 +208,9 @@ impl Engine {
         }
         let mut run = self.take_up(&found).await?;
         // What has happened so far, so that an old end is not taken for the new one.
-        run.read_events().await?;
+        for news in run.gather_patiently().await? {
+            run.emit(news);
+        }
         Ok(run.continue_back(class, skip).await)
     }
 

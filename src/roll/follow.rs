@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::event::EventKind;
 use super::plan::Step;
-use super::run::Run;
+use super::run::{PATIENCE, Run};
 use super::tracker::End;
 use crate::rack::{PortError, StatusClass};
 
@@ -81,6 +81,24 @@ impl Run<'_> {
             self.emit(news);
         }
         Ok(())
+    }
+
+    /// Reads what is new, asking again while it is throttled or not answered, and returns what
+    /// there is to tell of it.
+    pub(super) async fn gather_patiently(&mut self) -> Result<Vec<EventKind>, PortError> {
+        let began = self.clock.now();
+        loop {
+            let error = match self.gather_events().await {
+                Err(error) if error.is_transient() => error,
+                answer => return answer,
+            };
+            let passed = Duration::try_from(self.clock.now().duration_since(began));
+            let wait = self.pacing.after_failure(self.clock.now());
+            self.tell_of_retry(&error, wait);
+            if passed.unwrap_or_default() > PATIENCE || !self.pause(wait).await {
+                return Err(error);
+            }
+        }
     }
 
     /// Reads what is new, and returns what there is to tell of it.

@@ -39,6 +39,9 @@ impl Watcher {
     /// Looks at one instant.
     fn look(&self, world: &World) {
         let mut broken = self.broken.lock().unwrap();
+        let pairs = world.key_pair_names();
+        let mut others = world.faults.made().iter();
+        let deleted_by_others = others.any(|made| made.api == "ec2:DeleteKeyPair");
         for instance in world.live_instances() {
             if instance.state.as_str() == "shutting-down" {
                 continue;
@@ -46,6 +49,11 @@ impl Watcher {
             let Some(name) = &instance.key_name else {
                 continue;
             };
+            // Invariant 2: what an instance still needs for a way back is not deleted, not by us.
+            if !deleted_by_others && !pairs.contains(name) {
+                broken.insert(format!("{}: key pair {name} is gone", instance.id));
+            }
+            // Invariant 1: the private key that opens it is in the store.
             let lets_in = instance.authorized_key.as_deref().map(bare);
             if !self.keys_in_store(world, name).contains(&lets_in) {
                 broken.insert(format!(
@@ -54,8 +62,22 @@ impl Watcher {
                 ));
             }
         }
-        let made = world.key_pair_names();
-        let made = made.iter().filter(|name| !name.ends_with("-4711")).count();
+        // Invariant 4: what the stack names has its private key in the store.
+        let stack = world.cloudformation.stack("prod");
+        if let Some(key) = stack.and_then(|stack| stack.parameter("Key"))
+            && !key.ends_with("-4711")
+            && !world.bucket_names().any(|bucket| {
+                world
+                    .get_object(bucket, &format!("instance-keys/{key}"))
+                    .is_ok()
+            })
+        {
+            broken.insert(format!(
+                "the stack names {key}, which the store does not hold"
+            ));
+        }
+        // Invariant 5: a roll never has two key pairs.
+        let made = pairs.iter().filter(|name| !name.ends_with("-4711")).count();
         let mut most = self.most_new_pairs.lock().unwrap();
         *most = (*most).max(made);
     }
