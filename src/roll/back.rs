@@ -20,17 +20,27 @@ impl Run<'_> {
     /// stays in the key store, and the roll can be resumed to try again.
     pub(super) async fn discard(&mut self) -> Result<(), Trouble> {
         self.begin(Step::Discard);
-        // Without a journal the way back still has to be gone.
-        if let Err(error) = self.record(Entry::TurnedBack).await {
-            self.warn(error.to_string());
-        }
+        self.note(Entry::TurnedBack).await;
         let key = self.plan.new_key.clone();
         self.refuse_while_stack_names(&key).await?;
         self.wait_until_nobody_carries(&key).await?;
-        self.delete_pair(&key, Effect::DeleteNewKeyPair, Effect::ForgetNewKey)
+        self.note(Entry::Started(Effect::DeleteNewKeyPair)).await;
+        self.patiently(async |rack| rack.key_pairs.delete(&key).await)
             .await?;
+        self.note(Entry::Finished(Effect::DeleteNewKeyPair)).await;
+        self.note(Entry::Started(Effect::ForgetNewKey)).await;
+        self.patiently(async |rack| rack.keys.delete(&key).await)
+            .await?;
+        self.note(Entry::Finished(Effect::ForgetNewKey)).await;
         self.done(Step::Discard, format!("{key} is deleted"));
         Ok(())
+    }
+
+    /// Writes a line if it can be written: a full disk must not bar the way back.
+    async fn note(&mut self, entry: Entry) {
+        if let Err(error) = self.record(entry).await {
+            self.warn(error.to_string());
+        }
     }
 
     async fn refuse_while_stack_names(&mut self, key: &str) -> Result<(), Trouble> {

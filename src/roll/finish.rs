@@ -36,27 +36,15 @@ impl Run<'_> {
             self.done(Step::Retire, format!("{old} stays"));
             return Ok(());
         }
-        self.delete_pair(&old, Effect::DeleteOldKeyPair, Effect::ForgetOldKey)
+        self.started(Effect::DeleteOldKeyPair).await?;
+        self.patiently(async |rack| rack.key_pairs.delete(&old).await)
             .await?;
+        self.finished(Effect::DeleteOldKeyPair).await?;
+        self.started(Effect::ForgetOldKey).await?;
+        self.patiently(async |rack| rack.keys.delete(&old).await)
+            .await?;
+        self.finished(Effect::ForgetOldKey).await?;
         self.done(Step::Retire, format!("{old} is deleted"));
-        Ok(())
-    }
-
-    /// Deletes a key pair and its private half, each recorded.
-    pub(super) async fn delete_pair(
-        &mut self,
-        name: &str,
-        delete: Effect,
-        forget: Effect,
-    ) -> Result<(), Trouble> {
-        self.started(delete).await?;
-        self.patiently(async |rack| rack.key_pairs.delete(name).await)
-            .await?;
-        self.finished(delete).await?;
-        self.started(forget).await?;
-        self.patiently(async |rack| rack.keys.delete(name).await)
-            .await?;
-        self.finished(forget).await?;
         Ok(())
     }
 

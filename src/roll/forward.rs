@@ -280,7 +280,10 @@ impl Run<'_> {
             }
             wait = (wait * 2).min(Duration::from_secs(15));
         }
-        self.finished(Effect::UpdateStack).await?;
+        // The stack names the new key from here on: not even a full disk may turn the roll back.
+        if let Err(error) = self.finished(Effect::UpdateStack).await {
+            self.warn(error.to_string());
+        }
         self.done(
             Step::Install,
             format!("{} = {}", self.plan.key_parameter, self.plan.new_key),

@@ -130,6 +130,7 @@ impl JournalError {
 pub struct Journals {
     dir: PathBuf,
     tripwire: Option<Tripwire>,
+    full_from: Option<usize>,
 }
 
 /// Where a rehearsal of a crash stops writing.
@@ -147,6 +148,7 @@ impl Journals {
         Self {
             dir,
             tripwire: None,
+            full_from: None,
         }
     }
 
@@ -159,6 +161,13 @@ impl Journals {
             before,
             tripped,
         });
+        self
+    }
+
+    /// Rehearses a full disk: line `line` and all that follow cannot be written.
+    #[must_use]
+    pub fn full_from(mut self, line: usize) -> Self {
+        self.full_from = Some(line);
         self
     }
 
@@ -220,6 +229,7 @@ impl Journals {
             events,
             lines,
             tripwire: self.tripwire.clone(),
+            full_from: self.full_from,
         })
     }
 
@@ -295,6 +305,7 @@ pub struct Journal {
     events: File,
     lines: usize,
     tripwire: Option<Tripwire>,
+    full_from: Option<usize>,
 }
 
 impl Journal {
@@ -305,6 +316,10 @@ impl Journal {
     pub async fn record(&mut self, at: Timestamp, entry: Entry) -> Result<(), JournalError> {
         self.lines += 1;
         self.trip(true).await;
+        if self.full_from.is_some_and(|line| self.lines >= line) {
+            let full = io::ErrorKind::StorageFull.into();
+            return Err(JournalError::io("write", &self.path)(full));
+        }
         let line = Line {
             v: JOURNAL_VERSION,
             at,

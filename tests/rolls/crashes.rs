@@ -71,6 +71,31 @@ fn roll_of(rehearsal: &Rehearsal) -> Option<RollId> {
     opened.then_some(roll)
 }
 
+#[test]
+fn a_disk_that_fills_up_never_turns_an_accepted_update_back() {
+    let mut outcomes = Vec::new();
+    for line in 1..20 {
+        in_virtual_time(async {
+            let rehearsal = Rehearsal::new(&scenario("success"));
+            let journals = rehearsal.journals().full_from(line);
+            let result = rehearsal.roll_with(journals).await;
+            let context = format!("full from line {line}");
+            let report = result.as_ref().unwrap();
+            // Proven, and stopped half-way through letting the old key go: nobody needs it.
+            if report.outcome != Outcome::Unproven {
+                assert_settled(&rehearsal, &result, &context);
+            }
+            rehearsal.watcher.assert_whole(&context);
+            outcomes.push(report.outcome);
+        });
+    }
+    outcomes.dedup();
+    assert_eq!(
+        outcomes,
+        [Outcome::NothingChanged, Outcome::Unproven, Outcome::Done]
+    );
+}
+
 /// Kills the roll of a scenario at every line of its journal.
 fn killed_at_every_line(name: &str) {
     let scenario = scenario(name);
