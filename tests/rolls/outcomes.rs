@@ -58,7 +58,11 @@ pub(crate) fn assert_settled(
                 "{context}: the old key pair is kept: {pairs:?}"
             );
         }
-        Outcome::Stuck => {}
+        Outcome::Stuck => {
+            // A report that names no new key must not leave one behind.
+            let named = told.is_some_and(|report| report.new_key.is_some());
+            assert!(named || made == 0, "{context}: {pairs:?}");
+        }
     }
 }
 
