@@ -110,6 +110,12 @@ pub trait KeyStore: Send + Sync {
     async fn current(&self) -> Result<Option<PrivateKey>>;
     /// Makes the stored key of `name` the one that everybody uses by default.
     async fn promote(&self, name: &str) -> Result<()>;
+    /// Returns the same store found by its stack's ARN, which outlives the stack's name.
+    ///
+    /// `None` from a store that is found without a stack.
+    fn of_stack(&self, _arn: &str) -> Option<Arc<dyn KeyStore>> {
+        None
+    }
 }
 
 /// Everything that the engine needs to roll a rack's SSH key.

@@ -342,8 +342,13 @@ impl Engine {
             .iter()
             .map(|group| (group.logical_id.clone(), group.instances));
         let tracker = Tracker::new(&plan.stack_id, plan.roll.as_str(), groups);
+        let mut rack = self.rack.clone();
+        // The name does not find a stack that is deleted under way, and keys must be forgotten.
+        if let Some(keys) = rack.keys.of_stack(&plan.stack_id) {
+            rack.keys = keys;
+        }
         Run {
-            rack: self.rack.clone(),
+            rack,
             clock: &self.clock,
             stop: &self.stop,
             sink: self.sink.as_mut(),

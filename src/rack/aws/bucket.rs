@@ -15,6 +15,7 @@ use crate::rack::{KeyStore, PortError, PrivateKey};
 pub(super) const PROBE: &str = "convox-check";
 
 /// Reads and writes small text objects of one bucket.
+#[derive(Clone)]
 pub(super) struct Objects {
     pub(super) clients: Arc<Clients>,
     pub(super) bucket: String,

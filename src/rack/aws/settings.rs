@@ -28,12 +28,14 @@ const ENCRYPTION_KEY: &str = "EncryptionKey";
 pub(super) struct SettingsStore {
     clients: Arc<Clients>,
     stacks: Arc<dyn Stacks>,
+    /// The stack's name or ARN.
     stack: String,
     entropy: Entropy,
     place: OnceCell<Place>,
 }
 
 /// Where a rack's settings are, once the stack has told.
+#[derive(Clone)]
 struct Place {
     objects: Objects,
     encryption_key: String,
@@ -199,5 +201,15 @@ impl KeyStore for SettingsStore {
             .await?
             .ok_or_else(|| not_stored(name, || self.describe()))?;
         self.write(CURRENT, key.expose()).await
+    }
+
+    fn of_stack(&self, arn: &str) -> Option<Arc<dyn KeyStore>> {
+        Some(Arc::new(Self {
+            clients: Arc::clone(&self.clients),
+            stacks: Arc::clone(&self.stacks),
+            stack: arn.to_owned(),
+            entropy: self.entropy.clone(),
+            place: self.place.clone(),
+        }))
     }
 }
