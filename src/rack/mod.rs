@@ -7,6 +7,7 @@ mod fleet;
 mod key;
 mod ports;
 mod stack;
+mod system;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -18,3 +19,4 @@ pub use stack::{
     EventPage, ResourceChange, Stack, StackEvent, StackParameter, StackResource, StackStatus,
     StatusClass, TemplateBody, UpdateAccepted, UpdateRequest,
 };
+pub use system::{System, SystemDescription, SystemInstance};
