@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use super::context::Context;
-use super::{completions, instances, rolls, sandbox, usage};
+use super::{complete, completions, instances, man, rolls, sandbox, usage};
 use crate::ui::{CliError, Exit, Printer, Verbosity, print_error_json};
 
 /// Explains the exit codes at the end of `--help`.
@@ -56,7 +56,8 @@ pub(crate) struct GlobalArgs {
         long,
         global = true,
         help_heading = "Global options",
-        value_name = "NAME"
+        value_name = "NAME",
+        add = complete::profiles()
     )]
     pub(crate) profile: Option<String>,
 
@@ -117,6 +118,8 @@ enum Command {
     Sandbox(sandbox::Command),
     /// Print a shell's completions
     Completions(completions::CompletionsArgs),
+    /// Write the manual pages
+    Man(man::ManArgs),
 }
 
 impl Command {
@@ -125,7 +128,7 @@ impl Command {
         match self {
             Self::Instances(command) => command.output(),
             Self::Rolls(command) => command.output(),
-            Self::Sandbox(_) | Self::Completions(_) => Output::Text,
+            Self::Sandbox(_) | Self::Completions(_) | Self::Man(_) => Output::Text,
         }
     }
 
@@ -135,13 +138,19 @@ impl Command {
             Self::Rolls(command) => command.run(context),
             Self::Sandbox(command) => command.run(context),
             Self::Completions(args) => args.run(context),
+            Self::Man(args) => args.run(context),
         }
     }
 }
 
 /// Runs the command line `args`, the program's name first, and returns how it ended.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
-    let cli = match Cli::try_parse_from(args) {
+    let mut args = args.into_iter().peekable();
+    let program = args.next();
+    if args.next_if(|arg| arg == complete::COMMAND).is_some() {
+        return complete::answer(args);
+    }
+    let cli = match Cli::try_parse_from(program.into_iter().chain(args)) {
         Ok(cli) => cli,
         Err(error) => return usage::print(&Printer::stdio(Verbosity::Normal), &error),
     };

@@ -18,6 +18,19 @@ pub(super) async fn find_in_sandbox(
     context: &Context,
     name: Option<&str>,
 ) -> Result<(Rack, Clock), CliError> {
+    let (account, clock) = sandbox_account(context).await?;
+    let named = name.or_else(|| context.environment().get("CONVOX_RACK"));
+    let name = match named {
+        Some(name) => name.to_owned(),
+        None => only(account.stacks().racks().await?, account.region())?,
+    };
+    let settings = Config::default().resolve(Some(&name), context.environment())?;
+    let rack = account.rack(&target(settings), &context.entropy()?)?;
+    Ok((rack, clock))
+}
+
+/// Opens the account on this machine.
+async fn sandbox_account(context: &Context) -> Result<(Account, Clock), CliError> {
     let (sandbox, clock) = match context.rehearsal() {
         Some(rehearsal) => rehearse(context, rehearsal)?,
         None => Sandbox::open(&context.sandbox_dir()?, DEFAULT_SPEED)?,
@@ -27,14 +40,7 @@ pub(super) async fn find_in_sandbox(
         Box::pin(async move { sandbox.handle(request).await })
     }));
     let account = Account::connect(&Access::new(transport, clock.clone())).await?;
-    let named = name.or_else(|| context.environment().get("CONVOX_RACK"));
-    let name = match named {
-        Some(name) => name.to_owned(),
-        None => only(account.stacks().racks().await?, account.region())?,
-    };
-    let settings = Config::default().resolve(Some(&name), context.environment())?;
-    let rack = account.rack(&target(settings), &context.entropy()?)?;
-    Ok((rack, clock))
+    Ok((account, clock))
 }
 
 /// Makes an account that lasts as long as the command, and lives in virtual time.
@@ -68,6 +74,16 @@ pub(super) async fn find_in_aws(
     let account = Account::connect(&access).await?;
     let rack = account.rack(&target(settings), &context.entropy()?)?;
     Ok((rack, clock))
+}
+
+/// Lists the racks of the account that `--sandbox`, `--region` and `--profile` mean.
+pub(super) async fn names(context: &Context) -> Result<Vec<String>, CliError> {
+    if context.global().sandbox {
+        let (account, _) = sandbox_account(context).await?;
+        return Ok(account.stacks().racks().await?);
+    }
+    let account = Account::connect(&access(context, None, &Clock::system())).await?;
+    Ok(account.stacks().racks().await?)
 }
 
 /// Asks the account which racks it has, and takes the only one.

@@ -1,10 +1,12 @@
 //! The commands: what a person types, and what it calls.
 
 mod app;
+mod complete;
 mod completions;
 mod context;
 mod find;
 mod instances;
+mod man;
 mod reserve;
 mod rolls;
 mod sandbox;

@@ -59,6 +59,14 @@ impl Environment {
         self.xdg("XDG_STATE_HOME", ".local/state")
     }
 
+    /// Returns `$XDG_CACHE_HOME/convox`, else `~/.cache/convox`: what may be thrown away.
+    ///
+    /// # Errors
+    /// [`ConfigError::NoHome`] when neither variable is set.
+    pub fn cache_dir(&self) -> Result<PathBuf, ConfigError> {
+        self.xdg("XDG_CACHE_HOME", ".cache")
+    }
+
     /// The XDG specification tells to ignore a variable that is not an absolute path.
     fn xdg(&self, variable: &str, below_home: &str) -> Result<PathBuf, ConfigError> {
         let named = self
@@ -96,6 +104,10 @@ mod tests {
         assert_eq!(
             home.state_dir().unwrap(),
             Path::new("/home/ada/.local/state/convox")
+        );
+        assert_eq!(
+            home.cache_dir().unwrap(),
+            Path::new("/home/ada/.cache/convox")
         );
         let xdg = Environment::from_iter([
             ("HOME", "/home/ada"),

@@ -26,6 +26,6 @@ pub use plain::PlainLines;
 pub use plan::{print_plan, print_plan_summary, print_plan_warnings};
 pub use printer::{Printer, Verbosity};
 pub use report::{Task, print_refusal, print_report};
-pub use rolls::{print_rolls, print_timeline};
+pub use rolls::{outcome_word, print_rolls, print_timeline};
 pub use table::Table;
 pub use text::{ago, one_line, span};

@@ -7,7 +7,7 @@ mod serve;
 
 use clap::Subcommand;
 
-pub(crate) use bundled::load;
+pub(crate) use bundled::{load, scenarios};
 
 use super::context::Context;
 use crate::ui::{CliError, Exit};
