@@ -25,7 +25,7 @@ const RETRY: Duration = Duration::from_secs(10);
 
 /// The longest wait for an answer that is not there yet. What a shell waits for besides (the
 /// start of two processes) takes some 20 ms, and all of it must stay below 200 ms.
-const PATIENCE: Duration = Duration::from_millis(150);
+const PATIENCE: Duration = Duration::from_millis(120);
 
 /// How often to look whether the answer is there.
 const LOOK: Duration = Duration::from_millis(5);
