@@ -243,6 +243,13 @@ fn a_parameter_is_followed_through_conditions() {
             "ByBranch": {"Type": "X", "Properties": {"K": {"Fn::If": ["Blank", 1, 2]}}},
             "Waits": {"Type": "X", "Properties": {"V": {"Fn::GetAtt": ["Direct", "V"]}}},
             "Other": {"Type": "X", "DependsOn": "ByCondition"},
+            "Nested": {"Type": "AWS::CloudFormation::Stack", "Properties": {"Parameters": {
+                "KeyName": {"Ref": "Key"},
+                "Template": {"Fn::GetAtt": ["Waits", "Version"]},
+                "Blank": {"Fn::If": ["Blank", "yes", "no"]},
+                "Size": "t3.small",
+                "Peer": {"Ref": "Other"},
+            }}},
         },
     }))
     .unwrap();
@@ -253,15 +260,20 @@ fn a_parameter_is_followed_through_conditions() {
     };
     assert_eq!(
         template.resources_naming("Key"),
-        names(&["Direct", "ByCondition", "ByBranch"])
+        names(&["Direct", "ByCondition", "ByBranch", "Nested"])
     );
     let evaluator = Evaluator::preflight(&template, &parameters(&[("Key", "")]), Pseudo::default());
     assert_eq!(evaluator.dependencies()["Waits"], names(&["Direct"]));
     assert_eq!(evaluator.dependencies()["Other"], names(&[]));
     assert_eq!(
         evaluator.affected_by("Key"),
-        names(&["Direct", "ByBranch", "Waits"])
+        names(&["Direct", "ByBranch", "Waits", "Nested"])
     );
+    assert_eq!(
+        evaluator.nested_parameters("Nested", "Key"),
+        names(&["KeyName", "Template", "Blank"])
+    );
+    assert_eq!(evaluator.nested_parameters("Direct", "Key"), names(&[]));
 }
 
 /// Finds the real rack template, which is not part of the project.
