@@ -469,7 +469,7 @@ fn an_unknown_roll_is_told() {
     --- stdout
     --- stderr
     ERROR: no roll ROLL is known, here or by the rack's key pairs
-    hint: list the rolls with `convox rolls list`
+    hint: list the rolls with `convox rolls list --sandbox`
     ");
 }
 
@@ -547,7 +547,7 @@ fn a_roll_that_goes_back_names_its_cause_and_exits_with_3() {
     HH:MM:SS discard   prod-keypair-ROLL is deleted
     ERROR: the update was rolled back; the old key still works
     first failure: Instances (AWS::AutoScaling::AutoScalingGroup): Received 1 FAILURE signal(s) out of 4. Unable to satisfy 100% MinSuccessfulInstancesPercent requirement
-    hint: see what happened with `convox rolls show ROLL`, mend it, and roll again
+    hint: see what happened with `convox rolls show ROLL --sandbox`, mend it, and roll again
     ");
 }
 
@@ -564,8 +564,8 @@ fn a_roll_that_replaces_nothing_is_not_proven() {
     i-00000000000000000  prod-keypair-4711  prod-Instances-SUFFIX  InService
     i-00000000000000000  prod-keypair-4711  prod-Instances-SUFFIX  InService
     i-00000000000000000  prod-keypair-4711  prod-Instances-SUFFIX  InService
-    hint: replace them, for instance with `convox instances terminate ID`
-    hint: then come back with `convox rolls resume ROLL`; until then both key pairs are kept
+    hint: replace them, for instance with `convox instances terminate ID --sandbox`
+    hint: then come back with `convox rolls resume ROLL --sandbox`; until then both key pairs are kept
     ");
 }
 
@@ -579,8 +579,8 @@ fn a_rollback_that_fails_is_stuck_and_says_the_way_out() {
     --- stderr
     ERROR: the rollback failed (UPDATE_ROLLBACK_FAILED): Instances could not go back
     first failure: Instances (AWS::AutoScaling::AutoScalingGroup): Received 0 SUCCESS signal(s) out of 4. Unable to satisfy 100% MinSuccessfulInstancesPercent requirement
-    hint: mend the cause, then `convox rolls continue ROLL`
-    hint: or leave what fails as it is: `convox rolls continue ROLL --skip Instances`
+    hint: mend the cause, then `convox rolls continue ROLL --sandbox`
+    hint: or leave what fails as it is: `convox rolls continue ROLL --skip Instances --sandbox`
     hint: both key pairs are kept until then
     ");
 }

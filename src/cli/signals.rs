@@ -22,7 +22,8 @@ pub(crate) async fn heed<T>(
         printer.erase_echo();
     }
     stop.request();
-    printer.say("Letting go: the update goes on in AWS (once more to leave without a word)");
+    // Whether the stack has been touched yet, the report will say.
+    printer.say("Letting go: what has begun in AWS goes on there (once more to leave at once)");
     tokio::select! {
         done = &mut work => Ok(Some(done)),
         _ = signals.next() => Ok(None),

@@ -89,19 +89,20 @@ impl KeyrollArgs {
     }
 
     pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
-        let save_to = self
-            .save_key
-            .as_deref()
-            .map(ReservedFile::create)
-            .transpose()?;
-        context.block_on(self.roll(context, save_to))
+        // Made and dropped, so that a name that is taken is told before anything is asked of AWS.
+        drop(self.reserve()?);
+        context.block_on(self.roll(context))
     }
 
-    async fn roll(
-        &self,
-        context: &Context,
-        save_to: Option<ReservedFile>,
-    ) -> Result<Exit, CliError> {
+    /// Makes the file that the new private key is to be saved to.
+    fn reserve(&self) -> Result<Option<ReservedFile>, CliError> {
+        self.save_key
+            .as_deref()
+            .map(ReservedFile::create)
+            .transpose()
+    }
+
+    async fn roll(&self, context: &Context) -> Result<Exit, CliError> {
         let printer = context.printer();
         let task = Task::roll();
         let options = RollOptions {
@@ -126,6 +127,8 @@ impl KeyrollArgs {
         } else if self.output == Output::Text {
             print_plan_warnings(printer, &plan);
         }
+        // Kept from here on, where a Ctrl-C is heeded: until now it would leave an empty file.
+        let save_to = self.reserve()?;
         let new_key = plan.new_key.clone();
         let detach = self.detach;
         let report = session
