@@ -74,8 +74,8 @@ impl Session {
         &self.clock
     }
 
-    pub(crate) fn keys(&self) -> &dyn KeyStore {
-        self.keys.as_ref()
+    pub(crate) fn keys(&self) -> Arc<dyn KeyStore> {
+        Arc::clone(&self.keys)
     }
 
     /// Runs work on the engine; a first signal asks it to let go, a second returns none.
