@@ -14,7 +14,7 @@ use super::super::autoscaling::{Group, GroupChange, TemplateVersion};
 use super::super::world::World;
 use super::policy::RollingPolicy;
 use super::stack::Stack;
-use super::{OperationDue, failure, operation};
+use super::{OperationDue, failure, operation, provision};
 
 /// How soon a group that has not started its instances is looked at again.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -263,7 +263,7 @@ fn with_roll(
             }
         }
         Next::Fail(reason) => failure::fail(world, stack, name, reason),
-        Next::Done => operation::settle(world, stack, name),
+        Next::Done => provision::settle(world, stack, name),
     }
 }
 
