@@ -17,6 +17,7 @@ pub(super) fn conclude(world: &mut World, stack: &mut Stack) {
             rest(world, stack, "DELETE_COMPLETE");
             stack.deleted = Some(world.now);
             stack.outputs.clear();
+            world.cloudformation.forget_change_sets(&stack.id);
         }
         Kind::Update => {
             let gone: Vec<_> = stack

@@ -60,6 +60,8 @@ pub struct Stack {
     pub(super) disable_rollback: bool,
     /// `STANDARD` or `EXPRESS`.
     pub(super) deployment_mode: String,
+    /// The change set that it was last made or changed by.
+    pub(super) change_set: Option<String>,
     /// When it was made.
     pub(super) created: Timestamp,
     /// When the last update began.
@@ -163,10 +165,41 @@ pub(super) struct OperationRecord {
 }
 
 impl Stack {
+    /// Makes the record of a stack that has no resources yet.
+    pub(super) fn new(id: String, name: String, target: Target, created: Timestamp) -> Self {
+        Self {
+            id,
+            name,
+            status: String::new(),
+            status_reason: None,
+            target,
+            resources: BTreeMap::new(),
+            leftovers: Vec::new(),
+            outputs: Vec::new(),
+            events: Vec::new(),
+            held: None,
+            tokens: BTreeMap::new(),
+            operations: Vec::new(),
+            operation: None,
+            undo: None,
+            disable_rollback: false,
+            deployment_mode: "STANDARD".to_owned(),
+            change_set: None,
+            created,
+            updated: None,
+            deleted: None,
+        }
+    }
+
     /// Tells whether it is gone, so that only its id finds it.
     #[must_use]
     pub fn is_deleted(&self) -> bool {
         self.status == "DELETE_COMPLETE"
+    }
+
+    /// Tells whether it is only the place of a change set that would create it.
+    pub(super) fn is_in_review(&self) -> bool {
+        self.status == "REVIEW_IN_PROGRESS"
     }
 
     /// Goes through its history, oldest first.

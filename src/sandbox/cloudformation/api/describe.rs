@@ -51,6 +51,7 @@ fn stack_tree(stack: &Stack) -> Value {
     json!({
         "StackId": stack.id,
         "StackName": stack.name,
+        "ChangeSetId": stack.change_set,
         "Description": target.template.description(),
         "Parameters": parameters(stack),
         "CreationTime": time(stack.created),
