@@ -6,6 +6,7 @@
 mod afterwards;
 mod crashes;
 mod invariants;
+mod nested;
 mod outcomes;
 mod real_rack;
 mod rehearsal;

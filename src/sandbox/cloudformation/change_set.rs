@@ -338,7 +338,8 @@ impl Lookup for Foreseen<'_> {
 
     fn attribute(&self, logical_id: &str, attribute: &str) -> Option<Value> {
         let moves = self.replaced.contains(logical_id)
-            || (attribute == "LatestVersionNumber" && self.changed.contains(logical_id));
+            || (self.changed.contains(logical_id)
+                && (attribute == "LatestVersionNumber" || attribute.starts_with("Outputs.")));
         (!moves).then(|| self.known.attribute(logical_id, attribute))?
     }
 

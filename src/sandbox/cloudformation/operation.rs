@@ -84,6 +84,8 @@ pub(super) struct Operation {
     pub waits: BTreeMap<String, Wait>,
     /// Signals that resources wait for.
     pub signals: BTreeMap<String, SignalWait>,
+    /// Whether it is done but for cleaning up, with which a nested stack waits for its parent.
+    pub awaits_parent: bool,
 }
 
 impl Operation {
@@ -132,6 +134,7 @@ pub(super) fn begin(
         rolls: BTreeMap::new(),
         waits: BTreeMap::new(),
         signals: BTreeMap::new(),
+        awaits_parent: false,
     });
     let after = world.chance.span(world.pace.configure_ms);
     later(world, stack, after, OperationDue::Begin);

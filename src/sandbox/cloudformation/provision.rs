@@ -6,8 +6,9 @@ use std::time::Duration;
 use crate::template::EvaluatedResource;
 
 use super::super::world::World;
+use super::event::STACK;
 use super::operation::{Kind, Step, Verb, later, proceed};
-use super::resources::{self, Begun, Made};
+use super::resources::{self, Begun, Made, Wait};
 use super::rolling;
 use super::stack::{Resource, Stack, Veiled};
 use super::{OperationDue, failure};
@@ -25,7 +26,9 @@ pub(super) fn set_step(stack: &mut Stack, logical_id: &str, step: Step) {
 pub(super) fn forward(world: &mut World, stack: &mut Stack, wanted: EvaluatedResource) {
     let name = wanted.logical_id.clone();
     let now = stack.resources.get(&name).cloned();
+    // The template of a nested stack may be another one at the same place.
     if let Some(now) = &now
+        && now.kind != STACK
         && now.properties.0 == wanted.properties
         && now.kind == wanted.kind
         && !now.dirty
@@ -146,6 +149,11 @@ fn wait_for(world: &mut World, stack: &mut Stack, name: &str, begun: Begun) {
         Begun::Soon(after) => {
             later(world, stack, after, OperationDue::Settled(name.to_owned()));
         }
+        // A nested stack is express itself, and what it gives out must be known.
+        Begun::Wait(wait @ Wait::Nested { .. }) => {
+            operation.waits.insert(name.to_owned(), wait);
+            later(world, stack, LOOK, OperationDue::Look(name.to_owned()));
+        }
         Begun::Wait(_) | Begun::Roll(_) | Begun::Signals(_) if operation.express => {
             let after = world.chance.span(world.pace.configure_ms);
             later(world, stack, after, OperationDue::Settled(name.to_owned()));
@@ -256,14 +264,10 @@ pub(super) fn remove(world: &mut World, stack: &mut Stack, name: &str) {
     }
     set_step(stack, name, Step::Running(Verb::Delete));
     stack.turn_resource(world, name, "DELETE_IN_PROGRESS", None);
-    let after = match resources::delete(world, &resource) {
-        Ok(after) => after,
-        Err(reason) => {
-            failure::fail(world, stack, name, reason);
-            return;
-        }
-    };
-    later(world, stack, after, OperationDue::Settled(name.to_owned()));
+    match resources::delete(world, &resource) {
+        Ok(begun) => wait_for(world, stack, name, begun),
+        Err(reason) => failure::fail(world, stack, name, reason),
+    }
 }
 
 /// Looks whether what a resource waits for has come.

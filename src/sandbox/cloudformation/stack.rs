@@ -12,7 +12,7 @@ use crate::template::Template;
 use super::super::world::World;
 use super::event::Event;
 use super::operation::Operation;
-use super::resources::Site;
+use super::resources::{Inherited, Site};
 
 /// Something that may hold secrets, and so is never shown by `Debug`.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,10 @@ pub struct Stack {
     pub id: String,
     /// The name.
     pub name: String,
+    /// The id of the stack that it is nested in.
+    pub(super) parent: Option<String>,
+    /// The id of the outermost stack that it is nested in.
+    pub(super) root: Option<String>,
     /// The status, such as `UPDATE_IN_PROGRESS`.
     pub status: String,
     /// Why it has that status.
@@ -170,6 +174,8 @@ impl Stack {
         Self {
             id,
             name,
+            parent: None,
+            root: None,
             status: String::new(),
             status_reason: None,
             target,
@@ -224,12 +230,27 @@ impl Stack {
         self.status.ends_with("_IN_PROGRESS")
     }
 
+    /// Tells whether it is updated and waits with cleaning up for the stack around it.
+    pub(super) fn awaits_parent(&self) -> bool {
+        let operation = self.operation.as_ref();
+        operation.is_some_and(|operation| operation.awaits_parent)
+    }
+
     /// Says where a resource is, for whoever makes it.
     pub(super) fn site(&self, logical_id: &str) -> Site {
+        let operation = self.operation.as_ref();
         Site {
             stack_name: self.name.clone(),
             stack_id: self.id.clone(),
             logical_id: logical_id.to_owned(),
+            inherited: Inherited {
+                root: self.root.clone().unwrap_or_else(|| self.id.clone()),
+                tags: self.target.tags.clone(),
+                capabilities: self.target.capabilities.clone(),
+                token: operation.and_then(|operation| operation.token.clone()),
+                disable_rollback: self.disable_rollback,
+                deployment_mode: self.deployment_mode.clone(),
+            },
         }
     }
 

@@ -11,7 +11,7 @@ use super::super::super::world::World;
 use super::super::lookup::{Known, evaluator};
 use super::super::operation::{self, Kind};
 use super::super::stack::{Stack, Target};
-use super::super::with_stack;
+use super::super::{failure, with_stack};
 use super::existing;
 use super::request::{self, Request};
 
@@ -200,20 +200,25 @@ pub(super) fn delete_stack(world: &mut World, input: &Input) -> Answer {
             return Ok(());
         }
         repeated(stack, token.as_deref(), "DeleteStack")?;
-        if stack.operation.is_some() {
-            super::super::failure::cancel_siblings(world, stack);
-        }
-        stack.disable_rollback = false;
-        let used = token.clone();
-        operation::begin(world, stack, Kind::Delete, "DELETE_STACK", token);
-        operation::remember_token(stack, "DeleteStack", used.as_deref());
-        stack.turn(
-            world,
-            "DELETE_IN_PROGRESS",
-            Some("User Initiated".to_owned()),
-        );
+        start_delete(world, stack, token);
         Ok(())
     });
     outcome.unwrap_or(Ok(()))?;
     Ok(json!({}))
+}
+
+/// Begins to delete a stack, whatever else it is at.
+pub(in super::super) fn start_delete(world: &mut World, stack: &mut Stack, token: Option<String>) {
+    if stack.operation.is_some() {
+        failure::cancel_siblings(world, stack);
+    }
+    stack.disable_rollback = false;
+    let used = token.clone();
+    operation::begin(world, stack, Kind::Delete, "DELETE_STACK", token);
+    operation::remember_token(stack, "DeleteStack", used.as_deref());
+    stack.turn(
+        world,
+        "DELETE_IN_PROGRESS",
+        Some("User Initiated".to_owned()),
+    );
 }

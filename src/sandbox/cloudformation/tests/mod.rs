@@ -3,6 +3,7 @@
 mod api;
 mod change_sets;
 mod failing;
+mod nested;
 mod rack;
 mod rolling;
 
