@@ -91,16 +91,15 @@ enum Next {
     Done,
 }
 
-/// Returns the members that were not started from `wanted`, those on the way out left aside.
+/// Returns the members that were not started from the group's launch configuration or from
+/// `wanted`, the version of its launch template, those on the way out left aside.
 pub(super) fn obsolete_members(
     group: &Group,
     wanted: Option<&TemplateVersion>,
 ) -> VecDeque<String> {
     group
         .members()
-        .filter(|member| {
-            !member.lifecycle.is_leaving() && member.launch_template.as_ref() != wanted
-        })
+        .filter(|member| !member.lifecycle.is_leaving() && !member.starts_as(group, wanted))
         .map(|member| member.instance.clone())
         .collect()
 }

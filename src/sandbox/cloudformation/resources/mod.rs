@@ -5,6 +5,7 @@ mod ecs;
 mod fleet;
 mod generic;
 mod group;
+mod launch_configuration;
 mod launch_template;
 mod nested;
 
@@ -86,7 +87,7 @@ pub(super) enum Wait {
 /// Tells whether an update needs a new physical resource.
 pub(super) fn replaces(now: &Resource, wanted: &EvaluatedResource) -> bool {
     let names: &[&str] = match wanted.kind.as_str() {
-        "AWS::ECS::TaskDefinition" => return true,
+        "AWS::ECS::TaskDefinition" | "AWS::AutoScaling::LaunchConfiguration" => return true,
         "AWS::EC2::LaunchTemplate" => &["LaunchTemplateName"],
         "AWS::AutoScaling::AutoScalingGroup" => &["AutoScalingGroupName"],
         "AWS::ECS::Cluster" => &["ClusterName"],
@@ -111,6 +112,9 @@ pub(super) fn create(
 ) -> Result<Made, String> {
     let mut made = match wanted.kind.as_str() {
         "AWS::EC2::LaunchTemplate" => launch_template::create(world, site, wanted)?,
+        "AWS::AutoScaling::LaunchConfiguration" => {
+            launch_configuration::create(world, site, wanted)?
+        }
         "AWS::AutoScaling::AutoScalingGroup" => group::create(world, site, wanted)?,
         "AWS::AutoScaling::LifecycleHook" => group::create_hook(world, site, wanted),
         "AWS::EC2::SpotFleet" => fleet::create(world, site, wanted)?,
@@ -201,6 +205,7 @@ pub(super) fn delete(world: &mut World, resource: &Resource) -> Result<Begun, St
             world.delete_group(id);
             return Ok(Begun::Soon(world.chance.span(world.pace.shutdown_ms)));
         }
+        "AWS::AutoScaling::LaunchConfiguration" => launch_configuration::delete(world, id)?,
         "AWS::AutoScaling::LifecycleHook" => {
             let group = group::group_of_hook(&resource.properties.0);
             world.delete_lifecycle_hook(&group, id);

@@ -2,6 +2,7 @@
 
 mod api;
 mod change_sets;
+mod configuration;
 mod failing;
 mod nested;
 mod rack;
