@@ -13,5 +13,6 @@ mod sandbox;
 mod session;
 mod signals;
 mod usage;
+mod way;
 
 pub use app::{command, run};

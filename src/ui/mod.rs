@@ -14,6 +14,8 @@ mod report;
 mod rolls;
 mod screen;
 mod table;
+#[cfg(test)]
+mod terminal;
 mod text;
 mod words;
 
