@@ -28,7 +28,7 @@ const DOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("ui", &["roll", "rack", "clock", "ids"]),
-    ("config", &["rack", "rack::aws"]),
+    ("config", &["rack", "rack::aws", "ids", "private"]),
     (
         "console",
         &["roll", "rack", "keys", "store", "clock", "ids"],
