@@ -34,7 +34,7 @@ const DOORS: &[(&str, &[&str])] = &[
         &["roll", "rack", "keys", "store", "clock", "ids"],
     ),
     ("roll", &["rack", "template", "clock", "ids", "private"]),
-    ("rack", &["clock", "ids", "envelope", "private"]),
+    ("rack", &["template", "clock", "ids", "envelope", "private"]),
     (
         "rack::aws",
         &["rack", "template", "envelope", "clock", "ids"],
