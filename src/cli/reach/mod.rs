@@ -85,7 +85,7 @@ pub(crate) async fn reach(context: &Context, rack: &RackArgs) -> Result<Reached,
         }
     };
     Ok(Reached {
-        system: Arc::new(NotYet),
+        system: Arc::clone(&rack.system),
         how: How::Aws(Box::new(rack)),
         clock,
         settings,
