@@ -6,6 +6,7 @@ mod error;
 mod fleet;
 mod key;
 mod ports;
+pub mod remote;
 mod stack;
 mod system;
 #[cfg(test)]
