@@ -1,6 +1,7 @@
 //! The whole command line: global flags, the tree of commands, and the way into each.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
@@ -88,6 +89,15 @@ pub(crate) struct GlobalArgs {
         value_name = "WAY"
     )]
     pub(crate) via: Option<Via>,
+
+    /// Also believe the certificates of this file, in PEM form, when reaching an API
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Global options",
+        value_name = "FILE"
+    )]
+    pub(crate) tls_ca: Option<PathBuf>,
 
     /// Say only how it ended
     #[arg(
