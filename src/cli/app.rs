@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use super::context::Context;
-use super::{completions, instances, rolls, sandbox, usage};
+use super::{completions, instances, login, logout, racks, rolls, sandbox, switch, usage};
 use crate::ui::{CliError, Exit, Printer, Verbosity, print_error_json};
 
 /// Explains the exit codes at the end of `--help`.
@@ -168,6 +168,14 @@ pub(crate) enum Output {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Log in to a console or a rack, and make it the one that commands are for
+    Login(login::LoginArgs),
+    /// Forget the stored password of a console or a rack
+    Logout(logout::LogoutArgs),
+    /// List racks
+    Racks(racks::RacksArgs),
+    /// Show the rack that is chosen at a console, or choose another
+    Switch(switch::SwitchArgs),
     /// Manage the instances of a rack
     #[command(subcommand)]
     Instances(instances::Command),
@@ -187,12 +195,21 @@ impl Command {
         match self {
             Self::Instances(command) => command.output(),
             Self::Rolls(command) => command.output(),
-            Self::Sandbox(_) | Self::Completions(_) => Output::Text,
+            Self::Racks(args) => args.output(),
+            Self::Login(_)
+            | Self::Logout(_)
+            | Self::Switch(_)
+            | Self::Sandbox(_)
+            | Self::Completions(_) => Output::Text,
         }
     }
 
     fn run(self, context: &Context) -> Result<Exit, CliError> {
         match self {
+            Self::Login(args) => args.run(context),
+            Self::Logout(args) => args.run(context),
+            Self::Racks(args) => context.block_on(args.run(context)),
+            Self::Switch(args) => args.run(context),
             Self::Instances(command) => command.run(context),
             Self::Rolls(command) => command.run(context),
             Self::Sandbox(command) => command.run(context),

@@ -149,6 +149,16 @@ impl Printer {
         }
     }
 
+    /// Asks for a secret on the terminal, which does not show it. Whoever calls wipes it.
+    ///
+    /// # Errors
+    /// When there is no terminal.
+    pub fn ask_secret(&self, question: &str) -> io::Result<String> {
+        self.close_screen();
+        self.0.write(&self.0.stderr, question);
+        rpassword::read_password()
+    }
+
     /// Returns how much to say.
     #[must_use]
     pub fn verbosity(&self) -> Verbosity {

@@ -19,7 +19,7 @@ use crate::ui::CliError;
 
 use connect::connect;
 pub(crate) use connect::{allow_http, known_racks, trust};
-pub(crate) use decide::{Decision, Login, Place, Way, decide, open_classic};
+pub(crate) use decide::{Address, Decision, Login, Place, Way, decide, open_classic};
 
 /// A rack that commands can work with, however it was reached.
 pub(crate) struct Reached {
