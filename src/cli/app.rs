@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use super::context::Context;
-use super::{completions, instances, rolls, sandbox, usage};
+use super::{completions, instances, rack, rolls, sandbox, usage};
 use crate::ui::{CliError, Exit, Printer, Verbosity, print_error_json};
 
 /// Explains the exit codes at the end of `--help`.
@@ -106,9 +106,10 @@ pub(crate) enum Output {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Manage the instances of a rack
-    #[command(subcommand)]
-    Instances(instances::Command),
+    /// Show a rack, or do something with it
+    Rack(rack::RackCommand),
+    /// List the instances of a rack, or do something with them
+    Instances(instances::InstancesCommand),
     /// Look at rolls, go on with them or undo them
     #[command(subcommand)]
     Rolls(rolls::Command),
@@ -123,6 +124,7 @@ impl Command {
     /// Returns what stdout is for, so that an error can be written in the same language.
     fn output(&self) -> Output {
         match self {
+            Self::Rack(command) => command.output(),
             Self::Instances(command) => command.output(),
             Self::Rolls(command) => command.output(),
             Self::Sandbox(_) | Self::Completions(_) => Output::Text,
@@ -131,6 +133,7 @@ impl Command {
 
     fn run(self, context: &Context) -> Result<Exit, CliError> {
         match self {
+            Self::Rack(command) => command.run(context),
             Self::Instances(command) => command.run(context),
             Self::Rolls(command) => command.run(context),
             Self::Sandbox(command) => command.run(context),

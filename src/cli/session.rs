@@ -114,7 +114,7 @@ impl Session {
 }
 
 /// Chooses how events are drawn: as data, redrawn for a person, or line by line for a log.
-fn renderer(context: &Context, output: Output) -> Box<dyn EventSink> {
+pub(crate) fn renderer(context: &Context, output: Output) -> Box<dyn EventSink> {
     let printer = context.printer().clone();
     match output {
         Output::Json => Box::new(JsonLines::new(printer)),
@@ -123,7 +123,11 @@ fn renderer(context: &Context, output: Output) -> Box<dyn EventSink> {
     }
 }
 
-async fn find_rack(context: &Context, rack: &RackArgs) -> Result<(Rack, Clock), CliError> {
+/// Finds the rack that the flag, the environment or the file means.
+pub(crate) async fn find_rack(
+    context: &Context,
+    rack: &RackArgs,
+) -> Result<(Rack, Clock), CliError> {
     if context.global().sandbox {
         return find_in_sandbox(context, rack.rack.as_deref()).await;
     }
