@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use super::context::Context;
-use super::{completions, instances, login, logout, racks, rolls, sandbox, switch, usage};
+use super::{completions, instances, login, logout, rack, racks, rolls, sandbox, switch, usage};
 use crate::ui::{CliError, Exit, Printer, Verbosity, print_error_json};
 
 /// Explains the exit codes at the end of `--help`.
@@ -176,9 +176,10 @@ enum Command {
     Racks(racks::RacksArgs),
     /// Show the rack that is chosen at a console, or choose another
     Switch(switch::SwitchArgs),
-    /// Manage the instances of a rack
-    #[command(subcommand)]
-    Instances(instances::Command),
+    /// Show a rack, or do something with it
+    Rack(rack::RackCommand),
+    /// List the instances of a rack, or do something with them
+    Instances(instances::InstancesCommand),
     /// Look at rolls, go on with them or undo them
     #[command(subcommand)]
     Rolls(rolls::Command),
@@ -193,6 +194,7 @@ impl Command {
     /// Returns what stdout is for, so that an error can be written in the same language.
     fn output(&self) -> Output {
         match self {
+            Self::Rack(command) => command.output(),
             Self::Instances(command) => command.output(),
             Self::Rolls(command) => command.output(),
             Self::Racks(args) => args.output(),
@@ -210,6 +212,7 @@ impl Command {
             Self::Logout(args) => args.run(context),
             Self::Racks(args) => context.block_on(args.run(context)),
             Self::Switch(args) => args.run(context),
+            Self::Rack(command) => command.run(context),
             Self::Instances(command) => command.run(context),
             Self::Rolls(command) => command.run(context),
             Self::Sandbox(command) => command.run(context),

@@ -7,6 +7,7 @@ mod find;
 mod instances;
 mod login;
 mod logout;
+mod rack;
 mod racks;
 mod reach;
 mod reserve;

@@ -183,6 +183,12 @@ impl Printer {
         self.0.stderr.is_terminal
     }
 
+    /// Tells whether a person reads stdout, so that secrets are better kept from it.
+    #[must_use]
+    pub fn data_is_watched(&self) -> bool {
+        self.0.stdout.is_terminal
+    }
+
     /// Tells whether a person is there to answer a question.
     #[must_use]
     pub fn can_ask(&self) -> bool {
