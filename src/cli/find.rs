@@ -1,11 +1,12 @@
 //! Which rack is meant, and how it is reached: flags, then the environment, then the file.
 
 use super::context::{Context, Rehearsal};
+use super::racks::{Listed, Listing};
 use super::sandbox::load;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, KeyStoreSetting, RackSettings};
-use crate::rack::Rack;
 use crate::rack::aws::{Access, Account, KeyStoreChoice, Target, Transport};
+use crate::rack::{PortError, Rack};
 use crate::sandbox::{DEFAULT_SPEED, PersistError, Sandbox, Scenario, ScenarioError};
 use crate::ui::CliError;
 
@@ -25,6 +26,17 @@ pub(super) async fn find_in_sandbox(
     let settings = Config::default().resolve(Some(&name), context.environment())?;
     let rack = account.rack(&target(settings), &context.entropy()?)?;
     Ok((rack, clock))
+}
+
+/// Lists the racks of the account on this machine.
+pub(super) async fn list_in_sandbox(context: &Context) -> Result<Listing, CliError> {
+    let (account, _clock) = sandbox_account(context).await?;
+    let mut listing = Listing::default();
+    for name in account.stacks().racks().await? {
+        let settings = Config::default().resolve(Some(&name), context.environment())?;
+        listing.ask(context, "sandbox", &account, settings).await?;
+    }
+    Ok(listing)
 }
 
 /// Opens the account on this machine.
@@ -71,14 +83,79 @@ pub(super) async fn find_in_aws(
     Ok((rack, clock))
 }
 
-/// Lists the racks of the account that `--sandbox`, `--region` and `--profile` mean.
-pub(super) async fn names(context: &Context) -> Result<Vec<String>, CliError> {
-    if context.global().sandbox {
-        let (account, _) = sandbox_account(context).await?;
-        return Ok(account.stacks().racks().await?);
+/// Lists the racks of `config.yaml`, and those of the account besides.
+pub(super) async fn list_in_aws(context: &Context) -> Result<Listing, CliError> {
+    let environment = context.environment();
+    let config = Config::load(environment)?;
+    let clock = Clock::system();
+    let mut listing = Listing::default();
+    let mut stacks = Vec::new();
+    for name in config.rack_names() {
+        let settings = config.resolve(Some(&name), environment)?;
+        stacks.push(settings.stack.clone());
+        let access = access(context, Some(&settings), &clock);
+        match Account::connect(&access).await {
+            Ok(account) => listing.ask(context, "aws", &account, settings).await?,
+            Err(error) => listing.errors.push(about(&name, error)),
+        }
     }
-    let account = Account::connect(&access(context, None, &Clock::system())).await?;
-    Ok(account.stacks().racks().await?)
+    let account = Account::connect(&access(context, None, &clock)).await;
+    let account = match account {
+        // Every rack says for itself where it is.
+        Err(PortError::NoRegion) if !stacks.is_empty() => return Ok(listing),
+        account => account?,
+    };
+    match account.stacks().racks().await {
+        Ok(racks) => {
+            for name in racks.into_iter().filter(|name| !stacks.contains(name)) {
+                let settings = config.resolve(Some(&name), environment)?;
+                listing.ask(context, "aws", &account, settings).await?;
+            }
+        }
+        Err(error) => listing.errors.push(error.into()),
+    }
+    Ok(listing)
+}
+
+impl Listing {
+    /// Adds a rack with its status; one that cannot be asked is `unknown`.
+    async fn ask(
+        &mut self,
+        context: &Context,
+        via: &'static str,
+        account: &Account,
+        settings: RackSettings,
+    ) -> Result<(), CliError> {
+        let name = settings.name.clone();
+        let rack = account.rack(&target(settings), &context.entropy()?)?;
+        let status = match rack.system.describe().await {
+            Ok(system) => system.status,
+            Err(error) => {
+                self.errors.push(about(&name, error));
+                "unknown".to_owned()
+            }
+        };
+        self.racks.push(Listed {
+            name,
+            status,
+            via,
+            place: match via {
+                "aws" => account.region().to_owned(),
+                _ => String::new(),
+            },
+        });
+        Ok(())
+    }
+}
+
+/// Says which rack an error is about.
+fn about(rack: &str, error: PortError) -> CliError {
+    let error = CliError::from(error);
+    let named = CliError::new(error.exit(), format!("{rack}: {}", error.message()));
+    error
+        .hints()
+        .iter()
+        .fold(named, |named, hint| named.hint(hint))
 }
 
 /// Asks the account which racks it has, and takes the only one.

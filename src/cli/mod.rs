@@ -6,12 +6,18 @@ mod completions;
 mod context;
 mod find;
 mod instances;
+mod login;
+mod logout;
 mod man;
+mod rack;
+mod racks;
+mod reach;
 mod reserve;
 mod rolls;
 mod sandbox;
 mod session;
 mod signals;
+mod switch;
 mod usage;
 mod way;
 

@@ -39,6 +39,8 @@ in_each_shell!(
     commands_and_options,
     what_a_command_does_is_shown,
     racks_of_the_sandbox,
+    parameters_stay_open,
+    instances_of_the_rack,
     rolls_of_this_machine,
     names_that_come_along,
     paths_in_the_shells_own_way,
@@ -77,7 +79,7 @@ fn what_a_command_does_is_shown(shell: &str) {
     terminal.press("Tab");
     terminal.shows("scenarios");
     if shell != "bash" {
-        terminal.shows("Start it afresh");
+        terminal.shows("Start the account on this machine afresh");
     }
 }
 
@@ -92,6 +94,32 @@ fn racks_of_the_sandbox(shell: &str) {
     terminal.give_up();
     terminal.type_in("convox --sandbox rolls list --output json --rack=p");
     terminal.tab_until("% convox --sandbox rolls list --output json --rack=prod ");
+}
+
+/// After `Name=` comes a value, and so no blank.
+fn parameters_stay_open(shell: &str) {
+    let home = Home::new();
+    let Some(terminal) = Terminal::open(shell, &home) else {
+        return;
+    };
+    home.convox(&["--sandbox", "rolls", "list"]);
+    terminal.type_in("convox --sandbox rack params set InstanceT");
+    terminal.tab_until("% convox --sandbox rack params set InstanceType=");
+    terminal.type_in("t3.large InstanceC");
+    terminal.tab_until("% convox --sandbox rack params set InstanceType=t3.large InstanceCount=");
+}
+
+fn instances_of_the_rack(shell: &str) {
+    let home = Home::new();
+    let Some(terminal) = Terminal::open(shell, &home) else {
+        return;
+    };
+    let list = home.convox(&["--sandbox", "instances", "--output", "json"]);
+    let instance: serde_json::Value = serde_json::from_str(list.lines().next().unwrap()).unwrap();
+    let id = instance["id"].as_str().unwrap();
+    let start = &id[..id.len() - 4];
+    terminal.type_in(&format!("convox --sandbox instances terminate {start}"));
+    terminal.tab_until(&format!("% convox --sandbox instances terminate {id} "));
 }
 
 fn rolls_of_this_machine(shell: &str) {

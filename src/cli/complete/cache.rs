@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::values::Value;
 use crate::clock::Clock;
-use crate::config::Environment;
+use crate::config::{Environment, Setting};
 use crate::private;
 
 /// An answer is used as it is for so long.
@@ -106,44 +106,34 @@ pub(super) struct Policy {
 }
 
 impl Cache {
-    /// Finds the file for `question`, asked with the options `kept`.
+    /// Finds the file for `question` about what `decided` names.
     ///
-    /// Whatever else decides which account answers is in the file's name too: the environment,
-    /// and the files that `convox switch` and its like write.
+    /// Those are the settings by which the rack is reached, from wherever they come, so that
+    /// `convox switch` and its like lead to another file. No secret is among them.
     pub(super) fn of(
         environment: &Environment,
         question: Question,
-        kept: &[String],
+        decided: &[Setting],
     ) -> Option<Self> {
-        const VARIABLES: [&str; 8] = [
+        // What the AWS SDK goes by, and `decided` may not know.
+        const VARIABLES: [&str; 5] = [
             "AWS_PROFILE",
             "AWS_REGION",
             "AWS_DEFAULT_REGION",
             "AWS_ACCESS_KEY_ID",
             "AWS_ENDPOINT_URL",
-            "CONVOX_HOST",
-            "CONVOX_RACK",
-            "RACK_URL",
         ];
         let mut digest = Sha256::new();
-        let mut add = |text: &[u8]| {
+        let mut add = |text: &str| {
             digest.update(text);
             digest.update([0]);
         };
-        for option in kept {
-            // Which rack is meant makes no difference to which racks there are.
-            if question == Question::Rack || !option.starts_with("--rack=") {
-                add(option.as_bytes());
-            }
+        for setting in decided {
+            add(setting.name);
+            add(&setting.value);
         }
         for name in VARIABLES {
-            let value = environment.get(name).unwrap_or_default();
-            // A rack's address may have its password in it, which is nobody's business here.
-            let value = value.rsplit_once('@').map_or(value, |(_, host)| host);
-            add(value.as_bytes());
-        }
-        for path in deciding_files(environment) {
-            add(&fs::read(path).unwrap_or_default());
+            add(environment.get(name).unwrap_or_default());
         }
         let name: String = digest.finalize()[..8]
             .iter()
@@ -249,23 +239,6 @@ impl Turn<'_> {
         }
         Ok(())
     }
-}
-
-/// Names the files that say which rack is meant where the command line does not.
-fn deciding_files(environment: &Environment) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    if let Ok(ours) = environment.config_dir() {
-        files.extend(["config.yaml", "current", "console"].map(|name| ours.join(name)));
-        if let Some(base) = ours.parent() {
-            let classic = base.join("convox2");
-            files.extend(["host", "racks", "rack"].map(|name| classic.join(name)));
-        }
-    }
-    if let Some(dir) = environment.get("CONVOX_CONFIG") {
-        files.extend(["host", "racks", "rack", "current"].map(|name| Path::new(dir).join(name)));
-    }
-    files.extend([".convox2/rack", ".convox/rack"].map(PathBuf::from));
-    files
 }
 
 /// Throws away the answers that nobody has asked for in a while.
@@ -451,52 +424,22 @@ mod tests {
 
     #[test]
     fn each_way_to_an_account_has_a_file_of_its_own() {
-        let home = tempfile::tempdir().unwrap();
-        let environment = |variables: &[(&str, &str)]| {
-            let home = [("HOME", home.path().to_str().unwrap())];
-            Environment::from_iter(home.iter().chain(variables).copied())
+        let path = |variables: &[(&str, &str)], question, decided: &[(&'static str, &str)]| {
+            let home = [("HOME", "/home/ada")];
+            let environment = Environment::from_iter(home.iter().chain(variables).copied());
+            let setting = |&(name, value)| Setting::new(name, value, "a test");
+            let decided: Vec<_> = decided.iter().map(setting).collect();
+            Cache::of(&environment, question, &decided).unwrap().path
         };
-        let path = |variables: &[(&str, &str)], question, kept: &[&str]| {
-            let kept: Vec<_> = kept.iter().map(|&word| word.to_owned()).collect();
-            Cache::of(&environment(variables), question, &kept)
-                .unwrap()
-                .path
-        };
-        let plain = path(&[], Question::Rack, &[]);
-        assert!(plain.starts_with(home.path().join(".cache/convox/completion")));
+        let plain = path(&[], Question::Rack, &[("via", "aws")]);
+        assert!(plain.starts_with("/home/ada/.cache/convox/completion"));
         for other in [
-            path(&[], Question::Racks, &[]),
-            path(&[], Question::Rack, &["--rack=prod"]),
-            path(&[], Question::Rack, &["--sandbox"]),
-            path(&[("AWS_PROFILE", "x")], Question::Rack, &[]),
-            path(&[("CONVOX_RACK", "x")], Question::Rack, &[]),
-            path(
-                &[("RACK_URL", "https://convox:x@host")],
-                Question::Rack,
-                &[],
-            ),
+            path(&[], Question::Racks, &[("via", "aws")]),
+            path(&[], Question::Rack, &[("via", "sandbox")]),
+            path(&[], Question::Rack, &[("via", "aws"), ("rack", "prod")]),
+            path(&[("AWS_PROFILE", "x")], Question::Rack, &[("via", "aws")]),
         ] {
             assert_ne!(plain, other);
         }
-        assert_eq!(
-            path(&[], Question::Racks, &["--rack=prod", "--sandbox"]),
-            path(&[], Question::Racks, &["--sandbox"])
-        );
-        assert_eq!(
-            path(
-                &[("RACK_URL", "https://convox:one@host")],
-                Question::Rack,
-                &[]
-            ),
-            path(
-                &[("RACK_URL", "https://convox:two@host")],
-                Question::Rack,
-                &[]
-            ),
-            "no password decides, not even the name of a file"
-        );
-        fs::create_dir_all(home.path().join(".config/convox")).unwrap();
-        fs::write(home.path().join(".config/convox/current"), "{}").unwrap();
-        assert_ne!(plain, path(&[], Question::Rack, &[]));
     }
 }

@@ -16,6 +16,10 @@ pub(super) enum Kind {
     Instances,
     /// Names of the rack's parameters, each with `=` after it.
     Parameters,
+    /// Groups of parameters.
+    Groups,
+    /// Hosts of stored logins.
+    Hosts,
     /// Ids of rolls that have a journal on this machine.
     Rolls,
     /// Names of scenarios, and files.
@@ -28,10 +32,12 @@ pub(super) enum Kind {
     Directories,
 }
 
-const ALL: [Kind; 8] = [
+const ALL: [Kind; 10] = [
     Kind::Racks,
     Kind::Instances,
     Kind::Parameters,
+    Kind::Groups,
+    Kind::Hosts,
     Kind::Rolls,
     Kind::Scenarios,
     Kind::Profiles,
@@ -52,6 +58,16 @@ pub(crate) fn instances() -> ArgValueCompleter {
 /// Completes the name of one of the rack's parameters and the `=` after it.
 pub(crate) fn parameters() -> ArgValueCompleter {
     Kind::Parameters.completer()
+}
+
+/// Completes the name of a group of parameters.
+pub(crate) fn groups() -> ArgValueCompleter {
+    Kind::Groups.completer()
+}
+
+/// Completes the host of a stored login.
+pub(crate) fn hosts() -> ArgValueCompleter {
+    Kind::Hosts.completer()
 }
 
 /// Completes the id of a roll that has a journal on this machine.

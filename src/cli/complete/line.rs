@@ -160,10 +160,14 @@ fn of_short<'a>(command: &'a clap::Command, letters: &str) -> Found<'a> {
 impl Kept {
     /// Reads what [`Line::kept`] picked out; nothing where that contradicts itself.
     pub(super) fn parse_from_words(words: &[String]) -> Self {
-        Self::try_parse_from(words).unwrap_or_else(|_| Self {
-            global: GlobalArgs::default(),
-            rack: RackArgs { rack: None },
-        })
+        let Ok(Self { global, rack }) = Self::try_parse_from(words) else {
+            return Self {
+                global: GlobalArgs::default(),
+                rack: RackArgs { rack: None },
+            };
+        };
+        let global = global.settle().unwrap_or_default();
+        Self { global, rack }
     }
 }
 

@@ -22,12 +22,7 @@ use std::ffi::OsString;
 
 use clap_complete::Shell;
 
-#[expect(
-    unused_imports,
-    reason = "the commands that take them are on their way"
-)]
-pub(crate) use kind::{instances, parameters};
-pub(crate) use kind::{profiles, racks, rolls, scenarios};
+pub(crate) use kind::{groups, hosts, instances, parameters, profiles, racks, rolls, scenarios};
 pub(crate) use shells::script;
 
 use line::Line;

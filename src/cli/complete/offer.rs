@@ -40,9 +40,12 @@ pub(super) fn answer(
     let at = words.len();
     words.push((&line.current).into());
     let mut answer = Answer::default();
+    let mut takes_a_value = false;
     for candidate in complete(&mut root, words, at, None).unwrap_or_default() {
         let prefix = candidate.get_value().to_string_lossy();
-        match Kind::of(&candidate) {
+        let kind = Kind::of(&candidate);
+        takes_a_value |= kind.is_some();
+        match kind {
             Some(Kind::Directories) => answer.paths = Paths::Directories,
             Some(Kind::Files) => answer.paths = Paths::Files,
             Some(kind) => {
@@ -62,19 +65,15 @@ pub(super) fn answer(
             }),
         }
     }
-    if line.current.is_empty() && answer.expects_a_word() {
-        answer.candidates.retain(|value| !value.is_option());
+    // A dash asks for options, and nothing does where something else may stand. Values that are
+    // not known right now are no reason to offer options in their place.
+    let is_word = |value: &Value| !value.is_option();
+    if line.current.is_empty() && (takes_a_value || answer.candidates.iter().any(is_word)) {
+        answer.candidates.retain(is_word);
     }
     let given = |value: &Value| value.is_option() && line.words.contains(&value.name);
     answer.candidates.retain(|value| !given(value));
     answer
-}
-
-impl Answer {
-    /// Tells whether there is anything but options, which only a dash asks for then.
-    fn expects_a_word(&self) -> bool {
-        self.paths != Paths::None || self.candidates.iter().any(|value| !value.is_option())
-    }
 }
 
 impl Value {
@@ -156,6 +155,7 @@ mod tests {
         assert_eq!(offered("convox rolls list --rack x"), "");
         assert_eq!(offered("convox rolls show "), "01kb2q5z8g000001");
         assert_eq!(offered("convox rolls show 02"), "");
+        assert_eq!(offered("convox instances terminate "), "", "none is known");
         assert_eq!(
             offered("convox instances keyroll --key-type="),
             "--key-type=ed25519 --key-type=rsa"
@@ -180,6 +180,12 @@ mod tests {
         let mut root = crate::cli::command();
         root.build();
         let answer = answer(root, &Line::of_bash("convox sandbox re", ""), found);
-        assert_eq!(answer.candidates, [Value::new("reset", "Start it afresh")]);
+        assert_eq!(
+            answer.candidates,
+            [Value::new(
+                "reset",
+                "Start the account on this machine afresh"
+            )]
+        );
     }
 }

@@ -1,20 +1,23 @@
 //! The values themselves: what this machine knows, and what an account has answered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::cache::{Cache, Found, Policy, Question};
+use super::cache::{Found, Policy, Question};
 use super::kind::Kind;
 use super::line::Kept;
 use super::refresh;
 use crate::cli::context::Context;
+use crate::cli::reach::open_classic;
 use crate::cli::sandbox::scenarios;
+use crate::cli::session::RackArgs;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::rack::ParameterGroup;
 use crate::roll::{Entry, Journals};
 use crate::ui::outcome_word;
 
@@ -42,14 +45,19 @@ impl Value {
 /// Where values come from, for one line.
 pub(super) struct Sources {
     context: Context,
+    rack: RackArgs,
     kept: Vec<String>,
 }
 
 impl Sources {
     /// Uses the options of [`Line::kept`](super::line::Line::kept).
     pub(super) fn new(kept: Vec<String>) -> Self {
-        let context = refresh::context(Kept::parse_from_words(&kept).global);
-        Self { context, kept }
+        let Kept { global, rack } = Kept::parse_from_words(&kept);
+        Self {
+            context: refresh::context(global),
+            rack,
+            kept,
+        }
     }
 
     /// Lists the values of a kind, in the order in which to show them.
@@ -58,6 +66,11 @@ impl Sources {
             Kind::Racks => self.racks(),
             Kind::Instances => self.ask(Question::Rack).instances,
             Kind::Parameters => self.ask(Question::Rack).parameters,
+            Kind::Groups => ParameterGroup::names()
+                .into_iter()
+                .map(|name| Value::new(name, ""))
+                .collect(),
+            Kind::Hosts => self.hosts(),
             Kind::Rolls => self.rolls(),
             Kind::Scenarios => scenarios()
                 .map(|(name, about)| Value::new(name, about))
@@ -74,13 +87,22 @@ impl Sources {
         } else {
             Config::load(self.context.environment()).unwrap_or_default()
         };
-        let mut racks: BTreeMap<String, Value> = BTreeMap::new();
         let configured = config.rack_names().into_iter();
         let configured = configured.map(|name| Value::new(name, "in config.yaml"));
-        for value in configured.chain(self.ask(Question::Racks).racks) {
-            racks.entry(value.name.clone()).or_insert(value);
+        let answered = self.ask(Question::Racks).racks.into_iter();
+        let mut racks = BTreeMap::new();
+        // What an account says of a rack is more than that it is in the file.
+        for value in configured.chain(answered) {
+            racks.insert(value.name.clone(), value);
         }
         racks.into_values().collect()
+    }
+
+    fn hosts(&self) -> Vec<Value> {
+        let classic = open_classic(&self.context).ok().flatten();
+        let hosts = classic.and_then(|classic| classic.logins().hosts().ok());
+        let hosts = hosts.unwrap_or_default().into_iter();
+        hosts.map(|host| Value::new(host, "")).collect()
     }
 
     fn rolls(&self) -> Vec<Value> {
@@ -121,7 +143,7 @@ impl Sources {
             let text = named.or_else(|| Some(environment.home()?.join(".aws").join(name)));
             fs::read_to_string(text?).ok()
         };
-        let mut names = std::collections::BTreeSet::new();
+        let mut names = BTreeSet::new();
         if let Some(text) = file("AWS_CONFIG_FILE", "config") {
             names.extend(headings(&text).filter_map(|heading| match heading {
                 "default" => Some(heading.to_owned()),
@@ -136,12 +158,12 @@ impl Sources {
 
     /// Returns what is kept about the account, or what it says quickly.
     fn ask(&self, question: Question) -> Found {
-        let environment = self.context.environment();
-        let Some(cache) = Cache::of(environment, question, &self.kept) else {
+        let decided = refresh::cache(&self.context, question, &self.rack);
+        let Some((cache, is_sandbox)) = decided else {
             return Found::default();
         };
         let mut policy = Policy::default();
-        if self.context.global().sandbox {
+        if is_sandbox {
             // A press of a key makes no account where there is none.
             let Some(changed) = self.sandbox_changed() else {
                 return Found::default();
@@ -166,7 +188,9 @@ impl Sources {
     fn sandbox_changed(&self) -> Option<Timestamp> {
         let world = self.context.sandbox_dir().ok()?.join("world.json");
         let modified = fs::metadata(world).and_then(|data| data.modified()).ok()?;
-        Timestamp::try_from(modified).ok()
+        let modified = Timestamp::try_from(modified).ok()?;
+        // As coarse as our own times.
+        Timestamp::from_millisecond(modified.as_millisecond()).ok()
     }
 }
 
