@@ -37,7 +37,7 @@ pub(crate) struct CompletionsArgs {
     shell: Option<Shell>,
 
     /// Write the files of all shells into this directory instead
-    #[arg(long, value_name = "DIR", conflicts_with = "shell")]
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath, conflicts_with = "shell")]
     dir: Option<PathBuf>,
 }
 
