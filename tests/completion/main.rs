@@ -89,11 +89,14 @@ fn racks_of_the_sandbox(shell: &str) {
         return;
     };
     home.convox(&["--sandbox", "rolls", "list"]);
+    home.warm("convox --sandbox rolls list --rack");
     terminal.type_in("convox --sandbox rolls list --rack p");
-    terminal.tab_until("% convox --sandbox rolls list --rack prod ");
+    terminal.press("Tab");
+    terminal.stands_at("% convox --sandbox rolls list --rack prod ");
     terminal.give_up();
     terminal.type_in("convox --sandbox rolls list --output json --rack=p");
-    terminal.tab_until("% convox --sandbox rolls list --output json --rack=prod ");
+    terminal.press("Tab");
+    terminal.stands_at("% convox --sandbox rolls list --output json --rack=prod ");
 }
 
 /// After `Name=` comes a value, and so no blank.
@@ -103,10 +106,13 @@ fn parameters_stay_open(shell: &str) {
         return;
     };
     home.convox(&["--sandbox", "rolls", "list"]);
+    home.warm("convox --sandbox rack params set");
     terminal.type_in("convox --sandbox rack params set InstanceT");
-    terminal.tab_until("% convox --sandbox rack params set InstanceType=");
+    terminal.press("Tab");
+    terminal.stands_at("% convox --sandbox rack params set InstanceType=");
     terminal.type_in("t3.large InstanceC");
-    terminal.tab_until("% convox --sandbox rack params set InstanceType=t3.large InstanceCount=");
+    terminal.press("Tab");
+    terminal.stands_at("% convox --sandbox rack params set InstanceType=t3.large InstanceCount=");
 }
 
 fn instances_of_the_rack(shell: &str) {
@@ -118,8 +124,10 @@ fn instances_of_the_rack(shell: &str) {
     let instance: serde_json::Value = serde_json::from_str(list.lines().next().unwrap()).unwrap();
     let id = instance["id"].as_str().unwrap();
     let start = &id[..id.len() - 4];
+    home.warm("convox --sandbox instances terminate");
     terminal.type_in(&format!("convox --sandbox instances terminate {start}"));
-    terminal.tab_until(&format!("% convox --sandbox instances terminate {id} "));
+    terminal.press("Tab");
+    terminal.stands_at(&format!("% convox --sandbox instances terminate {id} "));
 }
 
 fn rolls_of_this_machine(shell: &str) {
@@ -190,8 +198,10 @@ fn an_account_that_went_away(shell: &str) {
         "convox --endpoint-url {} rolls list --rack ",
         account.address()
     );
+    home.warm(&line);
     terminal.type_in(&format!("{line}p"));
-    terminal.tab_until(&format!("% {line}prod "));
+    terminal.press("Tab");
+    terminal.stands_at(&format!("% {line}prod "));
     account.stop();
     home.age_answers();
     terminal.give_up();

@@ -10,9 +10,9 @@ use tempfile::TempDir;
 /// that this is much longer than any shell takes, on a slow machine too.
 const LOOKS: usize = 4000;
 
-/// How often Tab is pressed before an answer is given up. An account that is asked for the first
+/// How often an account is asked for values before they are given up. What is asked for the first
 /// time may take longer than a shell is made to wait.
-const PRESSES: usize = 40;
+const ASKED: usize = 400;
 
 /// An empty home, with the scripts installed as the README says.
 pub struct Home(TempDir);
@@ -53,6 +53,18 @@ impl Home {
     /// Runs `convox`, which must go well.
     pub fn convox(&self, args: &[&str]) -> String {
         self.run(args, &[])
+    }
+
+    /// Waits until there are values after the words of a line, so that Tab finds them kept.
+    pub fn warm(&self, line: &str) {
+        let words: Vec<_> = line.split_whitespace().collect();
+        for _ in 0..ASKED {
+            let args = [&["__complete", "fish", "="], &words[..]].concat();
+            if self.convox(&args).lines().count() > 1 {
+                return;
+            }
+        }
+        panic!("no values after {line}");
     }
 
     fn run(&self, args: &[&str], variables: &[(&str, &str)]) -> String {
@@ -228,19 +240,6 @@ impl<'a> Terminal<'a> {
     pub fn stands_alone_at(&self, line: &str) {
         self.stands_at(line);
         assert_eq!(self.screen(), line, "{}", self.shell);
-    }
-
-    /// Presses Tab until the line is there.
-    pub fn tab_until(&self, line: &str) {
-        for _ in 0..PRESSES {
-            self.press("Tab");
-            for _ in 0..LOOKS / PRESSES {
-                if self.screen().lines().next_back() == Some(line) {
-                    return;
-                }
-            }
-        }
-        panic!("{}: no {line:?} on\n{}", self.shell, self.screen());
     }
 
     fn until(&self, what: &str, is_it: impl Fn(&str) -> bool) {
