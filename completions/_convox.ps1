@@ -1,4 +1,4 @@
-# Made by `convox completions powershell`, which also tells how it works.
+# Made by `convox completions powershell`.
 
 # Put `convox completions powershell | Out-String | Invoke-Expression` into $PROFILE.
 

@@ -1,4 +1,4 @@
-# Made by `convox completions bash`, which also tells how it works.
+# Made by `convox completions bash`.
 
 # For bash 3.2 and later, with or without the bash-completion package.
 

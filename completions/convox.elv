@@ -1,4 +1,4 @@
-# Made by `convox completions elvish`, which also tells how it works.
+# Made by `convox completions elvish`.
 
 # Put `eval (convox completions elvish | slurp)` into ~/.config/elvish/rc.elv.
 

@@ -1,4 +1,4 @@
-# Made by `convox completions fish`, which also tells how it works.
+# Made by `convox completions fish`.
 
 # As a file `convox.fish` in ~/.config/fish/completions.
 

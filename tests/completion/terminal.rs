@@ -214,10 +214,12 @@ impl<'a> Terminal<'a> {
         self.tmux(&["send-keys", key]);
     }
 
-    /// Gives the line up, and waits for a prompt with nothing after it.
+    /// Erases the line, which no signal could do at any moment, and waits for a bare prompt.
     pub fn give_up(&self) {
-        self.press("C-c");
-        self.until("a new prompt", |screen| screen.ends_with("\n%"));
+        self.press("C-u");
+        self.until("a bare prompt", |screen| {
+            screen.lines().next_back() == Some("%")
+        });
     }
 
     /// Clears the screen, but for the prompt.

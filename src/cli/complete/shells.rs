@@ -20,9 +20,7 @@ pub(crate) fn script(shell: Shell) -> String {
         Shell::Elvish => ("#", "", include_str!("scripts/elvish")),
         _ => ("#", "", include_str!("scripts/bash")),
     };
-    format!(
-        "{first}{mark} Made by `convox completions {shell}`, which also tells how it works.\n\n{text}"
-    )
+    format!("{first}{mark} Made by `convox completions {shell}`.\n\n{text}")
 }
 
 /// Words an answer for the script of `shell`.
