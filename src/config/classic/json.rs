@@ -190,7 +190,8 @@ mod tests {
             let mut entries = Entries::default();
             entries.set(&host, &password);
             let text = String::from_utf8(to_json(&entries).unwrap().to_vec()).unwrap();
-            prop_assert!(!text.contains(['<', '>', '&', '\u{2028}', '\u{2029}']));
+            let escaped = ['<', '>', '&', '\u{2028}', '\u{2029}'];
+            prop_assert!(!text.contains(escaped));
             let read: Entries = from_json(&text).unwrap();
             let read = read.get(&host).map_or(String::new(), |text| text.expose_secret().to_owned());
             prop_assert_eq!(read, password);
