@@ -68,7 +68,7 @@ async fn an_update_is_a_nested_form_after_one_look_at_the_rack() {
     PUT /system? HTTP/1.1
     Host: 127.0.0.1:PORT
     User-Agent: convox.go/dev
-    Content-Length: 60
+    Content-Length: 51
     Accept: */*
     Authorization: Basic Y29udm94OnNlY3JldA==
     Content-Type: application/x-www-form-urlencoded
