@@ -29,13 +29,16 @@ const DOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("ui", &["roll", "rack", "rack::remote", "clock", "ids"]),
-    ("config", &["rack", "rack::aws", "rack::remote"]),
+    (
+        "config",
+        &["rack", "rack::aws", "rack::remote", "ids", "private"],
+    ),
     (
         "console",
         &["roll", "rack", "keys", "store", "clock", "ids"],
     ),
     ("roll", &["rack", "template", "clock", "ids", "private"]),
-    ("rack", &["clock", "ids", "envelope", "private"]),
+    ("rack", &["template", "clock", "ids", "envelope", "private"]),
     (
         "rack::aws",
         &["rack", "template", "envelope", "clock", "ids"],
