@@ -1,5 +1,6 @@
 //! `convox rack`.
 
+mod explain;
 mod params;
 mod params_set;
 mod show;

@@ -2,9 +2,11 @@
 
 use clap::Args;
 
+use super::explain::explain;
 use crate::cli::app::Output;
 use crate::cli::context::Context;
-use crate::cli::session::{RackArgs, find_rack};
+use crate::cli::reach::reach;
+use crate::cli::session::RackArgs;
 use crate::ui::{CliError, Exit, print_system};
 
 /// Show what a rack is and how it is.
@@ -12,6 +14,10 @@ use crate::ui::{CliError, Exit, print_system};
 pub(super) struct ShowArgs {
     #[command(flatten)]
     rack: RackArgs,
+
+    /// Say how the rack is reached and where every setting came from, and ask nobody
+    #[arg(long)]
+    explain: bool,
 
     /// What to write on stdout
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
@@ -24,8 +30,16 @@ impl ShowArgs {
     }
 
     pub(super) async fn run(self, context: &Context) -> Result<Exit, CliError> {
-        let (rack, _) = find_rack(context, &self.rack).await?;
-        let system = rack.system.describe().await?;
+        if self.explain {
+            explain(
+                context,
+                self.rack.rack.as_deref(),
+                self.output == Output::Json,
+            )?;
+            return Ok(Exit::Done);
+        }
+        let reached = reach(context, &self.rack).await?;
+        let system = reached.system().describe().await?;
         print_system(context.printer(), &system, self.output == Output::Json);
         Ok(Exit::Done)
     }
