@@ -4,6 +4,7 @@
 
 mod api;
 mod bad_input;
+mod credentials;
 mod environment;
 mod help;
 mod keyroll;
