@@ -132,6 +132,17 @@ fn tell(context: &Context, reached: &Reached) {
     }
 }
 
+/// Finds the rack as [`reach`] does if it is reached over an API; nothing is looked for in AWS.
+pub(crate) async fn reach_by_api(
+    context: &Context,
+    rack: &RackArgs,
+) -> Result<Option<Remote>, CliError> {
+    match decide(context, rack.rack.as_deref())?.way {
+        Way::Api(place) => connect(context, &place).await.map(Some),
+        Way::Sandbox | Way::Aws => Ok(None),
+    }
+}
+
 /// Makes a client for a host that was decided on, for commands that ask a console.
 pub(crate) async fn console(context: &Context, place: &Place) -> Result<Remote, CliError> {
     connect(context, place).await
