@@ -22,11 +22,13 @@ const DOORS: &[(&str, &[&str])] = &[
             "rack",
             "rack::aws",
             "sandbox",
+            "ssh",
             "clock",
             "ids",
             "private",
         ],
     ),
+    ("ssh", &["rack", "ids", "private"]),
     ("ui", &["roll", "rack", "clock", "ids"]),
     ("config", &["rack", "rack::aws"]),
     (
