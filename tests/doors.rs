@@ -30,13 +30,13 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     ("ssh", &["rack", "ids", "private"]),
     ("ui", &["roll", "rack", "clock", "ids"]),
-    ("config", &["rack", "rack::aws"]),
+    ("config", &["rack", "rack::aws", "ids", "private"]),
     (
         "console",
         &["roll", "rack", "keys", "store", "clock", "ids"],
     ),
     ("roll", &["rack", "template", "clock", "ids", "private"]),
-    ("rack", &["clock", "ids", "envelope", "private"]),
+    ("rack", &["template", "clock", "ids", "envelope", "private"]),
     (
         "rack::aws",
         &["rack", "template", "envelope", "clock", "ids"],

@@ -79,6 +79,16 @@ pub(crate) struct GlobalArgs {
     )]
     pub(crate) sandbox: bool,
 
+    /// How to reach the rack [default: its API where a host is chosen, else AWS]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        help_heading = "Global options",
+        value_name = "WAY"
+    )]
+    pub(crate) via: Option<Via>,
+
     /// Say only how it ended
     #[arg(
         short,
@@ -92,6 +102,48 @@ pub(crate) struct GlobalArgs {
     /// Tell every detail
     #[arg(short, long, global = true, help_heading = "Global options")]
     pub(crate) verbose: bool,
+}
+
+/// The ways to a rack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Via {
+    /// With AWS credentials, in the account that the rack is in
+    Aws,
+    /// By its HTTP API, or a console's
+    Api,
+    /// In the little AWS account on this machine, as `--sandbox`
+    Sandbox,
+}
+
+impl GlobalArgs {
+    /// Refuses flags that contradict each other, which clap cannot tell by value, and makes
+    /// `--via sandbox` and `--sandbox` one.
+    fn settle(mut self) -> Result<Self, CliError> {
+        let Some(via) = self.via else {
+            return Ok(self);
+        };
+        let name = match via {
+            Via::Aws => "--via aws",
+            Via::Api => "--via api",
+            Via::Sandbox => "--via sandbox",
+        };
+        let others = [
+            ("--sandbox", self.sandbox, via != Via::Sandbox),
+            ("--region <REGION>", self.region.is_some(), via == Via::Api),
+            ("--profile <NAME>", self.profile.is_some(), via != Via::Aws),
+            (
+                "--endpoint-url <URL>",
+                self.endpoint_url.is_some(),
+                via != Via::Aws,
+            ),
+        ];
+        if let Some((other, ..)) = others.iter().find(|(_, given, clash)| *given && *clash) {
+            let message = format!("`{name}` and `{other}` do not go together");
+            return Err(CliError::usage(message).hint("leave one of them out"));
+        }
+        self.sandbox |= via == Via::Sandbox;
+        Ok(self)
+    }
 }
 
 /// What a command writes on stdout.
@@ -152,8 +204,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let printer = Printer::stdio(verbosity);
     let output = cli.command.output();
-    let context = Context::new(printer.clone(), cli.global);
-    let result = cli.command.run(&context);
+    let command = cli.command;
+    let result = cli
+        .global
+        .settle()
+        .and_then(|global| command.run(&Context::new(printer.clone(), global)));
     result.unwrap_or_else(|error| {
         printer.error(&error);
         if output == Output::Json {

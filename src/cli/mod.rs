@@ -5,6 +5,7 @@ mod completions;
 mod context;
 mod find;
 mod instances;
+mod reach;
 mod reserve;
 mod rolls;
 mod sandbox;

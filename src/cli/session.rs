@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::app::Output;
 use super::context::Context;
-use super::find::{find_in_aws, find_in_sandbox};
+use super::reach::{How, reach};
 use super::signals;
 use crate::clock::Clock;
 use crate::rack::{KeyStore, Rack};
@@ -123,9 +123,13 @@ fn renderer(context: &Context, output: Output) -> Box<dyn EventSink> {
     }
 }
 
+/// Finds the rack that the engine is to work on, which is done in its account.
 async fn find_rack(context: &Context, rack: &RackArgs) -> Result<(Rack, Clock), CliError> {
-    if context.global().sandbox {
-        return find_in_sandbox(context, rack.rack.as_deref()).await;
+    let reached = reach(context, rack).await?;
+    let clock = reached.clock().clone();
+    match reached.into_how() {
+        How::Aws(rack) => Ok((*rack, clock)),
+        How::Api(_) => Err(CliError::usage("this is done in AWS, and a host is chosen")
+            .hint("`--via aws` goes to AWS; `convox rack --explain` says what chose the host")),
     }
-    find_in_aws(context, rack.rack.as_deref()).await
 }

@@ -1,5 +1,7 @@
 //! What can go wrong behind a port.
 
+use super::change::ChangeProblem;
+
 /// Why a call to a rack's account did not do what was asked.
 ///
 /// Adapters map every vendor error to one of these once, so that the engine
@@ -35,6 +37,20 @@ pub enum PortError {
     /// An update would change nothing.
     #[error("no updates are to be performed")]
     NoChanges,
+    /// What is asked for the parameters of a rack cannot be done.
+    #[error(transparent)]
+    Change(#[from] ChangeProblem),
+    /// Another operation is under way, and a stack takes one at a time.
+    #[error("{what} is {status}")]
+    Busy {
+        /// What is busy, with its name.
+        what: String,
+        /// The stack's status.
+        status: String,
+    },
+    /// The rack has no such instance; the classic's words.
+    #[error("instance not found: {0}")]
+    NoInstance(String),
     /// A quota is used up.
     #[error("limit reached: {message}")]
     LimitExceeded {
@@ -94,6 +110,6 @@ impl PortError {
     /// Tells whether the thing asked for is simply not there.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::NotFound { .. })
+        matches!(self, Self::NotFound { .. } | Self::NoInstance(_))
     }
 }

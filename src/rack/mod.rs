@@ -1,9 +1,11 @@
 //! What a rack is: the narrow ports that the roll engine needs, in our own types.
 
 pub mod aws;
+mod change;
 pub mod directory;
 mod error;
 mod fleet;
+mod groups;
 mod key;
 mod ports;
 mod stack;
@@ -11,8 +13,10 @@ mod system;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use change::{Change, ChangeProblem, Difference, check_change};
 pub use error::PortError;
 pub use fleet::{Group, Instance, LaunchTemplateRef, Member, Service};
+pub use groups::{GroupProblem, ParameterGroup};
 pub use key::{KeyPair, KeyType, MintedKeyPair, PrivateKey};
 pub use ports::{Fleet, KeyPairs, KeyStore, Rack, Services, Stacks};
 pub use stack::{

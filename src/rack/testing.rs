@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{
     EventPage, Fleet, Group, Instance, KeyPair, KeyPairs, KeyStore, KeyType, LaunchTemplateRef,
     MintedKeyPair, PortError, PrivateKey, ResourceChange, Service, Services, Stack, StackResource,
-    Stacks, TemplateBody, UpdateAccepted, UpdateRequest,
+    Stacks, System, SystemDescription, SystemInstance, TemplateBody, UpdateAccepted, UpdateRequest,
 };
 
 /// Every call fails. A test that reaches it asked for more than it said.
@@ -133,5 +133,21 @@ impl KeyStore for Unreachable {
     }
     async fn promote(&self, _: &str) -> Result<(), PortError> {
         refuse("PutObject")
+    }
+}
+
+#[async_trait]
+impl System for Unreachable {
+    async fn describe(&self) -> Result<SystemDescription, PortError> {
+        refuse("DescribeStacks")
+    }
+    async fn instances(&self) -> Result<Vec<SystemInstance>, PortError> {
+        refuse("DescribeInstances")
+    }
+    async fn set_parameters(&self, _: &BTreeMap<String, String>) -> Result<(), PortError> {
+        refuse("UpdateStack")
+    }
+    async fn terminate(&self, _: &str) -> Result<(), PortError> {
+        refuse("TerminateInstanceInAutoScalingGroup")
     }
 }

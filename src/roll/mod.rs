@@ -24,6 +24,9 @@ mod stop;
 mod tail;
 mod tracker;
 mod verify;
+mod watch;
+#[cfg(test)]
+mod watch_tests;
 
 pub use engine::{Engine, RollSummary};
 pub use event::{EVENT_VERSION, Event, EventKind, EventSink, Holdout, Progress};
@@ -35,3 +38,4 @@ pub use outcome::{Failure, Outcome, Report};
 pub use plan::{Advice, GroupPlan, Plan, PlannedStep, RollOptions, RollPolicy, Step};
 pub use preflight::Refusal;
 pub use stop::Stop;
+pub use watch::Watch;

@@ -30,7 +30,8 @@ fn rack() -> Rack {
         key_pairs: nothing.clone(),
         fleet: nothing.clone(),
         services: nothing.clone(),
-        keys: nothing,
+        keys: nothing.clone(),
+        system: nothing,
     }
 }
 
@@ -90,6 +91,7 @@ fn healthy() -> Observed {
             disable_rollback: false,
             deployment_mode: None,
             updated_at: None,
+            outputs: BTreeMap::new(),
         },
         declared: BTreeMap::from([
             ("Key".to_owned(), declared("String", false)),

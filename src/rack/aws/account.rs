@@ -20,6 +20,7 @@ use super::parameters::ParameterStore;
 use super::services::AwsServices;
 use super::settings::SettingsStore;
 use super::stacks::AwsStacks;
+use super::system::AwsSystem;
 use super::transport::{self, SdkClock, Trace, Tracer, Transport};
 use crate::clock::Clock;
 use crate::ids::Entropy;
@@ -231,6 +232,13 @@ impl Account {
             fleet: Arc::new(AwsFleet::new(Arc::clone(&self.clients))),
             services: Arc::new(AwsServices::new(Arc::clone(&self.clients))),
             keys,
+            system: Arc::new(AwsSystem::new(
+                Arc::clone(&self.clients),
+                &target.name,
+                &target.stack,
+                &self.region,
+                entropy,
+            )),
         })
     }
 }

@@ -1,0 +1,3 @@
+//! The files as the classic leaves them, and what becomes of them.
+
+use super::*;
