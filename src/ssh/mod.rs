@@ -11,6 +11,7 @@ mod error;
 mod host_keys;
 mod key;
 mod private_dir;
+mod terminal;
 
 pub use agent::{Agent, Seen};
 pub use choose::{Candidate, ChooseError, choose};
@@ -19,3 +20,4 @@ pub use error::SshError;
 pub use host_keys::{HostKey, KnownHosts, Learned, host_keys_of_console};
 pub use key::SigningKey;
 pub use private_dir::PrivateDir;
+pub use terminal::Terminal;
