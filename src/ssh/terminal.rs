@@ -13,7 +13,10 @@ impl Terminal {
     #[must_use]
     pub fn remember() -> Option<Self> {
         let stdin = io::stdin();
-        stdin.is_terminal().then(|| tcgetattr(&stdin).ok())?.map(Self)
+        stdin
+            .is_terminal()
+            .then(|| tcgetattr(&stdin).ok())?
+            .map(Self)
     }
 
     /// Hands every key to whoever reads, Ctrl-C too, and echoes none.

@@ -79,7 +79,11 @@ pub(super) async fn run(args: &SshArgs, context: &Context, rack: Rack) -> Result
     tokio::pin!(stop);
     loop {
         if args.output == Output::Text {
-            printer.busy(&format!("{} of {} have answered", answers.len(), running.len()));
+            printer.busy(&format!(
+                "{} of {} have answered",
+                answers.len(),
+                running.len()
+            ));
         }
         tokio::select! {
             answer = working.join_next() => match answer {
@@ -107,8 +111,14 @@ pub(super) async fn run(args: &SshArgs, context: &Context, rack: Rack) -> Result
         }
     }
     for answer in answers.iter().filter(|answer| answer.is_opened_otherwise()) {
-        let message = format!("{} was opened by another key than its own", answer.instance.id);
-        printer.warn(&message, Some("an IdentityFile of your ssh_config may be let in too"));
+        let message = format!(
+            "{} was opened by another key than its own",
+            answer.instance.id
+        );
+        printer.warn(
+            &message,
+            Some("an IdentityFile of your ssh_config may be let in too"),
+        );
     }
     let failed = answers.iter().filter(|answer| !answer.is_good()).count();
     match failed {
@@ -135,9 +145,7 @@ async fn ask(
     Answer {
         instance,
         took: Duration::try_from(clock.now().duration_since(began)).unwrap_or_default(),
-        ran: ran
-            .map(|ran| (ran, agent.seen()))
-            .map_err(CliError::from),
+        ran: ran.map(|ran| (ran, agent.seen())).map_err(CliError::from),
     }
 }
 
@@ -248,7 +256,13 @@ mod tests {
     fn answers() -> Vec<Answer> {
         let lost = "ssh: connect to host 10.0.1.4 port 22: Connection timed out\r\n";
         vec![
-            answer("i-1", Ended::Code(0), true, "\nup 3 days\nmore\n", "noise\n"),
+            answer(
+                "i-1",
+                Ended::Code(0),
+                true,
+                "\nup 3 days\nmore\n",
+                "noise\n",
+            ),
             answer("i-2", Ended::Code(1), true, "half\n", "sh: no such thing\n"),
             answer("i-3", Ended::Code(255), false, "", lost),
             answer("i-4", Ended::Stopped, true, "", ""),

@@ -12,7 +12,7 @@ use super::explain;
 use crate::cli::context::Context;
 use crate::cli::signals;
 use crate::config::nearest;
-use crate::rack::{Instance, KeyStore as _, PortError, PrivateKey, Rack};
+use crate::rack::{Instance, PortError, PrivateKey, Rack};
 use crate::ssh::{
     Agent, Candidate, ChooseError, Ended, HostKeyCheck, Invocation, KnownHosts, PrivateDir,
     SigningKey, Terminal, choose, host_keys_of_console,
@@ -163,9 +163,11 @@ impl<'a> Doorway<'a> {
         };
         let key = stored.ok_or_else(|| {
             let store = self.rack.keys.describe();
-            CliError::failed(format!("the private key of {name}, which {id} has, is not in {store}"))
-                .hint("a keyroll of the classic CLI that failed leaves instances like this")
-                .hint("`convox instances keyroll` gives every instance a new key that is kept")
+            CliError::failed(format!(
+                "the private key of {name}, which {id} has, is not in {store}"
+            ))
+            .hint("a keyroll of the classic CLI that failed leaves instances like this")
+            .hint("`convox instances keyroll` gives every instance a new key that is kept")
         })?;
         Ok(Arc::new(SigningKey::read(name, &key)?))
     }
