@@ -1,11 +1,12 @@
 //! The whole command line: global flags, the tree of commands, and the way into each.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use super::context::Context;
-use super::{completions, instances, rolls, sandbox, usage};
+use super::{completions, instances, login, logout, rack, racks, rolls, sandbox, switch, usage};
 use crate::ui::{CliError, Exit, Printer, Verbosity, print_error_json};
 
 /// Explains the exit codes at the end of `--help`.
@@ -89,6 +90,15 @@ pub(crate) struct GlobalArgs {
     )]
     pub(crate) via: Option<Via>,
 
+    /// Also believe the certificates of this file, in PEM form, when reaching an API
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Global options",
+        value_name = "FILE"
+    )]
+    pub(crate) tls_ca: Option<PathBuf>,
+
     /// Say only how it ended
     #[arg(
         short,
@@ -158,9 +168,18 @@ pub(crate) enum Output {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Manage the instances of a rack
-    #[command(subcommand)]
-    Instances(instances::Command),
+    /// Log in to a console or a rack, and make it the one that commands are for
+    Login(login::LoginArgs),
+    /// Forget the stored password of a console or a rack
+    Logout(logout::LogoutArgs),
+    /// List racks
+    Racks(racks::RacksArgs),
+    /// Show the rack that is chosen at a console, or choose another
+    Switch(switch::SwitchArgs),
+    /// Show a rack, or do something with it
+    Rack(rack::RackCommand),
+    /// List the instances of a rack, or do something with them
+    Instances(instances::InstancesCommand),
     /// Look at rolls, go on with them or undo them
     #[command(subcommand)]
     Rolls(rolls::Command),
@@ -175,14 +194,25 @@ impl Command {
     /// Returns what stdout is for, so that an error can be written in the same language.
     fn output(&self) -> Output {
         match self {
+            Self::Rack(command) => command.output(),
             Self::Instances(command) => command.output(),
             Self::Rolls(command) => command.output(),
-            Self::Sandbox(_) | Self::Completions(_) => Output::Text,
+            Self::Racks(args) => args.output(),
+            Self::Login(_)
+            | Self::Logout(_)
+            | Self::Switch(_)
+            | Self::Sandbox(_)
+            | Self::Completions(_) => Output::Text,
         }
     }
 
     fn run(self, context: &Context) -> Result<Exit, CliError> {
         match self {
+            Self::Login(args) => args.run(context),
+            Self::Logout(args) => args.run(context),
+            Self::Racks(args) => context.block_on(args.run(context)),
+            Self::Switch(args) => args.run(context),
+            Self::Rack(command) => command.run(context),
             Self::Instances(command) => command.run(context),
             Self::Rolls(command) => command.run(context),
             Self::Sandbox(command) => command.run(context),

@@ -114,7 +114,7 @@ impl Session {
 }
 
 /// Chooses how events are drawn: as data, redrawn for a person, or line by line for a log.
-fn renderer(context: &Context, output: Output) -> Box<dyn EventSink> {
+pub(crate) fn renderer(context: &Context, output: Output) -> Box<dyn EventSink> {
     let printer = context.printer().clone();
     match output {
         Output::Json => Box::new(JsonLines::new(printer)),
@@ -124,7 +124,10 @@ fn renderer(context: &Context, output: Output) -> Box<dyn EventSink> {
 }
 
 /// Finds the rack that the engine is to work on, which is done in its account.
-async fn find_rack(context: &Context, rack: &RackArgs) -> Result<(Rack, Clock), CliError> {
+pub(crate) async fn find_rack(
+    context: &Context,
+    rack: &RackArgs,
+) -> Result<(Rack, Clock), CliError> {
     let reached = reach(context, rack).await?;
     let clock = reached.clock().clone();
     match reached.into_how() {

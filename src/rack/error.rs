@@ -84,6 +84,20 @@ pub enum PortError {
         /// AWS's own sentence.
         message: String,
     },
+    /// The rack's HTTP API, or the way to it, failed.
+    #[error("{message}")]
+    Remote {
+        /// The HTTP status, where the server gave one.
+        status: Option<u16>,
+        /// Whether the same call may well succeed a little later.
+        transient: bool,
+        /// Whether the call may have been carried out although it failed.
+        unanswered: bool,
+        /// What happened, in the server's own words where it said something.
+        message: String,
+        /// What to do next, where there is something.
+        hint: Option<String>,
+    },
     /// A stored secret cannot be read, written or understood.
     #[error("key store {store}: {message}")]
     KeyStore {
@@ -98,18 +112,30 @@ impl PortError {
     /// Tells whether asking again may well succeed with nothing else changed.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Throttled { .. } | Self::Unanswered { .. })
+        match self {
+            Self::Throttled { .. } | Self::Unanswered { .. } => true,
+            Self::Remote { transient, .. } => *transient,
+            _ => false,
+        }
     }
 
     /// Tells whether the call may have been carried out although it failed.
     #[must_use]
     pub fn is_unanswered(&self) -> bool {
-        matches!(self, Self::Unanswered { .. })
+        match self {
+            Self::Unanswered { .. } => true,
+            Self::Remote { unanswered, .. } => *unanswered,
+            _ => false,
+        }
     }
 
     /// Tells whether the thing asked for is simply not there.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::NotFound { .. } | Self::NoInstance(_))
+        match self {
+            Self::NotFound { .. } | Self::NoInstance(_) => true,
+            Self::Remote { status, .. } => *status == Some(404),
+            _ => false,
+        }
     }
 }

@@ -8,6 +8,7 @@ mod fleet;
 mod groups;
 mod key;
 mod ports;
+pub mod remote;
 mod stack;
 mod system;
 #[cfg(test)]

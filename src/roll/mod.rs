@@ -25,8 +25,6 @@ mod tail;
 mod tracker;
 mod verify;
 mod watch;
-#[cfg(test)]
-mod watch_tests;
 
 pub use engine::{Engine, RollSummary};
 pub use event::{EVENT_VERSION, Event, EventKind, EventSink, Holdout, Progress};

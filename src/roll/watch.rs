@@ -15,7 +15,7 @@ use super::tail::EventTail;
 use super::tracker::{End, Tracker, begins_an_operation};
 use crate::clock::Clock;
 use crate::ids::RollId;
-use crate::rack::{PortError, Rack, Stack, StackEvent, StackStatus, Stacks, StatusClass, System};
+use crate::rack::{Change, PortError, Rack, Stack, StackEvent, Stacks, StatusClass, System};
 
 /// How often a rack is looked at whose instances are not all in service.
 const CONVERGING: Duration = Duration::from_secs(5);
@@ -41,11 +41,19 @@ pub struct Watch {
     marked: Option<(String, EventTail)>,
 }
 
+/// Takes the status of a stack for its end, where none of its events tells.
+fn end_of(stack: Stack) -> End {
+    End {
+        class: stack.status.class(),
+        status: stack.status,
+        reason: stack.status_reason,
+        failed: Vec::new(),
+    }
+}
+
 /// How following ended.
 enum Followed {
     Ended(End),
-    /// The stack is at rest, although none of its events said so.
-    AtRest(Stack),
     Stopped,
     Lost(String),
 }
@@ -92,6 +100,23 @@ impl Watch {
         }
         self.marked = Some((stack.id.clone(), tail));
         Ok(())
+    }
+
+    /// Starts the update of a change, asking again while nobody answers: its token makes that safe.
+    ///
+    /// # Errors
+    /// As [`Change::submit`].
+    pub async fn begin(&mut self, change: &Change) -> Result<(), PortError> {
+        let began = self.clock.now();
+        loop {
+            let error = match change.submit(self.stacks.as_ref()).await {
+                Ok(_) => return Ok(()),
+                Err(error) => error,
+            };
+            if !self.ask_again(&error, began).await {
+                return Err(error);
+            }
+        }
     }
 
     /// Follows the update that was begun since the events were marked, under the watch's id.
@@ -143,7 +168,7 @@ impl Watch {
                     let mut tail = EventTail::new(&stack.id, self.clock.now());
                     self.follow(&stack.id, &mut tail, &mut tracker).await
                 } else {
-                    Followed::AtRest(stack)
+                    Followed::Ended(end_of(stack))
                 };
                 self.concluded(followed, &tracker)
             }
@@ -197,7 +222,7 @@ impl Watch {
                         && let Ok(stack) = stacks.describe(stack).await
                         && !stack.status.is_busy()
                     {
-                        return Followed::AtRest(stack);
+                        return Followed::Ended(end_of(stack));
                     }
                     let expected = tracker.expectation();
                     self.pacing.after_success(self.clock.now(), expected)
@@ -218,31 +243,27 @@ impl Watch {
     }
 
     fn concluded(&self, followed: Followed, tracker: &Tracker) -> Report {
-        let (class, status, reason, failed) = match followed {
-            Followed::Ended(end) => (end.class, end.status, end.reason, end.failed),
-            Followed::AtRest(stack) => {
-                let class = stack.status.class();
-                (class, stack.status, stack.status_reason, Vec::new())
-            }
+        let end = match followed {
+            Followed::Ended(end) => end,
             Followed::Stopped => return self.detached("stopped looking".to_owned()),
             Followed::Lost(why) => return self.detached(why),
         };
-        let mut report = self.ended(class, &status, reason.as_deref());
+        let mut report = self.ended(&end);
         if report.outcome != Outcome::Done {
             report.first_failure = tracker.first_failure().cloned();
         }
-        if class == StatusClass::RollbackFailed && !failed.is_empty() {
+        if end.class == StatusClass::RollbackFailed && !end.failed.is_empty() {
             report.hints.push(format!(
                 "or leave as it is what could not go back: {}",
-                failed.join(", ")
+                end.failed.join(", ")
             ));
         }
         report
     }
 
-    fn ended(&self, class: StatusClass, status: &StackStatus, reason: Option<&str>) -> Report {
-        let name = &self.name;
-        let (outcome, message, hint) = match class {
+    fn ended(&self, end: &End) -> Report {
+        let (name, status) = (&self.name, &end.status);
+        let (outcome, message, hint) = match end.class {
             StatusClass::Good => {
                 return self.report(Outcome::Done, format!("{name} is {status}"));
             }
@@ -268,9 +289,12 @@ impl Watch {
             ),
             _ => (
                 Outcome::Stuck,
-                format!("{name} ended in {status} {}", reason.unwrap_or_default())
-                    .trim_end()
-                    .to_owned(),
+                format!(
+                    "{name} ended in {status} {}",
+                    end.reason.as_deref().unwrap_or_default()
+                )
+                .trim_end()
+                .to_owned(),
                 "no update starts from there: look at the stack's events",
             ),
         };

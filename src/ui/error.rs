@@ -2,6 +2,7 @@
 
 use super::exit::Exit;
 use super::text::one_line;
+use crate::rack::remote::RemoteError;
 use crate::rack::{ChangeProblem, PortError};
 
 /// One line that says what happened, lines that say what to do next, and an exit code.
@@ -61,6 +62,20 @@ impl CliError {
     }
 }
 
+impl From<RemoteError> for CliError {
+    fn from(error: RemoteError) -> Self {
+        let exit = match &error {
+            RemoteError::BadAddress { .. } | RemoteError::PlainHttp { .. } => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        let failed = Self::new(exit, error.to_string());
+        match error.hint() {
+            Some(hint) => failed.hint(hint),
+            None => failed,
+        }
+    }
+}
+
 impl From<PortError> for CliError {
     fn from(error: PortError) -> Self {
         let hint = match &error {
@@ -92,6 +107,13 @@ impl From<PortError> for CliError {
             }
             PortError::NoInstance(_) => "`convox instances` lists those that the rack has",
             PortError::Change(problem) => return Self::from(problem.clone()),
+            PortError::Remote { hint, .. } => {
+                let failed = Self::failed(error.to_string());
+                return match hint {
+                    Some(hint) => failed.hint(hint),
+                    None => failed,
+                };
+            }
             PortError::AlreadyExists { .. } | PortError::NoChanges | PortError::Rejected { .. } => {
                 return Self::failed(error.to_string());
             }

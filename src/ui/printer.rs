@@ -149,6 +149,16 @@ impl Printer {
         }
     }
 
+    /// Asks for a secret on the terminal, which does not show it. Whoever calls wipes it.
+    ///
+    /// # Errors
+    /// When there is no terminal.
+    pub fn ask_secret(&self, question: &str) -> io::Result<String> {
+        self.close_screen();
+        self.0.write(&self.0.stderr, question);
+        rpassword::read_password()
+    }
+
     /// Returns how much to say.
     #[must_use]
     pub fn verbosity(&self) -> Verbosity {
@@ -171,6 +181,12 @@ impl Printer {
     #[must_use]
     pub fn is_watched(&self) -> bool {
         self.0.stderr.is_terminal
+    }
+
+    /// Tells whether a person reads stdout, so that secrets are better kept from it.
+    #[must_use]
+    pub fn data_is_watched(&self) -> bool {
+        self.0.stdout.is_terminal
     }
 
     /// Tells whether a person is there to answer a question.

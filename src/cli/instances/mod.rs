@@ -1,35 +1,53 @@
 //! `convox instances`.
 
 mod keyroll;
+mod list;
 mod ssh;
+mod terminate;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use super::app::Output;
 use super::context::Context;
 use crate::ui::{CliError, Exit};
 
-/// Manage the instances of a rack.
+/// `convox instances`, alone or with what is to be done with them.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct InstancesCommand {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    #[command(flatten)]
+    list: list::ListArgs,
+}
+
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+enum Command {
     /// Give every instance of a rack a new SSH key
     Keyroll(keyroll::KeyrollArgs),
     /// Log in to an instance, or run a command there
     Ssh(Box<ssh::SshArgs>),
+    /// Terminate an instance of a rack
+    Terminate(terminate::TerminateArgs),
 }
 
-impl Command {
+impl InstancesCommand {
     pub(crate) fn output(&self) -> Output {
-        match self {
-            Self::Keyroll(args) => args.output(),
-            Self::Ssh(args) => args.output(),
+        match &self.command {
+            None => self.list.output(),
+            Some(Command::Keyroll(args)) => args.output(),
+            Some(Command::Ssh(args)) => args.output(),
+            Some(Command::Terminate(args)) => args.output(),
         }
     }
 
     pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
-        match self {
-            Self::Keyroll(args) => args.run(context),
-            Self::Ssh(args) => args.run(context),
+        match self.command {
+            None => context.block_on(self.list.run(context)),
+            Some(Command::Keyroll(args)) => args.run(context),
+            Some(Command::Ssh(args)) => args.run(context),
+            Some(Command::Terminate(args)) => context.block_on(args.run(context)),
         }
     }
 }

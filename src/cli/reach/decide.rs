@@ -6,8 +6,9 @@ use secrecy::SecretString;
 
 use crate::cli::app::Via;
 use crate::cli::context::Context;
-use crate::config::classic::{Chosen, Classic};
+use crate::config::classic::{Chosen, Classic, Logins};
 use crate::config::{Config, ConfigError, Setting, Told, named};
+use crate::rack::remote::Endpoint;
 use crate::ui::CliError;
 
 /// What a secret's value reads like.
@@ -39,10 +40,18 @@ pub(crate) struct Place {
     pub(crate) rack: Option<String>,
     /// The password, where the address has none; none where nothing tells it.
     pub(crate) password: Option<SecretString>,
-    /// Whether the password is that of a stored login, whose files go along with it.
-    pub(crate) is_stored: bool,
+    /// The stored login that the password is from, if it is from one.
+    pub(crate) login: Option<Login>,
     /// The classic's files, where there is a place for them.
     pub(crate) classic: Option<Classic>,
+}
+
+/// A login that is stored on this machine.
+pub(crate) struct Login {
+    /// The host, as the file names it.
+    pub(crate) host: String,
+    /// The file.
+    pub(crate) logins: Logins,
 }
 
 /// Where an HTTP API is.
@@ -186,7 +195,7 @@ fn by_api(
                 address: Address::Url(SecretString::from(url)),
                 rack: None,
                 password: None,
-                is_stored: false,
+                login: None,
                 classic,
             })),
             settings,
@@ -221,21 +230,20 @@ fn by_api(
         }
     };
     let mut settings = vec![via(&host.source), told("host", host.clone())];
-    let (password, is_stored) = match (environment.get("CONVOX_PASSWORD"), &classic) {
+    let (password, login) = match (environment.get("CONVOX_PASSWORD"), &classic) {
         (Some(password), _) => {
             let source = "environment CONVOX_PASSWORD";
             settings.push(Setting::new("password", HIDDEN, source));
-            (Some(SecretString::from(password)), false)
+            (Some(SecretString::from(password)), None)
         }
         (None, Some(classic)) => {
             let source = format!("file {}", classic.auth_file().display());
-            let stored = classic.logins().stored(&host.text)?;
+            let (stored, login) = stored(classic.logins(), &host.text)?;
             let value = if stored.is_some() { HIDDEN } else { "(none)" };
             settings.push(Setting::new("password", value, source));
-            let is_stored = stored.is_some();
-            (stored, is_stored)
+            (stored, login)
         }
-        (None, None) => (None, false),
+        (None, None) => (None, None),
     };
     settings.extend(rack.clone().map(|rack| told("rack", rack)));
     if let Some(classic) = &classic {
@@ -247,11 +255,25 @@ fn by_api(
             address: Address::Host(host.text),
             rack: rack.map(|rack| rack.text),
             password,
-            is_stored,
+            login,
             classic,
         })),
         settings,
     }))
+}
+
+/// Looks for a login by the host as it is written, else as an address would be: in lower
+/// case, without the port that is meant anyway.
+fn stored(logins: Logins, host: &str) -> Result<(Option<SecretString>, Option<Login>), CliError> {
+    let written = host.to_owned();
+    let plain = Endpoint::of_host(host, SecretString::from(""), true);
+    let plain = plain.map(|endpoint| endpoint.host().to_owned()).ok();
+    for host in [Some(written), plain].into_iter().flatten() {
+        if let Some(password) = logins.stored(&host)? {
+            return Ok((Some(password), Some(Login { host, logins })));
+        }
+    }
+    Ok((None, None))
 }
 
 /// Finds the classic's files; a machine without a home has none.
@@ -284,7 +306,7 @@ fn direct(
             address: Address::Url(url),
             rack: None,
             password: None,
-            is_stored: false,
+            login: None,
             classic,
         })),
         settings,

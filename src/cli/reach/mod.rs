@@ -3,8 +3,8 @@
 //! Which of them is decided from flags, environment and files alone (see `decide`); nothing
 //! is tried out, so that the same machine always gives the same answer.
 
+mod connect;
 mod decide;
-mod seam;
 
 use std::sync::Arc;
 
@@ -13,18 +13,20 @@ use super::find::{find_in_aws, find_in_sandbox};
 use super::session::RackArgs;
 use crate::clock::Clock;
 use crate::config::Setting;
+use crate::rack::remote::Remote;
 use crate::rack::{Rack, System};
 use crate::ui::CliError;
 
-pub(crate) use decide::{Address, Decision, Place, Way, decide};
-pub(crate) use seam::Remote;
-use seam::{NotYet, connect};
+use connect::connect;
+pub(crate) use connect::{allow_http, known_racks, trust};
+pub(crate) use decide::{Address, Decision, Login, Place, Way, decide, open_classic};
 
 /// A rack that commands can work with, however it was reached.
 pub(crate) struct Reached {
     how: How,
     system: Arc<dyn System>,
     clock: Clock,
+    login: Option<Login>,
     settings: Vec<Setting>,
 }
 
@@ -57,6 +59,11 @@ impl Reached {
         &self.clock
     }
 
+    /// Returns the stored login that the password is from, if it is from one.
+    pub(crate) fn login(&self) -> Option<&Login> {
+        self.login.as_ref()
+    }
+
     /// Returns what was set, and where it came from.
     pub(crate) fn settings(&self) -> &[Setting] {
         &self.settings
@@ -75,19 +82,26 @@ pub(crate) async fn reach(context: &Context, rack: &RackArgs) -> Result<Reached,
         Way::Sandbox => find_in_sandbox(context, name).await?,
         Way::Aws => find_in_aws(context, name).await?,
         Way::Api(place) => {
-            let remote = connect(context, &place)?;
+            let remote = connect(context, &place).await?;
             return Ok(Reached {
-                system: Arc::new(NotYet),
+                system: Arc::new(remote.clone()),
+                clock: remote.clock().clone(),
                 how: How::Api(remote),
-                clock: Clock::system(),
+                login: place.login,
                 settings,
             });
         }
     };
     Ok(Reached {
-        system: Arc::new(NotYet),
+        system: Arc::clone(&rack.system),
         how: How::Aws(Box::new(rack)),
         clock,
+        login: None,
         settings,
     })
+}
+
+/// Makes a client for a host that was decided on, for commands that ask a console.
+pub(crate) async fn console(context: &Context, place: &Place) -> Result<Remote, CliError> {
+    connect(context, place).await
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::files::Files;
+use super::files::{Files, Locked};
 use super::json::Entries;
 use super::logins::{AUTH, Logins};
 use crate::config::{ConfigError, Environment, Told};
@@ -273,21 +273,12 @@ impl Classic {
     /// A file that cannot be read or written; the password is the first to be written.
     pub fn log_in(&self, host: &str, password: &SecretString, id: Option<&str>) -> Result<()> {
         let locked = self.files.lock()?;
-        let before = self.host()?;
         self.logins().write(&locked, host, password)?;
         if let Some(id) = id.filter(|id| !id.is_empty()) {
             locked.replace("id", id.as_bytes())?;
         }
         locked.remove("rack")?;
-        let is_other = before.is_none_or(|before| before.text != host);
-        if self.layout == Layout::V3
-            && is_other
-            && self.current()?.is_some_and(|(_, kind)| kind == "console")
-        {
-            // It names a rack of the console that was chosen before.
-            locked.remove("current")?;
-        }
-        locked.replace(self.host_file(), host.as_bytes())
+        self.choose(&locked, host)
     }
 
     /// Chooses the host of a login that is stored.
@@ -296,6 +287,18 @@ impl Classic {
     /// As [`Classic::log_in`].
     pub fn choose_host(&self, host: &str) -> Result<()> {
         let locked = self.files.lock()?;
+        self.choose(&locked, host)
+    }
+
+    fn choose(&self, locked: &Locked<'_>, host: &str) -> Result<()> {
+        let is_other = self.host()?.is_none_or(|before| before.text != host);
+        if self.layout == Layout::V3
+            && is_other
+            && self.current()?.is_some_and(|(_, kind)| kind == "console")
+        {
+            // It names a rack of the console that was chosen before.
+            locked.remove("current")?;
+        }
         locked.replace(self.host_file(), host.as_bytes())
     }
 
