@@ -1,7 +1,5 @@
 //! Which rack is meant, and how it is reached: flags, then the environment, then the file.
 
-use std::sync::Arc;
-
 use super::context::{Context, Rehearsal};
 use super::racks::{Listed, Listing};
 use super::sandbox::load;
@@ -46,10 +44,7 @@ async fn sandbox_account(context: &Context) -> Result<(Account, Clock), CliError
         Some(rehearsal) => rehearse(context, rehearsal)?,
         None => Sandbox::open(&context.sandbox_dir()?, DEFAULT_SPEED)?,
     };
-    let transport = Transport::InProcess(Arc::new(move |request| {
-        let sandbox = sandbox.clone();
-        Box::pin(async move { sandbox.handle(request).await })
-    }));
+    let transport = Transport::InProcess(sandbox.in_process());
     let account = Account::connect(&Access::new(transport, clock.clone())).await?;
     Ok((account, clock))
 }

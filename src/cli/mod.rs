@@ -17,5 +17,6 @@ mod session;
 mod signals;
 mod switch;
 mod usage;
+mod way;
 
 pub use app::{command, run};

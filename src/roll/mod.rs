@@ -19,6 +19,7 @@ mod plan;
 mod preflight;
 #[cfg(test)]
 mod preflight_tests;
+mod reached;
 mod run;
 mod stop;
 mod tail;

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::lint::lint;
-use super::observe::{Declared, Observed, ObservedGroup, ObservedPolicy};
+use super::observe::{Observed, ObservedGroup};
 use super::outcome::Outcome;
 use super::plan::{Advice, RollOptions, Step};
 use super::preflight::{Refusal, no_such_stack, plan};
+use super::reached::{Declared, ObservedPolicy};
 use crate::ids::{Entropy, RollId};
 use crate::rack::testing::Unreachable;
 use crate::rack::{

@@ -16,6 +16,8 @@ mod rolls;
 mod screen;
 mod system;
 mod table;
+#[cfg(test)]
+mod terminal;
 mod text;
 mod words;
 

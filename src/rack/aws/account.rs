@@ -101,6 +101,20 @@ pub struct Target {
     pub ssh_user: String,
 }
 
+impl Target {
+    /// Means a Convox rack: a stack of the same name, its parameter `Key`, its settings bucket.
+    #[must_use]
+    pub fn rack(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            stack: name.to_owned(),
+            key_parameter: "Key".to_owned(),
+            key_store: KeyStoreChoice::Settings,
+            ssh_user: "ec2-user".to_owned(),
+        }
+    }
+}
+
 /// Where private keys are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyStoreChoice {
