@@ -50,7 +50,7 @@ impl Remote {
     #[must_use]
     pub fn logs(&self, options: LogOptions) -> Logs {
         Logs {
-            overlap: Overlap::new(self.0.clock.now(), options.since),
+            overlap: Overlap::new(options.since),
             remote: self.clone(),
             options,
             socket: None,
