@@ -5,8 +5,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod api;
 mod machines;
 mod rack;
 mod rolling;
 mod secrets;
+#[expect(
+    dead_code,
+    reason = "it is the server of another suite, which needs more of it"
+)]
+#[path = "../wire/server.rs"]
+mod server;
 mod streams;

@@ -1,6 +1,6 @@
 //! One command on every instance, side by side: the quick check after a roll.
 
-use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,46 +8,61 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::SshArgs;
 use super::direct::Doorway;
 use super::explain::Outcome;
+use super::{SshArgs, api};
 use crate::cli::app::Output;
 use crate::cli::context::Context;
 use crate::cli::signals;
 use crate::clock::Clock;
+use crate::rack::remote::Remote;
 use crate::rack::{Instance, Rack};
-use crate::ssh::{Agent, Invocation, Ran, Seen};
+use crate::ssh::{Agent, Ended, Ran, Seen};
 use crate::ui::{CliError, Exit, Table, one_line};
 
 /// What one instance answered.
 struct Answer {
-    instance: Instance,
+    who: Who,
     took: Duration,
-    ran: Result<(Ran, Seen), CliError>,
+    ran: Result<Run, CliError>,
 }
 
-/// Runs the command and prints a table, or an object a line.
-pub(super) async fn run(args: &SshArgs, context: &Context, rack: Rack) -> Result<Exit, CliError> {
-    let printer = context.printer();
+/// An instance, as far as the table shows it.
+#[derive(Debug, Clone)]
+struct Who {
+    id: String,
+    name: Option<String>,
+    key_name: Option<String>,
+}
+
+/// How a command ran, and how far its `ssh` came with the key; over the API nobody tells.
+type Run = (Ran, Option<Seen>);
+
+/// What is to be done on one instance, or why nothing can be.
+struct Task {
+    who: Who,
+    work: Result<Work, CliError>,
+}
+
+type Work = Pin<Box<dyn Future<Output = Result<Run, CliError>> + Send>>;
+
+/// Runs the command on every instance with the system's `ssh`.
+pub(super) async fn run_directly(
+    args: &SshArgs,
+    context: &Context,
+    rack: Rack,
+) -> Result<Exit, CliError> {
     let door = Doorway::new(args, context, rack)?;
-    let mut instances = door.instances().await?;
-    instances.sort_by(|one, other| one.id.cmp(&other.id));
-    let running: Vec<&Instance> = instances
-        .iter()
-        .filter(|instance| instance.state == "running")
-        .collect();
-    for other in instances.iter().filter(|it| it.state != "running") {
-        printer.say(&format!("{} is {}, and is left out", other.id, other.state));
-    }
-    if running.is_empty() {
-        return Err(CliError::failed("no instance is running")
-            .hint("`convox instances` lists those that there are"));
+    let instances = door.instances().await?;
+    let is_up = |instance: &&Instance| instance.state == "running";
+    let running: Vec<&Instance> = instances.iter().filter(is_up).collect();
+    for other in instances.iter().filter(|it| !is_up(it)) {
+        let message = format!("{} is {}, and is left out", other.id, other.state);
+        context.printer().say(&message);
     }
     let told = door.learn(&running, &instances).await?;
-    let at_once = Arc::new(Semaphore::new(usize::from(args.parallel)));
-    let mut working = JoinSet::new();
-    let mut answers = BTreeMap::new();
-    for (place, instance) in running.iter().enumerate() {
+    let mut tasks = Vec::new();
+    for (place, instance) in running.into_iter().enumerate() {
         let prepared = async {
             let key = door.key_of(instance).await?;
             let invocation = door.invocation(instance, &told)?;
@@ -55,42 +70,101 @@ pub(super) async fn run(args: &SshArgs, context: &Context, rack: Rack) -> Result
             let agent = Agent::start(&door.dir, &place.to_string(), key)?;
             Ok::<_, CliError>((invocation, agent))
         };
-        let instance = (*instance).clone();
-        match prepared.await {
-            Ok((invocation, agent)) => {
-                let (at_once, timeout) = (Arc::clone(&at_once), args.timeout);
-                working.spawn(async move {
-                    let _permit = at_once.acquire().await;
-                    ask(instance, invocation, agent, timeout).await
-                });
-            }
-            Err(error) => {
-                let answer = Answer {
-                    instance,
-                    took: Duration::ZERO,
-                    ran: Err(error),
-                };
-                answers.insert(answer.instance.id.clone(), answer);
-            }
-        }
+        let timeout = args.timeout;
+        let work = prepared.await.map(|(invocation, agent)| {
+            let work = async move {
+                // The machine's time: a sandbox may be faster, an `ssh` is not.
+                let late = Clock::system();
+                let ran = invocation.capture(&agent, late.sleep(timeout)).await?;
+                Ok((ran, Some(agent.seen())))
+            };
+            Box::pin(work) as Work
+        });
+        let who = Who {
+            id: instance.id.clone(),
+            name: instance.name.clone(),
+            key_name: instance.key_name.clone(),
+        };
+        tasks.push(Task { who, work });
+    }
+    together(args, context, tasks).await
+}
+
+/// Runs the command on every instance through the rack's API.
+pub(super) async fn run_over_api(
+    args: &SshArgs,
+    context: &Context,
+    remote: &Remote,
+) -> Result<Exit, CliError> {
+    api::refuse_flags_of_ssh(args)?;
+    let mut tasks = Vec::new();
+    for instance in remote.instances().await? {
+        let who = Who {
+            id: instance.id.clone(),
+            name: instance.name,
+            key_name: instance.key_name,
+        };
+        let command = args.command.join(" ");
+        let (timeout, remote) = (args.timeout, remote.clone());
+        let work = async move {
+            let late = Clock::system();
+            let (ended, stdout) = tokio::select! {
+                ran = api::capture(remote, instance.id, command) => {
+                    let (code, text) = ran?;
+                    (Ended::Code(code), text)
+                }
+                () = late.sleep(timeout) => (Ended::Stopped, String::new()),
+            };
+            let stderr = String::new();
+            let ran = Ran {
+                ended,
+                stdout,
+                stderr,
+            };
+            Ok((ran, None))
+        };
+        let work = Ok(Box::pin(work) as Work);
+        tasks.push(Task { who, work });
+    }
+    together(args, context, tasks).await
+}
+
+/// Does everything side by side and prints a table, or an object a line, in order of ids.
+async fn together(args: &SshArgs, context: &Context, tasks: Vec<Task>) -> Result<Exit, CliError> {
+    let printer = context.printer();
+    if tasks.is_empty() {
+        return Err(CliError::failed("no instance is running")
+            .hint("`convox instances` lists those that there are"));
+    }
+    let count = tasks.len();
+    let at_once = Arc::new(Semaphore::new(usize::from(args.parallel)));
+    let mut working = JoinSet::new();
+    for Task { who, work } in tasks {
+        let at_once = Arc::clone(&at_once);
+        working.spawn(async move {
+            let _permit = at_once.acquire().await;
+            let clock = Clock::system();
+            let began = clock.now();
+            let ran = match work {
+                Ok(work) => work.await,
+                Err(error) => Err(error),
+            };
+            let took = Duration::try_from(clock.now().duration_since(began));
+            let took = took.unwrap_or_default();
+            Answer { who, took, ran }
+        });
     }
     let stop = signals::told()
         .map_err(|error| CliError::failed(format!("cannot listen for signals: {error}")))?;
     tokio::pin!(stop);
+    let mut answers = Vec::new();
     loop {
         if args.output == Output::Text {
-            printer.busy(&format!(
-                "{} of {} have answered",
-                answers.len(),
-                running.len()
-            ));
+            printer.busy(&format!("{} of {count} have answered", answers.len()));
         }
         tokio::select! {
             answer = working.join_next() => match answer {
-                Some(Ok(answer)) => {
-                    answers.insert(answer.instance.id.clone(), answer);
-                }
-                Some(Err(_)) => {}
+                Some(answer) => answers.extend(answer),
                 None => break,
             },
             () = &mut stop => {
@@ -101,7 +175,7 @@ pub(super) async fn run(args: &SshArgs, context: &Context, rack: Rack) -> Result
         }
     }
     printer.close_screen();
-    let answers: Vec<Answer> = answers.into_values().collect();
+    answers.sort_by(|one, other| one.who.id.cmp(&other.who.id));
     match args.output {
         Output::Text => printer.data(&table(&answers).render()),
         Output::Json => {
@@ -110,42 +184,17 @@ pub(super) async fn run(args: &SshArgs, context: &Context, rack: Rack) -> Result
             }
         }
     }
-    for answer in answers.iter().filter(|answer| answer.is_opened_otherwise()) {
-        let message = format!(
-            "{} was opened by another key than its own",
-            answer.instance.id
-        );
-        printer.warn(
-            &message,
-            Some("an IdentityFile of your ssh_config may be let in too"),
-        );
+    for answer in answers.iter().filter(|it| it.is_opened_otherwise()) {
+        let message = format!("{} was opened by another key than its own", answer.who.id);
+        let hint = "an IdentityFile of your ssh_config may be let in too";
+        printer.warn(&message, Some(hint));
     }
-    let failed = answers.iter().filter(|answer| !answer.is_good()).count();
-    match failed {
+    match answers.iter().filter(|answer| !answer.is_good()).count() {
         0 => Ok(Exit::Done),
-        _ => Err(CliError::failed(format!(
-            "{failed} of {} instances did not do it",
-            answers.len()
-        ))
-        .hint("`convox instances ssh INSTANCE` on one of them tells more")),
-    }
-}
-
-/// Runs the command on one instance, for as long as it may take.
-async fn ask(
-    instance: Instance,
-    invocation: Invocation,
-    agent: Agent,
-    timeout: Duration,
-) -> Answer {
-    // The machine's time: a sandbox may be faster, an `ssh` is not.
-    let clock = Clock::system();
-    let began = clock.now();
-    let ran = invocation.capture(&agent, clock.sleep(timeout)).await;
-    Answer {
-        instance,
-        took: Duration::try_from(clock.now().duration_since(began)).unwrap_or_default(),
-        ran: ran.map(|ran| (ran, agent.seen())).map_err(CliError::from),
+        failed => Err(
+            CliError::failed(format!("{failed} of {count} instances did not do it"))
+                .hint("`convox instances ssh INSTANCE` on one of them tells more"),
+        ),
     }
 }
 
@@ -155,12 +204,17 @@ impl Answer {
     }
 
     fn is_opened_otherwise(&self) -> bool {
-        matches!(&self.ran, Ok((_, seen)) if self.is_good() && !seen.signed)
+        matches!(&self.ran, Ok((_, Some(seen))) if self.is_good() && !seen.signed)
     }
 
     fn outcome(&self) -> Option<Outcome> {
         let (ran, seen) = self.ran.as_ref().ok()?;
-        Some(Outcome::of(ran.ended, *seen))
+        // Over the API, what went wrong on the way is an error.
+        let there = Seen {
+            asked: true,
+            signed: true,
+        };
+        Some(Outcome::of(ran.ended, seen.unwrap_or(there)))
     }
 
     /// Words the exit code, or why there is none.
@@ -194,8 +248,8 @@ fn table(answers: &[Answer]) -> Table {
     let mut table = Table::new(["ID", "KEY", "EXIT", "SECONDS", "OUTPUT"]);
     for answer in answers {
         table.row([
-            answer.instance.id.clone(),
-            answer.instance.key_name.clone().unwrap_or_default(),
+            answer.who.id.clone(),
+            answer.who.key_name.clone().unwrap_or_default(),
             answer.exit(),
             format!("{:.1}", answer.took.as_secs_f64()),
             answer.line(),
@@ -208,10 +262,10 @@ fn object(answer: &Answer) -> serde_json::Value {
     let ran = answer.ran.as_ref().ok().map(|(ran, _)| ran);
     let is_code = answer.outcome() == Some(Outcome::Ran);
     json!({
-        "id": answer.instance.id,
-        "name": answer.instance.name,
-        "key_name": answer.instance.key_name,
-        "key_used": answer.ran.as_ref().is_ok_and(|(_, seen)| seen.signed),
+        "id": answer.who.id,
+        "name": answer.who.name,
+        "key_name": answer.who.key_name,
+        "key_used": answer.ran.as_ref().map_or(Some(false), |(_, seen)| seen.map(|it| it.signed)),
         "outcome": answer.outcome().map_or("failed", Outcome::word),
         "exit_code": ran.filter(|_| is_code).map(|ran| ran.ended.code()),
         "ms": u64::try_from(answer.took.as_millis()).unwrap_or(u64::MAX),
@@ -224,7 +278,6 @@ fn object(answer: &Answer) -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ssh::Ended;
 
     fn answer(id: &str, ended: Ended, signed: bool, stdout: &str, stderr: &str) -> Answer {
         let ran = Ran {
@@ -237,19 +290,13 @@ mod tests {
             signed,
         };
         Answer {
-            instance: Instance {
+            who: Who {
                 id: id.to_owned(),
                 name: Some("prod".to_owned()),
-                state: "running".to_owned(),
                 key_name: Some("prod-keypair-1".to_owned()),
-                owner: None,
-                lifecycle: None,
-                private_ip: None,
-                public_ip: None,
-                launched_at: None,
             },
             took: Duration::from_millis(1250),
-            ran: Ok((ran, seen)),
+            ran: Ok((ran, Some(seen))),
         }
     }
 

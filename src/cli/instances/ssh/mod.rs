@@ -1,6 +1,7 @@
 //! `convox instances ssh`: log in to an instance, or run a command on one or on all.
 
 mod all;
+mod api;
 mod direct;
 mod explain;
 
@@ -23,6 +24,9 @@ use crate::ui::{CliError, Exit};
 /// file, nor in an argument. Your ssh_config applies, under the instance's address (or its id,
 /// with --by-id). Host keys are checked and kept by instance id; where AWS tells the instance's
 /// console they are learned from it, else on first use.
+///
+/// Where the rack is reached through its API, the rack logs in and passes everything on: it
+/// always makes a terminal, and its size is the one at the start.
 ///
 /// The exit code is that of the command, or 255 when ssh itself failed.
 #[derive(Debug, Args)]
@@ -117,8 +121,9 @@ impl SshArgs {
         let reached = reach(context, &self.rack).await?;
         match (reached.into_how(), &self.instance) {
             (How::Aws(rack), Some(wanted)) => direct::log_in(self, context, *rack, wanted).await,
-            (How::Aws(rack), None) => all::run(self, context, *rack).await,
-            (How::Api(_), _) => Err(CliError::failed("not over the API yet")),
+            (How::Aws(rack), None) => all::run_directly(self, context, *rack).await,
+            (How::Api(remote), Some(wanted)) => api::log_in(self, context, &remote, wanted).await,
+            (How::Api(remote), None) => all::run_over_api(self, context, &remote).await,
         }
     }
 }
