@@ -10,3 +10,5 @@ mod rolls;
 mod sandbox;
 #[cfg(unix)]
 mod signals;
+#[cfg(unix)]
+mod ssh;

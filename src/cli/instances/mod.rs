@@ -26,7 +26,7 @@ pub(crate) struct InstancesCommand {
 enum Command {
     /// Give every instance of a rack a new SSH key
     Keyroll(keyroll::KeyrollArgs),
-    /// Log in to an instance, or run a command there
+    // What it says of itself is long, and below its arguments.
     Ssh(Box<ssh::SshArgs>),
     /// Terminate an instance of a rack
     Terminate(terminate::TerminateArgs),

@@ -9,8 +9,8 @@ use super::SshArgs;
 use super::direct::unclear;
 use crate::cli::context::Context;
 use crate::cli::signals;
-use crate::rack::remote::{Remote, Shell, ShellEvent, Size};
 use crate::rack::SystemInstance;
+use crate::rack::remote::{Remote, Shell, ShellEvent, Size};
 use crate::ssh::{Candidate, ChooseError, Terminal, choose};
 use crate::ui::{CliError, Exit};
 

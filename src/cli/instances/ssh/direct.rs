@@ -26,6 +26,7 @@ const CONSOLES_AT_ONCE: usize = 8;
 pub(super) struct Doorway<'a> {
     args: &'a SshArgs,
     printer: &'a Printer,
+    is_sandbox: bool,
     rack: Rack,
     known_hosts: KnownHosts,
     pub(super) dir: PrivateDir,
@@ -80,6 +81,7 @@ impl<'a> Doorway<'a> {
         Ok(Self {
             args,
             printer: context.printer(),
+            is_sandbox: context.global().sandbox,
             known_hosts: KnownHosts::of_rack(&context.known_hosts_dir()?, &rack.name),
             rack,
             dir: PrivateDir::create(&places, &context.entropy()?)?,
@@ -249,6 +251,15 @@ impl<'a> Doorway<'a> {
         Ok(known)
     }
 
+    /// Returns what was asked for, and no long wait for machines that are none.
+    fn options(&self) -> Vec<String> {
+        let mut options = self.args.options.clone();
+        if self.is_sandbox {
+            options.push("ConnectTimeout=5".to_owned());
+        }
+        options
+    }
+
     /// Says how `ssh` is called for an instance.
     pub(super) fn invocation(
         &self,
@@ -276,7 +287,7 @@ impl<'a> Doorway<'a> {
             port: args.port,
             jump: args.jump.clone(),
             config: args.ssh_config.clone(),
-            options: args.options.clone(),
+            options: self.options(),
             known_hosts: self.known_hosts.path().to_owned(),
             check: if told.contains(&instance.id) {
                 HostKeyCheck::Known
