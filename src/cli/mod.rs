@@ -1,9 +1,11 @@
 //! The commands: what a person types, and what it calls.
 
+mod api;
 mod app;
 mod completions;
 mod context;
 mod find;
+mod follow;
 mod instances;
 mod login;
 mod logout;
@@ -17,6 +19,7 @@ mod session;
 mod signals;
 mod switch;
 mod usage;
+mod version;
 mod way;
 
 pub use app::{command, run};
