@@ -21,6 +21,27 @@ pub(super) fn lint(plan: &Plan) -> Vec<String> {
         Step::Install,
         "the private key must be kept before the stack names it",
     );
+    if plan.is_api() {
+        before(
+            Step::Mint,
+            Step::Stage,
+            "the new key is handed on once it cannot be lost",
+        );
+        if plan.api().is_some_and(|api| api.service.is_some()) {
+            before(
+                Step::Restart,
+                Step::Verify,
+                "processes have the new key only once they are restarted",
+            );
+        }
+        if place(Step::Stage).is_some() {
+            before(
+                Step::Stage,
+                Step::Install,
+                "whoever keeps the key must have the new one when the API takes it",
+            );
+        }
+    }
     before(
         Step::Watch,
         Step::Verify,

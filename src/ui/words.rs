@@ -129,6 +129,16 @@ impl Narrator {
                     }
                 }
             }
+            EventKind::Restarting {
+                desired,
+                fresh,
+                stale,
+            } => {
+                let text = format!(
+                    "{fresh} of the rack API's {desired} processes started anew, {stale} to go"
+                );
+                (Weight::Normal, "restart", text)
+            }
             EventKind::Warning { message } => (Weight::Warning, "warning", message.clone()),
             EventKind::Finished(_) => return None,
         };

@@ -7,5 +7,6 @@ mod afterwards;
 mod crashes;
 mod invariants;
 mod outcomes;
+mod password;
 mod real_rack;
 mod rehearsal;
