@@ -90,11 +90,11 @@ impl Run<'_> {
                 self.mint().await?;
             }
             (Stage::Beginning, true) => {
+                self.mint_value().await?;
                 self.store_value().await?;
-                self.stage_value().await?;
             }
             // Whoever takes the roll up elsewhere may keep the key too.
-            (Stage::Minted, true) => self.stage_value().await?,
+            (Stage::Minted, true) => self.mint_value().await?,
             _ => {}
         }
         if stage < Stage::Installed {

@@ -25,7 +25,7 @@ pub(super) fn lint(plan: &Plan) -> Vec<String> {
         before(
             Step::Mint,
             Step::Stage,
-            "the new key is handed on once it cannot be lost",
+            "whoever keeps the key must have the new one when another machine can go on",
         );
         if plan.api().is_some_and(|api| api.service.is_some()) {
             before(
@@ -34,13 +34,11 @@ pub(super) fn lint(plan: &Plan) -> Vec<String> {
                 "processes have the new key only once they are restarted",
             );
         }
-        if place(Step::Stage).is_some() {
-            before(
-                Step::Stage,
-                Step::Install,
-                "whoever keeps the key must have the new one when the API takes it",
-            );
-        }
+        before(
+            Step::Stage,
+            Step::Install,
+            "the new key must be kept where nothing loses it before the API takes it",
+        );
     }
     before(
         Step::Watch,

@@ -14,9 +14,10 @@ use crate::rack::{KeyType, ResourceChange};
 pub enum Step {
     /// Keep the current private key under its own name, so that nothing overwrites it.
     Preserve,
-    /// Make the new key, or take it, and keep it in the key store.
+    /// Make the new key. An SSH key is kept in the key store; an API key by whoever keeps one,
+    /// beside the key that works.
     Mint,
-    /// Hand the new key to whoever keeps one, beside the one that works.
+    /// Keep the new API key in the key store for as long as the roll lasts.
     Stage,
     /// Change the stack's parameter.
     Install,

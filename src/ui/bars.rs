@@ -119,12 +119,12 @@ impl Drop for Bars {
 /// Words a step while it goes on.
 fn doing(step: Step, api: bool) -> &'static str {
     match step {
-        Step::Mint if api => "Keeping the new key where a crash cannot lose it",
+        Step::Mint if api => "Keeping the new key beside the old one",
         Step::Verify if api => "Asking the rack API which key it takes",
         Step::Promote if api => "Putting the new key in the old one's place",
         Step::Retire if api => "Letting the old key go",
         Step::Discard if api => "Forgetting the new key",
-        Step::Stage => "Keeping the new key beside the old one",
+        Step::Stage => "Keeping the new key where a crash cannot lose it",
         Step::Restart => "Restarting the rack API",
         Step::Preserve => "Keeping the current private key under its own name",
         Step::Mint => "Making the new key pair",

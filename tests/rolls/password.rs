@@ -9,9 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use convox::ids::RollId;
 use convox::rack::{ApiKeyAccess, ApiKeyHolder, ApiProbe, PortError};
-use convox::roll::{
-    ApiKeyRequest, Engine, Event, EventKind, Journals, Outcome, Plan, Refusal, Report, Step,
-};
+use convox::roll::{ApiKeyRequest, Engine, Journals, Outcome, Plan, Refusal, Report};
 use convox::sandbox::{Sandbox, Scenario};
 use http::Request;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -287,4 +285,141 @@ fn every_scenario_ends_as_its_file_says() {
         });
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Where a crash strikes.
+#[derive(Debug, Clone, Copy)]
+struct Crash {
+    line: usize,
+    before: bool,
+    /// Whether another machine, which has no journal and a login of its own, takes it up.
+    elsewhere: bool,
+}
+
+/// Kills a roll, takes it up again, and checks how it ends. `false` when the journal of an
+/// undisturbed roll is not that long.
+async fn crash_and_resume(rack: &Rack, crash: Crash, context: &str) -> bool {
+    let tripped = Arc::new(Notify::new());
+    let home = rack.rehearsal.journals();
+    let journals = home.crashing_at(crash.line, crash.before, tripped.clone());
+    tokio::select! {
+        _ = rack.roll(journals) => return false,
+        () = tripped.notified() => {}
+    }
+    let Some(roll) = roll_of(rack) else {
+        assert_eq!(rack.staged(), [""; 0], "{context}");
+        return true;
+    };
+    let mut other = rack.engine(rack.rehearsal.elsewhere()).await;
+    let theirs = Login::of(Some(OLD));
+    other = other.with_api(rack.access(&theirs));
+    let known_elsewhere = !rack.staged().is_empty();
+    let result = if crash.elsewhere && known_elsewhere {
+        let result = other.resume(&roll).await;
+        if outcome(&result) == Outcome::Done {
+            assert_ne!(theirs.current_key(), OLD, "{context}");
+        }
+        result
+    } else {
+        rack.engine(rack.rehearsal.journals())
+            .await
+            .resume(&roll)
+            .await
+    };
+    let report = result
+        .as_ref()
+        .unwrap_or_else(|refusal| panic!("{context}: {refusal}"));
+    assert_ne!(report.outcome, Outcome::Detached, "{context}: {report:?}");
+    rack.assert_settled(&result, context);
+    rack.assert_no_secret(context);
+    // Taking it up once more, at home, changes nothing but what home has to learn.
+    let mut engine = rack.engine(rack.rehearsal.journals()).await;
+    let again = engine.resume(&roll).await;
+    rack.assert_settled(&again, context);
+    let ended = |of: &Result<Report, Refusal>| outcome(of) == Outcome::Done;
+    assert_eq!(ended(&again), ended(&result), "{context}: {again:?}");
+    if ended(&again) {
+        let api = rack
+            .rehearsal
+            .sandbox
+            .peek(|world| world.rack_api_keys("prod"));
+        assert!(api.contains(&rack.login.current_key()), "{context}");
+        assert!(rack.login.is_settled(), "{context}");
+    }
+    true
+}
+
+fn roll_of(rack: &Rack) -> Option<RollId> {
+    let journals = rack.rehearsal.journals();
+    let roll = journals.rolls().unwrap().into_iter().next()?;
+    let opened = journals
+        .read(&roll)
+        .unwrap()
+        .is_some_and(|lines| !lines.is_empty());
+    opened.then_some(roll)
+}
+
+/// Kills the roll of a scenario at every line of its journal.
+fn killed_at_every_line(name: &str) {
+    let scenario = scenario(name);
+    let mut ways = vec![(false, false)];
+    if name == "success" {
+        ways.push((false, true));
+    }
+    // As for the SSH key, CI also strikes just before a line and loses the machine.
+    if std::env::var_os("CI").is_some() {
+        ways = vec![(false, false), (true, false), (false, true), (true, true)];
+    }
+    for (before, elsewhere) in ways {
+        for line in 1.. {
+            let crash = Crash {
+                line,
+                before,
+                elsewhere,
+            };
+            let context = format!("{name} {crash:?}");
+            let struck = in_virtual_time(async {
+                let rack = Rack::new(&scenario);
+                crash_and_resume(&rack, crash, &context).await
+            });
+            if !struck {
+                assert!(line > 4, "{context}: the journal has only {line} lines");
+                break;
+            }
+        }
+    }
+}
+
+macro_rules! killed {
+    ($($test:ident: $name:literal,)*) => {
+        $(#[test]
+        fn $test() {
+            killed_at_every_line($name);
+        })*
+
+        #[test]
+        fn no_scenario_is_forgotten() {
+            let files = scenarios().into_iter().map(|path| {
+                path.file_stem().unwrap().to_str().unwrap().to_owned()
+            });
+            assert_eq!(files.collect::<Vec<_>>(), [$($name),*]);
+        }
+    };
+}
+
+killed! {
+    all_at_once: "all-at-once",
+    api_never_back: "api-never-back",
+    api_slow_to_come_back: "api-slow-to-come-back",
+    denied_update_service: "denied-update-service",
+    denied_update_stack: "denied-update-stack",
+    lost_delete_object: "lost-delete-object",
+    lost_put_object: "lost-put-object",
+    lost_update_service: "lost-update-service",
+    lost_update_stack: "lost-update-stack",
+    rollback: "rollback",
+    stale_describe: "stale-describe",
+    success: "success",
+    throttled_reads: "throttled-reads",
+    unsent_update_stack: "unsent-update-stack",
 }

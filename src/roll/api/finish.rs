@@ -106,15 +106,17 @@ impl Run<'_> {
         self.begin(Step::Discard);
         self.note(Entry::TurnedBack).await;
         let (name, roll) = (self.plan.new_key.clone(), self.plan.roll.to_string());
+        // First where another machine would find it: it must not go on with what nobody here
+        // has any more.
+        self.note(Entry::Started(Effect::ForgetNewKey)).await;
+        self.patiently(async |rack| rack.keys.delete(&name).await)
+            .await?;
+        self.note(Entry::Finished(Effect::ForgetNewKey)).await;
         self.note(Entry::Started(Effect::UnstageKey)).await;
         for holder in self.api.holders.clone() {
             holder.discard(&roll).await?;
         }
         self.note(Entry::Finished(Effect::UnstageKey)).await;
-        self.note(Entry::Started(Effect::ForgetNewKey)).await;
-        self.patiently(async |rack| rack.keys.delete(&name).await)
-            .await?;
-        self.note(Entry::Finished(Effect::ForgetNewKey)).await;
         self.done(Step::Discard, format!("{name} is forgotten"));
         Ok(())
     }

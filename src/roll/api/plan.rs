@@ -352,20 +352,20 @@ fn steps(plan: &Plan, api: &ApiPlan) -> Vec<PlannedStep> {
     };
     let holders = api.holders.join(" and ");
     let forget = Some(format!("forget {new}"));
-    let mut steps = vec![step(
-        Step::Mint,
-        format!("keep the new key as {new} in {}", plan.key_store),
-        None,
-        forget.clone(),
-    )];
-    if !api.holders.is_empty() {
-        steps.push(step(
+    let beside = if holders.is_empty() {
+        "nothing: nobody here keeps the key".to_owned()
+    } else {
+        format!("keep the new key beside the one that works in {holders}")
+    };
+    let mut steps = vec![
+        step(Step::Mint, beside, None, Some("forget it there".to_owned())),
+        step(
             Step::Stage,
-            format!("keep the new key beside the one that works in {holders}"),
+            format!("keep the new key as {new} in {}", plan.key_store),
             None,
-            Some("forget it there".to_owned()),
-        ));
-    }
+            forget.clone(),
+        ),
+    ];
     let also = if api.also.is_empty() {
         "nothing else".to_owned()
     } else {

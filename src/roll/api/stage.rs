@@ -10,16 +10,41 @@ use crate::roll::plan::Step;
 use crate::roll::run::{Run, Trouble};
 
 impl Run<'_> {
-    /// Keeps the new key in the key store, sealed and under a name that holds the roll's id.
-    pub(in crate::roll) async fn store_value(&mut self) -> Result<(), Trouble> {
-        let Some(new) = self.new.clone() else {
+    /// Hands the new key to everybody who keeps one, beside the key that works.
+    ///
+    /// Before it is stored: what the key store has, another machine may go on with, and then
+    /// everybody here must be able to use it.
+    pub(in crate::roll) async fn mint_value(&mut self) -> Result<(), Trouble> {
+        self.check_stop()?;
+        let Some(new) = self.value() else {
             return Err(
                 Trouble::new("the roll was left before its new key was stored")
                     .hint("nothing is changed: roll again"),
             );
         };
-        self.check_stop()?;
         self.begin(Step::Mint);
+        if self.api.holders.is_empty() {
+            self.done(Step::Mint, "nobody here keeps the key");
+            return Ok(());
+        }
+        self.started(Effect::StageKey).await?;
+        let roll = self.plan.roll.to_string();
+        for holder in self.api.holders.clone() {
+            holder.stage(&new, &roll).await?;
+        }
+        self.finished(Effect::StageKey).await?;
+        let names = self.holder_names();
+        self.done(Step::Mint, format!("the new key waits in {names}"));
+        Ok(())
+    }
+
+    /// Keeps the new key in the key store, sealed and under a name that holds the roll's id.
+    pub(in crate::roll) async fn store_value(&mut self) -> Result<(), Trouble> {
+        let Some(new) = self.new.clone() else {
+            return Err(Trouble::new("the roll's new key is not known any more"));
+        };
+        self.check_stop()?;
+        self.begin(Step::Stage);
         let (name, stored) = (self.plan.new_key.clone(), new.to_stored());
         self.started(Effect::StoreKey).await?;
         self.patiently(async |rack| rack.keys.put(&name, &stored).await)
@@ -34,29 +59,7 @@ impl Run<'_> {
             )));
         }
         self.finished(Effect::StoreKey).await?;
-        let how = if new.minted { "made and" } else { "taken and" };
-        self.done(Step::Mint, format!("a new key is {how} kept as {name}"));
-        Ok(())
-    }
-
-    /// Hands the new key to everybody who keeps one, beside the key that works.
-    pub(in crate::roll) async fn stage_value(&mut self) -> Result<(), Trouble> {
-        self.check_stop()?;
-        let Some(new) = self.value() else {
-            return Err(Trouble::new("the key store lost the roll's new key"));
-        };
-        if self.api.holders.is_empty() {
-            return Ok(());
-        }
-        self.begin(Step::Stage);
-        self.started(Effect::StageKey).await?;
-        let roll = self.plan.roll.to_string();
-        for holder in self.api.holders.clone() {
-            holder.stage(&new, &roll).await?;
-        }
-        self.finished(Effect::StageKey).await?;
-        let names = self.holder_names();
-        self.done(Step::Stage, format!("the new key waits in {names}"));
+        self.done(Step::Stage, format!("the new key is kept as {name}"));
         Ok(())
     }
 
