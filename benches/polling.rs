@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use convox::clock::Clock;
 use convox::ids::Entropy;
-use convox::rack::aws::{Access, Account, InProcess, KeyStoreChoice, Target, Transport};
+use convox::rack::aws::{Access, Account, Target, Transport};
 use convox::rack::{KeyType, Rack, StackStatus, StatusClass};
 use convox::roll::{Engine, Event, EventKind, EventSink, Journals, RollOptions, Stop};
 use convox::sandbox::{Sandbox, Scenario};
@@ -60,25 +60,10 @@ fn scenario(instances: u32, seed: u64) -> Scenario {
     scenario
 }
 
-fn connect(sandbox: &Sandbox) -> Transport {
-    let sandbox = sandbox.clone();
-    let answer: InProcess = Arc::new(move |request| {
-        let sandbox = sandbox.clone();
-        Box::pin(async move { sandbox.handle(request).await })
-    });
-    Transport::InProcess(answer)
-}
-
 async fn rack(sandbox: &Sandbox, clock: &Clock) -> anyhow::Result<Rack> {
-    let account = Account::connect(&Access::new(connect(sandbox), clock.clone())).await?;
-    let target = Target {
-        name: "prod".to_owned(),
-        stack: "prod".to_owned(),
-        key_parameter: "Key".to_owned(),
-        key_store: KeyStoreChoice::Settings,
-        ssh_user: "ec2-user".to_owned(),
-    };
-    Ok(account.rack(&target, &Entropy::seeded(1))?)
+    let transport = Transport::InProcess(sandbox.in_process());
+    let account = Account::connect(&Access::new(transport, clock.clone())).await?;
+    Ok(account.rack(&Target::rack("prod"), &Entropy::seeded(1))?)
 }
 
 fn world(instances: u32, seed: u64) -> anyhow::Result<(Sandbox, Clock)> {

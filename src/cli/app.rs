@@ -1,11 +1,12 @@
 //! The whole command line: global flags, the tree of commands, and the way into each.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use super::context::Context;
-use super::{completions, instances, rolls, sandbox, usage};
+use super::{completions, instances, login, logout, rack, racks, rolls, sandbox, switch, usage};
 use crate::ui::{CliError, Exit, Printer, Verbosity, print_error_json};
 
 /// Explains the exit codes at the end of `--help`.
@@ -79,6 +80,25 @@ pub(crate) struct GlobalArgs {
     )]
     pub(crate) sandbox: bool,
 
+    /// How to reach the rack [default: its API where a host is chosen, else AWS]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        help_heading = "Global options",
+        value_name = "WAY"
+    )]
+    pub(crate) via: Option<Via>,
+
+    /// Also believe the certificates of this file, in PEM form, when reaching an API
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Global options",
+        value_name = "FILE"
+    )]
+    pub(crate) tls_ca: Option<PathBuf>,
+
     /// Say only how it ended
     #[arg(
         short,
@@ -94,6 +114,48 @@ pub(crate) struct GlobalArgs {
     pub(crate) verbose: bool,
 }
 
+/// The ways to a rack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Via {
+    /// With AWS credentials, in the account that the rack is in
+    Aws,
+    /// By its HTTP API, or a console's
+    Api,
+    /// In the little AWS account on this machine, as `--sandbox`
+    Sandbox,
+}
+
+impl GlobalArgs {
+    /// Refuses flags that contradict each other, which clap cannot tell by value, and makes
+    /// `--via sandbox` and `--sandbox` one.
+    fn settle(mut self) -> Result<Self, CliError> {
+        let Some(via) = self.via else {
+            return Ok(self);
+        };
+        let name = match via {
+            Via::Aws => "--via aws",
+            Via::Api => "--via api",
+            Via::Sandbox => "--via sandbox",
+        };
+        let others = [
+            ("--sandbox", self.sandbox, via != Via::Sandbox),
+            ("--region <REGION>", self.region.is_some(), via == Via::Api),
+            ("--profile <NAME>", self.profile.is_some(), via != Via::Aws),
+            (
+                "--endpoint-url <URL>",
+                self.endpoint_url.is_some(),
+                via != Via::Aws,
+            ),
+        ];
+        if let Some((other, ..)) = others.iter().find(|(_, given, clash)| *given && *clash) {
+            let message = format!("`{name}` and `{other}` do not go together");
+            return Err(CliError::usage(message).hint("leave one of them out"));
+        }
+        self.sandbox |= via == Via::Sandbox;
+        Ok(self)
+    }
+}
+
 /// What a command writes on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Output {
@@ -106,9 +168,18 @@ pub(crate) enum Output {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Manage the instances of a rack
-    #[command(subcommand)]
-    Instances(instances::Command),
+    /// Log in to a console or a rack, and make it the one that commands are for
+    Login(login::LoginArgs),
+    /// Forget the stored password of a console or a rack
+    Logout(logout::LogoutArgs),
+    /// List racks
+    Racks(racks::RacksArgs),
+    /// Show the rack that is chosen at a console, or choose another
+    Switch(switch::SwitchArgs),
+    /// Show a rack, or do something with it
+    Rack(rack::RackCommand),
+    /// List the instances of a rack, or do something with them
+    Instances(instances::InstancesCommand),
     /// Look at rolls, go on with them or undo them
     #[command(subcommand)]
     Rolls(rolls::Command),
@@ -123,14 +194,25 @@ impl Command {
     /// Returns what stdout is for, so that an error can be written in the same language.
     fn output(&self) -> Output {
         match self {
+            Self::Rack(command) => command.output(),
             Self::Instances(command) => command.output(),
             Self::Rolls(command) => command.output(),
-            Self::Sandbox(_) | Self::Completions(_) => Output::Text,
+            Self::Racks(args) => args.output(),
+            Self::Login(_)
+            | Self::Logout(_)
+            | Self::Switch(_)
+            | Self::Sandbox(_)
+            | Self::Completions(_) => Output::Text,
         }
     }
 
     fn run(self, context: &Context) -> Result<Exit, CliError> {
         match self {
+            Self::Login(args) => args.run(context),
+            Self::Logout(args) => args.run(context),
+            Self::Racks(args) => context.block_on(args.run(context)),
+            Self::Switch(args) => args.run(context),
+            Self::Rack(command) => command.run(context),
             Self::Instances(command) => command.run(context),
             Self::Rolls(command) => command.run(context),
             Self::Sandbox(command) => command.run(context),
@@ -152,8 +234,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let printer = Printer::stdio(verbosity);
     let output = cli.command.output();
-    let context = Context::new(printer.clone(), cli.global);
-    let result = cli.command.run(&context);
+    let command = cli.command;
+    let result = cli
+        .global
+        .settle()
+        .and_then(|global| command.run(&Context::new(printer.clone(), global)));
     result.unwrap_or_else(|error| {
         printer.error(&error);
         if output == Output::Json {

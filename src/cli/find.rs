@@ -1,13 +1,12 @@
 //! Which rack is meant, and how it is reached: flags, then the environment, then the file.
 
-use std::sync::Arc;
-
 use super::context::{Context, Rehearsal};
+use super::racks::{Listed, Listing};
 use super::sandbox::load;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, KeyStoreSetting, RackSettings};
-use crate::rack::Rack;
 use crate::rack::aws::{Access, Account, KeyStoreChoice, Target, Transport};
+use crate::rack::{PortError, Rack};
 use crate::sandbox::{DEFAULT_SPEED, PersistError, Sandbox, Scenario, ScenarioError};
 use crate::ui::CliError;
 
@@ -18,15 +17,7 @@ pub(super) async fn find_in_sandbox(
     context: &Context,
     name: Option<&str>,
 ) -> Result<(Rack, Clock), CliError> {
-    let (sandbox, clock) = match context.rehearsal() {
-        Some(rehearsal) => rehearse(context, rehearsal)?,
-        None => Sandbox::open(&context.sandbox_dir()?, DEFAULT_SPEED)?,
-    };
-    let transport = Transport::InProcess(Arc::new(move |request| {
-        let sandbox = sandbox.clone();
-        Box::pin(async move { sandbox.handle(request).await })
-    }));
-    let account = Account::connect(&Access::new(transport, clock.clone())).await?;
+    let (account, clock) = sandbox_account(context).await?;
     let named = name.or_else(|| context.environment().get("CONVOX_RACK"));
     let name = match named {
         Some(name) => name.to_owned(),
@@ -35,6 +26,27 @@ pub(super) async fn find_in_sandbox(
     let settings = Config::default().resolve(Some(&name), context.environment())?;
     let rack = account.rack(&target(settings), &context.entropy()?)?;
     Ok((rack, clock))
+}
+
+/// Lists the racks of the account on this machine.
+pub(super) async fn list_in_sandbox(context: &Context) -> Result<Listing, CliError> {
+    let (account, _clock) = sandbox_account(context).await?;
+    let mut listing = Listing::default();
+    for name in account.stacks().racks().await? {
+        let settings = Config::default().resolve(Some(&name), context.environment())?;
+        listing.ask(context, "sandbox", &account, settings).await?;
+    }
+    Ok(listing)
+}
+
+async fn sandbox_account(context: &Context) -> Result<(Account, Clock), CliError> {
+    let (sandbox, clock) = match context.rehearsal() {
+        Some(rehearsal) => rehearse(context, rehearsal)?,
+        None => Sandbox::open(&context.sandbox_dir()?, DEFAULT_SPEED)?,
+    };
+    let transport = Transport::InProcess(sandbox.in_process());
+    let account = Account::connect(&Access::new(transport, clock.clone())).await?;
+    Ok((account, clock))
 }
 
 /// Makes an account that lasts as long as the command, and lives in virtual time.
@@ -68,6 +80,81 @@ pub(super) async fn find_in_aws(
     let account = Account::connect(&access).await?;
     let rack = account.rack(&target(settings), &context.entropy()?)?;
     Ok((rack, clock))
+}
+
+/// Lists the racks of `config.yaml`, and those of the account besides.
+pub(super) async fn list_in_aws(context: &Context) -> Result<Listing, CliError> {
+    let environment = context.environment();
+    let config = Config::load(environment)?;
+    let clock = Clock::system();
+    let mut listing = Listing::default();
+    let mut stacks = Vec::new();
+    for name in config.rack_names() {
+        let settings = config.resolve(Some(&name), environment)?;
+        stacks.push(settings.stack.clone());
+        let access = access(context, Some(&settings), &clock);
+        match Account::connect(&access).await {
+            Ok(account) => listing.ask(context, "aws", &account, settings).await?,
+            Err(error) => listing.errors.push(about(&name, error)),
+        }
+    }
+    let account = Account::connect(&access(context, None, &clock)).await;
+    let account = match account {
+        // Every rack says for itself where it is.
+        Err(PortError::NoRegion) if !stacks.is_empty() => return Ok(listing),
+        account => account?,
+    };
+    match account.stacks().racks().await {
+        Ok(racks) => {
+            for name in racks.into_iter().filter(|name| !stacks.contains(name)) {
+                let settings = config.resolve(Some(&name), environment)?;
+                listing.ask(context, "aws", &account, settings).await?;
+            }
+        }
+        Err(error) => listing.errors.push(error.into()),
+    }
+    Ok(listing)
+}
+
+impl Listing {
+    /// Adds a rack with its status; one that cannot be asked is `unknown`.
+    async fn ask(
+        &mut self,
+        context: &Context,
+        via: &'static str,
+        account: &Account,
+        settings: RackSettings,
+    ) -> Result<(), CliError> {
+        let name = settings.name.clone();
+        let rack = account.rack(&target(settings), &context.entropy()?)?;
+        let status = match rack.system.describe().await {
+            Ok(system) => system.status,
+            Err(error) => {
+                self.errors.push(about(&name, error));
+                "unknown".to_owned()
+            }
+        };
+        self.racks.push(Listed {
+            name,
+            status,
+            via,
+            place: match via {
+                "aws" => account.region().to_owned(),
+                _ => String::new(),
+            },
+        });
+        Ok(())
+    }
+}
+
+/// Says which rack an error is about.
+fn about(rack: &str, error: PortError) -> CliError {
+    let error = CliError::from(error);
+    let named = CliError::new(error.exit(), format!("{rack}: {}", error.message()));
+    error
+        .hints()
+        .iter()
+        .fold(named, |named, hint| named.hint(hint))
 }
 
 /// Asks the account which racks it has, and takes the only one.

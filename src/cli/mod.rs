@@ -5,11 +5,18 @@ mod completions;
 mod context;
 mod find;
 mod instances;
+mod login;
+mod logout;
+mod rack;
+mod racks;
+mod reach;
 mod reserve;
 mod rolls;
 mod sandbox;
 mod session;
 mod signals;
+mod switch;
 mod usage;
+mod way;
 
 pub use app::{command, run};

@@ -1,4 +1,4 @@
-//! A file for a private key, made before anything else happens, and gone if nothing came of it.
+//! A file for a private key, made before anything is changed, and gone if nothing came of it.
 
 use std::fs::File;
 use std::io::{ErrorKind, Write as _};
@@ -10,8 +10,8 @@ use crate::ui::CliError;
 
 /// An empty file, open only to its owner, that waits for a private key.
 ///
-/// It is made first, so that a name that is taken or a directory that cannot be written
-/// to stops a roll before it begins. Dropped without a key it removes itself.
+/// It is made before a roll begins, so that a name that is taken or a directory that cannot
+/// be written to stops it. Dropped without a key it removes itself.
 #[derive(Debug)]
 pub(crate) struct ReservedFile {
     path: PathBuf,

@@ -7,8 +7,9 @@ use serde_json::json;
 
 use super::app::Output;
 use super::context::Context;
-use super::find::{find_in_aws, find_in_sandbox};
+use super::reach::{How, reach};
 use super::signals;
+use super::way::Way;
 use crate::clock::Clock;
 use crate::rack::{KeyStore, Rack};
 use crate::roll::{EVENT_VERSION, Engine, EventSink, Journals, Refusal, Report, Stop};
@@ -32,6 +33,7 @@ pub(crate) struct Session {
     clock: Clock,
     keys: Arc<dyn KeyStore>,
     stop: Stop,
+    way: Way,
 }
 
 impl Session {
@@ -45,6 +47,7 @@ impl Session {
         if output == Output::Text {
             printer.busy("Looking at the rack");
         }
+        let way = Way::of(context.global(), rack);
         let (rack, clock) = find_rack(context, rack).await?;
         let journals = Journals::new(context.journals_dir()?);
         let stop = Stop::new();
@@ -59,6 +62,7 @@ impl Session {
             clock,
             keys,
             stop,
+            way,
         })
     }
 
@@ -70,8 +74,8 @@ impl Session {
         &self.clock
     }
 
-    pub(crate) fn keys(&self) -> &dyn KeyStore {
-        self.keys.as_ref()
+    pub(crate) fn keys(&self) -> Arc<dyn KeyStore> {
+        Arc::clone(&self.keys)
     }
 
     /// Runs work on the engine; a first signal asks it to let go, a second returns none.
@@ -86,20 +90,29 @@ impl Session {
 
     /// Tells how a roll ended.
     pub(crate) fn ended(&self, task: &Task, report: &Report) -> Exit {
+        let hints = report.hints.iter().map(|hint| self.way.complete(hint));
+        let report = Report {
+            hints: hints.collect(),
+            ..report.clone()
+        };
         match self.output {
-            Output::Text => print_report(&self.printer, task, report),
+            Output::Text => print_report(&self.printer, task, &report),
             // The last event was the report; stderr still says it to a person.
-            Output::Json => print_report(&self.printer, &task.silently(), report),
+            Output::Json => print_report(&self.printer, &task.silently(), &report),
         }
     }
 
     /// Tells why a roll did not begin.
     pub(crate) fn refused(&self, task: &Task, refusal: &Refusal) -> Exit {
         let exit = Exit::from(refusal.outcome);
+        let mut refusal = refusal.clone();
+        for reason in &mut refusal.reasons {
+            reason.hint = self.way.complete(&reason.hint);
+        }
         match self.output {
-            Output::Text => print_refusal(&self.printer, task, refusal),
+            Output::Text => print_refusal(&self.printer, task, &refusal),
             Output::Json => {
-                print_refusal(&self.printer, &Task::silent(), refusal);
+                print_refusal(&self.printer, &Task::silent(), &refusal);
                 let data = json!({
                     "outcome": refusal.outcome,
                     "exit_code": exit.code(),
@@ -114,7 +127,7 @@ impl Session {
 }
 
 /// Chooses how events are drawn: as data, redrawn for a person, or line by line for a log.
-fn renderer(context: &Context, output: Output) -> Box<dyn EventSink> {
+pub(crate) fn renderer(context: &Context, output: Output) -> Box<dyn EventSink> {
     let printer = context.printer().clone();
     match output {
         Output::Json => Box::new(JsonLines::new(printer)),
@@ -123,9 +136,16 @@ fn renderer(context: &Context, output: Output) -> Box<dyn EventSink> {
     }
 }
 
-async fn find_rack(context: &Context, rack: &RackArgs) -> Result<(Rack, Clock), CliError> {
-    if context.global().sandbox {
-        return find_in_sandbox(context, rack.rack.as_deref()).await;
+/// Finds the rack that the engine is to work on, which is done in its account.
+pub(crate) async fn find_rack(
+    context: &Context,
+    rack: &RackArgs,
+) -> Result<(Rack, Clock), CliError> {
+    let reached = reach(context, rack).await?;
+    let clock = reached.clock().clone();
+    match reached.into_how() {
+        How::Aws(rack) => Ok((*rack, clock)),
+        How::Api(_) => Err(CliError::usage("this is done in AWS, and a host is chosen")
+            .hint("`--via aws` goes to AWS; `convox rack --explain` says what chose the host")),
     }
-    find_in_aws(context, rack.rack.as_deref()).await
 }

@@ -18,14 +18,23 @@ pub(crate) async fn heed<T>(
         done = &mut work => return Ok(Some(done)),
         is_interrupt = signals.next() => is_interrupt,
     };
-    if is_interrupt {
-        printer.erase_echo();
-    }
+    tidy(printer, is_interrupt);
     stop.request();
-    printer.say("Letting go: the update goes on in AWS (once more to leave without a word)");
+    // Whether the stack has been touched yet, the report will say.
+    printer.say("Letting go: what has begun in AWS goes on there (once more to leave at once)");
     tokio::select! {
         done = &mut work => Ok(Some(done)),
-        _ = signals.next() => Ok(None),
+        is_interrupt = signals.next() => {
+            tidy(printer, is_interrupt);
+            Ok(None)
+        }
+    }
+}
+
+/// Makes up for what a terminal writes when somebody types Ctrl-C.
+fn tidy(printer: &Printer, is_interrupt: bool) {
+    if is_interrupt {
+        printer.erase_echo();
     }
 }
 

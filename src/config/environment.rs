@@ -59,15 +59,27 @@ impl Environment {
         self.xdg("XDG_STATE_HOME", ".local/state")
     }
 
+    /// Returns `$XDG_CONFIG_HOME`, else `~/.config`, which the classic's directories are in.
+    ///
+    /// # Errors
+    /// [`ConfigError::NoHome`] when neither variable is set.
+    pub fn config_base(&self) -> Result<PathBuf, ConfigError> {
+        self.base("XDG_CONFIG_HOME", ".config")
+    }
+
     /// The XDG specification tells to ignore a variable that is not an absolute path.
-    fn xdg(&self, variable: &str, below_home: &str) -> Result<PathBuf, ConfigError> {
+    fn base(&self, variable: &str, below_home: &str) -> Result<PathBuf, ConfigError> {
         let named = self
             .get(variable)
             .map(PathBuf::from)
             .filter(|path| path.is_absolute());
-        let base = named.or_else(|| Some(self.home()?.join(below_home)));
-        base.map(|base| base.join("convox"))
+        named
+            .or_else(|| Some(self.home()?.join(below_home)))
             .ok_or(ConfigError::NoHome)
+    }
+
+    fn xdg(&self, variable: &str, below_home: &str) -> Result<PathBuf, ConfigError> {
+        Ok(self.base(variable, below_home)?.join("convox"))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which rack is meant, and everything that is set about it.
 
 use super::file::{Entry, KeyStoreSetting};
-use super::{Config, ConfigError, Environment};
+use super::{Config, ConfigError, Environment, Told};
 
 /// The parameter of a Convox rack's template that names the key pair.
 const KEY_PARAMETER: &str = "Key";
@@ -46,13 +46,11 @@ impl Config {
         flag: Option<&str>,
         environment: &Environment,
     ) -> Result<RackSettings, ConfigError> {
-        let named = flag.or_else(|| environment.get("CONVOX_RACK"));
-        let named = named
-            .or(self.shape.rack.as_deref())
-            .or_else(|| self.only_rack());
-        let name = named.ok_or_else(|| ConfigError::NoRack {
+        let meant = self.meant(flag, environment);
+        let meant = meant.ok_or_else(|| ConfigError::NoRack {
             known: self.rack_names(),
         })?;
+        let name = meant.text.as_str();
         let nothing = Entry::default();
         let entry = self.shape.racks.get(name).unwrap_or(&nothing);
         let defaults = &self.shape.defaults;
@@ -79,6 +77,20 @@ impl Config {
         })
     }
 
+    /// Says which rack is meant, and what says so.
+    #[must_use]
+    pub fn meant(&self, flag: Option<&str>, environment: &Environment) -> Option<Told> {
+        named(flag, environment)
+            .or_else(|| Some(Told::new(self.shape.rack.as_deref()?, "config.yaml: rack")))
+            .or_else(|| Some(Told::new(self.only_rack()?, "config.yaml: its only rack")))
+    }
+
+    /// Tells whether the file has an entry for a rack.
+    #[must_use]
+    pub fn describes(&self, rack: &str) -> bool {
+        self.shape.racks.contains_key(rack)
+    }
+
     /// Lists the racks that the file names.
     #[must_use]
     pub fn rack_names(&self) -> Vec<String> {
@@ -92,6 +104,16 @@ impl Config {
             .filter(|_| names.next().is_none())
             .map(String::as_str)
     }
+}
+
+/// Returns the rack that a person names: with the flag, else in `CONVOX_RACK`.
+#[must_use]
+pub fn named(flag: Option<&str>, environment: &Environment) -> Option<Told> {
+    let flag = flag.map(|name| Told::new(name, "flag --rack"));
+    flag.or_else(|| {
+        let name = environment.get("CONVOX_RACK")?;
+        Some(Told::new(name, "environment CONVOX_RACK"))
+    })
 }
 
 /// Returns up to three of `known` that `name` may have been meant for, the likeliest first.

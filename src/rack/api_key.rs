@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::error::PortError;
+use crate::ids::RollId;
 use crate::private;
 
 type Result<T> = std::result::Result<T, PortError>;
@@ -36,13 +37,13 @@ pub trait ApiKeyHolder: Send + Sync {
     /// Returns the key that it gives out, if it has one.
     async fn current(&self) -> Result<Option<SecretString>>;
     /// Returns the key of roll `roll` that is about to work, if it was staged here.
-    async fn pending(&self, roll: &str) -> Result<Option<SecretString>>;
+    async fn pending(&self, roll: &RollId) -> Result<Option<SecretString>>;
     /// Keeps `new` beside the key that it gives out.
-    async fn stage(&self, new: &SecretString, roll: &str) -> Result<()>;
+    async fn stage(&self, new: &SecretString, roll: &RollId) -> Result<()>;
     /// Gives out `new` from now on, whether it was staged here or not.
-    async fn promote(&self, new: &SecretString, roll: &str) -> Result<()>;
+    async fn promote(&self, new: &SecretString, roll: &RollId) -> Result<()>;
     /// Forgets what roll `roll` has staged; nothing staged counts as forgotten.
-    async fn discard(&self, roll: &str) -> Result<()>;
+    async fn discard(&self, roll: &RollId) -> Result<()>;
 }
 
 /// What a roll of the API key needs besides the rack's account.
@@ -69,7 +70,7 @@ impl KeyFile {
         Self { path }
     }
 
-    fn beside(&self, roll: &str) -> PathBuf {
+    fn beside(&self, roll: &RollId) -> PathBuf {
         let mut name = self.path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{roll}"));
         self.path.with_file_name(name)
@@ -116,11 +117,11 @@ impl ApiKeyHolder for KeyFile {
         Ok(None)
     }
 
-    async fn pending(&self, roll: &str) -> Result<Option<SecretString>> {
+    async fn pending(&self, roll: &RollId) -> Result<Option<SecretString>> {
         self.read(&self.beside(roll))
     }
 
-    async fn stage(&self, new: &SecretString, roll: &str) -> Result<()> {
+    async fn stage(&self, new: &SecretString, roll: &RollId) -> Result<()> {
         let beside = self.beside(roll);
         let written = (|| {
             let mut options = private::open_options();
@@ -133,7 +134,7 @@ impl ApiKeyHolder for KeyFile {
         written.map_err(self.broken(&beside))
     }
 
-    async fn promote(&self, new: &SecretString, roll: &str) -> Result<()> {
+    async fn promote(&self, new: &SecretString, roll: &RollId) -> Result<()> {
         if let Some(there) = self.read(&self.path)? {
             if there.expose_secret() == new.expose_secret() {
                 return self.discard(roll).await;
@@ -144,7 +145,7 @@ impl ApiKeyHolder for KeyFile {
         fs::rename(self.beside(roll), &self.path).map_err(self.broken(&self.path))
     }
 
-    async fn discard(&self, roll: &str) -> Result<()> {
+    async fn discard(&self, roll: &RollId) -> Result<()> {
         let beside = self.beside(roll);
         match fs::remove_file(&beside) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(self.broken(&beside)(error)),
@@ -157,6 +158,10 @@ impl ApiKeyHolder for KeyFile {
 mod tests {
     use super::*;
 
+    fn roll() -> RollId {
+        "01kb2q5z8g000001".parse().unwrap()
+    }
+
     #[tokio::test]
     async fn a_file_has_the_key_only_once_it_works() {
         let dir = tempfile::tempdir().unwrap();
@@ -164,12 +169,12 @@ mod tests {
         let file = KeyFile::new(path.clone());
         file.check().unwrap();
         let new = SecretString::from("new");
-        file.stage(&new, "r1").await.unwrap();
+        file.stage(&new, &roll()).await.unwrap();
         assert!(!path.exists());
-        let pending = file.pending("r1").await.unwrap().unwrap();
+        let pending = file.pending(&roll()).await.unwrap().unwrap();
         assert_eq!(pending.expose_secret(), "new");
-        file.promote(&new, "r1").await.unwrap();
-        file.promote(&new, "r1").await.unwrap();
+        file.promote(&new, &roll()).await.unwrap();
+        file.promote(&new, &roll()).await.unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new\n");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         #[cfg(unix)]
@@ -188,8 +193,8 @@ mod tests {
         let file = KeyFile::new(path.clone());
         assert!(file.check().is_err());
         let new = SecretString::from("new");
-        assert!(file.promote(&new, "r1").await.is_err());
-        file.discard("r1").await.unwrap();
+        assert!(file.promote(&new, &roll()).await.is_err());
+        file.discard(&roll()).await.unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
     }
 }

@@ -1,5 +1,7 @@
 //! What can go wrong behind a port.
 
+use super::change::ChangeProblem;
+
 /// Why a call to a rack's account did not do what was asked.
 ///
 /// Adapters map every vendor error to one of these once, so that the engine
@@ -35,6 +37,20 @@ pub enum PortError {
     /// An update would change nothing.
     #[error("no updates are to be performed")]
     NoChanges,
+    /// What is asked for the parameters of a rack cannot be done.
+    #[error(transparent)]
+    Change(#[from] ChangeProblem),
+    /// Another operation is under way, and a stack takes one at a time.
+    #[error("{what} is {status}")]
+    Busy {
+        /// What is busy, with its name.
+        what: String,
+        /// The stack's status.
+        status: String,
+    },
+    /// The rack has no such instance; the classic's words.
+    #[error("instance not found: {0}")]
+    NoInstance(String),
     /// A quota is used up.
     #[error("limit reached: {message}")]
     LimitExceeded {
@@ -68,6 +84,20 @@ pub enum PortError {
         /// AWS's own sentence.
         message: String,
     },
+    /// The rack's HTTP API, or the way to it, failed.
+    #[error("{message}")]
+    Remote {
+        /// The HTTP status, where the server gave one.
+        status: Option<u16>,
+        /// Whether the same call may well succeed a little later.
+        transient: bool,
+        /// Whether the call may have been carried out although it failed.
+        unanswered: bool,
+        /// What happened, in the server's own words where it said something.
+        message: String,
+        /// What to do next, where there is something.
+        hint: Option<String>,
+    },
     /// A stored secret cannot be read, written or understood.
     #[error("key store {store}: {message}")]
     KeyStore {
@@ -82,18 +112,30 @@ impl PortError {
     /// Tells whether asking again may well succeed with nothing else changed.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Throttled { .. } | Self::Unanswered { .. })
+        match self {
+            Self::Throttled { .. } | Self::Unanswered { .. } => true,
+            Self::Remote { transient, .. } => *transient,
+            _ => false,
+        }
     }
 
     /// Tells whether the call may have been carried out although it failed.
     #[must_use]
     pub fn is_unanswered(&self) -> bool {
-        matches!(self, Self::Unanswered { .. })
+        match self {
+            Self::Unanswered { .. } => true,
+            Self::Remote { unanswered, .. } => *unanswered,
+            _ => false,
+        }
     }
 
     /// Tells whether the thing asked for is simply not there.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::NotFound { .. })
+        match self {
+            Self::NotFound { .. } | Self::NoInstance(_) => true,
+            Self::Remote { status, .. } => *status == Some(404),
+            _ => false,
+        }
     }
 }

@@ -2,22 +2,27 @@
 
 mod api_key;
 pub mod aws;
+mod change;
 pub mod directory;
 mod error;
 mod fleet;
+mod groups;
 mod key;
 mod ports;
+pub mod remote;
 mod stack;
 mod system;
 #[cfg(test)]
 pub(crate) mod testing;
 
 pub use api_key::{ApiKeyAccess, ApiKeyHolder, ApiProbe, KeyFile};
+pub use change::{Change, ChangeProblem, Difference, check_change};
 pub use error::PortError;
 pub use fleet::{
     Group, Instance, LaunchTemplateRef, Member, Service, ServiceDeployment, ServiceState,
     ServiceTask,
 };
+pub use groups::{GroupProblem, ParameterGroup};
 pub use key::{KeyPair, KeyType, MintedKeyPair, PrivateKey};
 pub use ports::{Fleet, KeyPairs, KeyStore, Rack, Services, Stacks};
 pub use stack::{

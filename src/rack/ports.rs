@@ -11,6 +11,7 @@ use super::key::{KeyPair, KeyType, MintedKeyPair, PrivateKey};
 use super::stack::{
     EventPage, ResourceChange, Stack, StackResource, TemplateBody, UpdateAccepted, UpdateRequest,
 };
+use super::system::System;
 
 type Result<T> = std::result::Result<T, PortError>;
 
@@ -146,4 +147,6 @@ pub struct Rack {
     pub services: Arc<dyn Services>,
     /// Where private keys are kept.
     pub keys: Arc<dyn KeyStore>,
+    /// The rack as an operator sees it.
+    pub system: Arc<dyn System>,
 }

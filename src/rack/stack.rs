@@ -94,6 +94,9 @@ pub struct Stack {
     pub deployment_mode: Option<String>,
     /// When the last update began.
     pub updated_at: Option<Timestamp>,
+    /// The outputs, as the last finished operation left them.
+    #[serde(default)]
+    pub outputs: BTreeMap<String, String>,
 }
 
 impl Stack {
@@ -210,6 +213,28 @@ impl fmt::Debug for UpdateRequest {
             .field("token", &self.token)
             .field("set", &self.set.keys())
             .finish_non_exhaustive()
+    }
+}
+
+impl UpdateRequest {
+    /// Sets `set` and keeps everything else that `stack` has.
+    #[must_use]
+    pub fn keeping(stack: &Stack, token: &str, set: BTreeMap<String, String>) -> Self {
+        let keys = stack.parameters.iter().map(|parameter| &parameter.key);
+        Self {
+            stack: stack.id.clone(),
+            token: token.to_owned(),
+            keep: keys
+                .filter(|key| !set.contains_key(*key))
+                .cloned()
+                .collect(),
+            set,
+            capabilities: stack.capabilities.clone(),
+            notification_arns: stack.notification_arns.clone(),
+            tags: stack.tags.clone(),
+            role_arn: stack.role_arn.clone(),
+            disable_rollback: stack.disable_rollback,
+        }
     }
 }
 

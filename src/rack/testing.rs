@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use super::{
     EventPage, Fleet, Group, Instance, KeyPair, KeyPairs, KeyStore, KeyType, LaunchTemplateRef,
     MintedKeyPair, PortError, PrivateKey, ResourceChange, Service, ServiceState, ServiceTask,
-    Services, Stack, StackResource, Stacks, TemplateBody, UpdateAccepted, UpdateRequest,
+    Services, Stack, StackResource, Stacks, System, SystemDescription, SystemInstance,
+    TemplateBody, UpdateAccepted, UpdateRequest,
 };
 
 /// Every call fails. A test that reaches it asked for more than it said.
@@ -145,5 +146,21 @@ impl KeyStore for Unreachable {
     }
     async fn promote(&self, _: &str) -> Result<(), PortError> {
         refuse("PutObject")
+    }
+}
+
+#[async_trait]
+impl System for Unreachable {
+    async fn describe(&self) -> Result<SystemDescription, PortError> {
+        refuse("DescribeStacks")
+    }
+    async fn instances(&self) -> Result<Vec<SystemInstance>, PortError> {
+        refuse("DescribeInstances")
+    }
+    async fn set_parameters(&self, _: &BTreeMap<String, String>) -> Result<(), PortError> {
+        refuse("UpdateStack")
+    }
+    async fn terminate(&self, _: &str) -> Result<(), PortError> {
+        refuse("TerminateInstanceInAutoScalingGroup")
     }
 }

@@ -22,7 +22,9 @@ use super::tail::EventTail;
 use super::tracker::Tracker;
 use crate::clock::Clock;
 use crate::ids::{Entropy, RollId};
-use crate::rack::{ApiKeyAccess, KeyFile, KeyPair, KeyType, PortError, Rack, StatusClass};
+use crate::rack::{
+    ApiKeyAccess, KeyFile, KeyPair, KeyType, PortError, Rack, StackStatus, StatusClass,
+};
 
 /// How far a machine's clock may be from AWS's when events are searched for a roll.
 const CLOCK_SLACK: SignedDuration = SignedDuration::from_mins(15);
@@ -220,19 +222,10 @@ impl Engine {
     /// When no such roll is known, or its update is not under way.
     pub async fn cancel(&mut self, id: &RollId) -> Result<Report, Refusal> {
         let found = self.find(id).await?;
-        let stack = found.plan.stack_id.as_str();
-        let stack = self
-            .patiently(id, async |rack| Ok(rack.stacks.describe(stack).await?))
-            .await?;
-        if stack.status.0 != "UPDATE_IN_PROGRESS" {
-            return Err(Refusal::nothing_changed(Advice {
-                code: "not-under-way".to_owned(),
-                message: format!(
-                    "the stack is {}: there is no update to cancel",
-                    stack.status
-                ),
-                hint: format!("see where the roll is with `convox rolls show {id}`"),
-            }));
+        let status = self.stack_status(&found.plan).await?;
+        if status.0 != "UPDATE_IN_PROGRESS" {
+            let message = format!("the stack is {status}: there is no update to cancel");
+            return Err(untimely(id, "not-under-way", message));
         }
         match self.take_up(&found).await {
             Ok(mut run) => {
@@ -255,20 +248,11 @@ impl Engine {
         skip: &[String],
     ) -> Result<Report, Refusal> {
         let found = self.find(id).await?;
-        let stack = found.plan.stack_id.as_str();
-        let stack = self
-            .patiently(id, async |rack| Ok(rack.stacks.describe(stack).await?))
-            .await?;
-        let class = stack.status.class();
+        let status = self.stack_status(&found.plan).await?;
+        let class = status.class();
         if !matches!(class, StatusClass::RollbackFailed | StatusClass::Failed) {
-            return Err(Refusal::nothing_changed(Advice {
-                code: "not-stuck".to_owned(),
-                message: format!(
-                    "the stack is {}: there is no rollback to go on with",
-                    stack.status
-                ),
-                hint: format!("see where the roll is with `convox rolls show {id}`"),
-            }));
+            let message = format!("the stack is {status}: there is no rollback to go on with");
+            return Err(untimely(id, "not-stuck", message));
         }
         let mut run = self.take_up(&found).await?;
         run.recall_value().await?;
@@ -540,6 +524,14 @@ impl Engine {
         })
     }
 
+    async fn stack_status(&mut self, plan: &Plan) -> Result<StackStatus, Refusal> {
+        let id = plan.stack_id.as_str();
+        let stack = self.patiently(&plan.roll, async |rack| {
+            Ok(rack.stacks.describe(id).await?)
+        });
+        Ok(stack.await?.status)
+    }
+
     /// Repeats what only reads while it is throttled or not answered.
     async fn patiently<T>(
         &mut self,
@@ -692,6 +684,14 @@ fn ended(lines: &[Line]) -> Option<Report> {
         Outcome::Unproven | Outcome::Stuck | Outcome::Detached => false,
     };
     over.then(|| report.clone())
+}
+
+fn untimely(id: &RollId, code: &str, message: String) -> Refusal {
+    Refusal::nothing_changed(Advice {
+        code: code.to_owned(),
+        message,
+        hint: format!("see where the roll is with `convox rolls show {id}`"),
+    })
 }
 
 fn unknown(id: &RollId) -> Refusal {

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::event::EventKind;
 use super::plan::Step;
 use super::run::{PATIENCE, Run};
-use super::tracker::End;
-use crate::rack::{PortError, StatusClass};
+use super::tail::EventTail;
+use super::tracker::{End, Tracker};
+use crate::rack::{PortError, Stacks, StatusClass};
 
 /// How long an update may show no event of its own before the stack itself is asked.
-const SILENCE: Duration = Duration::from_secs(60);
+pub(super) const SILENCE: Duration = Duration::from_secs(60);
 /// Reads refused in a row, for reasons that waiting does not mend, before we stop following.
 const REFUSALS: u32 = 20;
 
@@ -51,19 +54,10 @@ impl Run<'_> {
                     self.pacing
                         .after_success(self.clock.now(), self.tracker.expectation())
                 }
-                Err(error) if error.is_transient() => {
-                    let wait = self.pacing.after_failure(self.clock.now());
-                    self.tell_of_retry(&error, wait);
-                    wait
-                }
-                Err(error @ (PortError::Credentials { .. } | PortError::Denied { .. })) => {
+                Err(error) if is_hopeless(&error, &mut refusals) => {
                     return Followed::Lost(error.to_string());
                 }
                 Err(error) => {
-                    refusals += 1;
-                    if refusals >= REFUSALS {
-                        return Followed::Lost(error.to_string());
-                    }
                     let wait = self.pacing.after_failure(self.clock.now());
                     self.tell_of_retry(&error, wait);
                     wait
@@ -104,28 +98,8 @@ impl Run<'_> {
     /// Reads what is new, and returns what there is to tell of it.
     pub(super) async fn gather_events(&mut self) -> Result<Vec<EventKind>, PortError> {
         let stacks = self.rack.stacks.clone();
-        let mut news = Vec::new();
-        for event in self.tail.poll(stacks.as_ref()).await?.events {
-            let deleting = event.is_about_the_stack() && event.status == "DELETE_IN_PROGRESS";
-            let noticed = self.tracker.observe(&event);
-            if !noticed.ours {
-                continue;
-            }
-            news.push(EventKind::Stack(event));
-            if deleting {
-                let message = "somebody is deleting the stack".to_owned();
-                news.push(EventKind::Warning { message });
-            }
-            if noticed.rollback {
-                let cause = self.tracker.first_failure().cloned();
-                news.push(EventKind::RollbackDetected { cause });
-            }
-            if noticed.progress {
-                let progress = self.tracker.progress(self.clock.now());
-                news.push(EventKind::Progress(progress));
-            }
-        }
-        Ok(news)
+        let now = self.clock.now();
+        gather(&mut self.tail, &mut self.tracker, stacks.as_ref(), now).await
     }
 
     /// Asks the stack itself, when its events are silent. `None`: it is too early to tell.
@@ -152,5 +126,64 @@ impl Run<'_> {
                 stack.status
             ))),
         }
+    }
+}
+
+/// Reads what is new in a stack, and returns what there is to tell of the update that is tracked.
+///
+/// # Errors
+/// As the port; nothing is lost, the next call reads the same events.
+pub(super) async fn gather(
+    tail: &mut EventTail,
+    tracker: &mut Tracker,
+    stacks: &dyn Stacks,
+    now: Timestamp,
+) -> Result<Vec<EventKind>, PortError> {
+    let mut news = Vec::new();
+    for event in tail.poll(stacks).await?.events {
+        let deleting = event.is_about_the_stack() && event.status == "DELETE_IN_PROGRESS";
+        let noticed = tracker.observe(&event);
+        if !noticed.ours {
+            continue;
+        }
+        news.push(EventKind::Stack(event));
+        if deleting {
+            let message = "somebody is deleting the stack".to_owned();
+            news.push(EventKind::Warning { message });
+        }
+        if noticed.rollback {
+            let cause = tracker.first_failure().cloned();
+            news.push(EventKind::RollbackDetected { cause });
+        }
+        if noticed.progress {
+            news.push(EventKind::Progress(tracker.progress(now)));
+        }
+    }
+    Ok(news)
+}
+
+/// Tells whether reading on is of no use: nobody is let in, or `refusals` in a row are too many.
+pub(super) fn is_hopeless(error: &PortError, refusals: &mut u32) -> bool {
+    if error.is_transient() {
+        return false;
+    }
+    *refusals += 1;
+    let shut_out = matches!(
+        error,
+        PortError::Credentials { .. } | PortError::Denied { .. }
+    );
+    shut_out || *refusals >= REFUSALS
+}
+
+/// Words a call that was throttled or not answered, and when it is made again.
+pub(super) fn retry_words(error: &PortError, wait: Duration) -> EventKind {
+    match error {
+        PortError::Throttled { api } => EventKind::Throttled {
+            api: (*api).to_owned(),
+            retry_in_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+        },
+        error => EventKind::Warning {
+            message: format!("{error}; trying again in {} s", wait.as_secs()),
+        },
     }
 }

@@ -59,21 +59,8 @@ pub(super) fn is_of_roll(pair: &KeyPair, roll: &RollId) -> bool {
 
 /// Makes the update that a plan stands for, keeping everything but the key.
 pub(super) fn update_request(plan: &Plan, stack: &crate::rack::Stack) -> UpdateRequest {
-    let keys = stack.parameters.iter().map(|parameter| &parameter.key);
-    UpdateRequest {
-        stack: stack.id.clone(),
-        token: plan.roll.to_string(),
-        set: BTreeMap::from([(plan.key_parameter.clone(), plan.new_key.clone())]),
-        keep: keys
-            .filter(|key| **key != plan.key_parameter)
-            .cloned()
-            .collect(),
-        capabilities: stack.capabilities.clone(),
-        notification_arns: stack.notification_arns.clone(),
-        tags: stack.tags.clone(),
-        role_arn: stack.role_arn.clone(),
-        disable_rollback: stack.disable_rollback,
-    }
+    let set = BTreeMap::from([(plan.key_parameter.clone(), plan.new_key.clone())]);
+    UpdateRequest::keeping(stack, plan.roll.as_str(), set)
 }
 
 impl Run<'_> {

@@ -20,11 +20,13 @@ mod plan;
 mod preflight;
 #[cfg(test)]
 mod preflight_tests;
+mod reached;
 mod run;
 mod stop;
 mod tail;
 mod tracker;
 mod verify;
+mod watch;
 
 pub use api::{API_KEY_PARAMETER, ApiKeyRequest, ApiPlan, ApiService, KeyKind};
 pub use engine::{Engine, RollSummary};
@@ -37,3 +39,4 @@ pub use outcome::{Failure, Outcome, Report};
 pub use plan::{Advice, GroupPlan, Plan, PlannedStep, RollOptions, RollPolicy, Step};
 pub use preflight::Refusal;
 pub use stop::Stop;
+pub use watch::Watch;

@@ -5,9 +5,10 @@ use strsim::normalized_damerau_levenshtein;
 use super::api::KeyKind;
 use super::journal::JournalError;
 use super::lint::lint;
-use super::observe::{Observed, ObservedGroup, ObservedPolicy};
+use super::observe::{Observed, ObservedGroup};
 use super::outcome::Outcome;
 use super::plan::{Advice, GroupPlan, Plan, PlannedStep, RollOptions, RollPolicy, Step};
+use super::reached::ObservedPolicy;
 use crate::ids::RollId;
 use crate::rack::{PortError, Rack, Stack, StackStatus, StatusClass};
 use crate::template::TemplateError;
@@ -413,10 +414,10 @@ fn warnings(rack: &Rack, observed: &Observed) -> Vec<Advice> {
         warnings.push(advice(
             "nested-group",
             format!(
-                "group {} is in a nested stack: its update policy was not read",
+                "group {} is in a nested stack whose template cannot be read",
                 group.logical_id
             ),
-            "make sure that it has a rolling UpdatePolicy",
+            "make sure that it has a rolling UpdatePolicy, or allow cloudformation:GetTemplate",
         ));
     }
     if observed

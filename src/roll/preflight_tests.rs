@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::lint::lint;
-use super::observe::{Declared, Observed, ObservedGroup, ObservedPolicy};
+use super::observe::{Observed, ObservedGroup};
 use super::outcome::Outcome;
 use super::plan::{Advice, RollOptions, Step};
 use super::preflight::{Refusal, no_such_stack, plan};
+use super::reached::{Declared, ObservedPolicy};
 use crate::ids::{Entropy, RollId};
 use crate::rack::testing::Unreachable;
 use crate::rack::{
@@ -30,7 +31,8 @@ fn rack() -> Rack {
         key_pairs: nothing.clone(),
         fleet: nothing.clone(),
         services: nothing.clone(),
-        keys: nothing,
+        keys: nothing.clone(),
+        system: nothing,
     }
 }
 
@@ -90,6 +92,7 @@ fn healthy() -> Observed {
             disable_rollback: false,
             deployment_mode: None,
             updated_at: None,
+            outputs: BTreeMap::new(),
         },
         declared: BTreeMap::from([
             ("Key".to_owned(), declared("String", false)),

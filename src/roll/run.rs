@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use super::api::{BETWEEN_SAMPLES, NewKey, OutageMeter, SAMPLE_PATIENCE};
 use super::event::{EVENT_VERSION, Event, EventKind, EventSink};
+use super::follow::retry_words;
 use super::journal::{Effect, Entry, Journal, JournalError};
 use super::outcome::{Outcome, Report};
 use super::pacing::Pacing;
@@ -202,16 +203,7 @@ impl Run<'_> {
 
     /// Says that a call was throttled or not answered, and when it is made again.
     pub(super) fn tell_of_retry(&mut self, error: &PortError, wait: Duration) {
-        let retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        match error {
-            PortError::Throttled { api } => {
-                self.emit(EventKind::Throttled {
-                    api: (*api).to_owned(),
-                    retry_in_ms,
-                });
-            }
-            error => self.warn(format!("{error}; trying again in {} s", wait.as_secs())),
-        }
+        self.emit(retry_words(error, wait));
     }
 
     /// Repeats a call that is safe to repeat while it is throttled or not answered.

@@ -18,6 +18,8 @@ pub(super) struct Tracker {
     token: String,
     /// Whether an event without a token may be the update's first.
     token_optional: bool,
+    /// Whether it may be the making or the deletion of the stack too.
+    any_operation: bool,
     /// Instances expected to be replaced, by group, until CloudFormation says how many.
     groups: BTreeMap<String, GroupProgress>,
     current_group: Option<String>,
@@ -105,6 +107,7 @@ impl Tracker {
             root: root.to_owned(),
             token: token.to_owned(),
             token_optional: true,
+            any_operation: false,
             groups,
             current_group: None,
             started: false,
@@ -124,6 +127,12 @@ impl Tracker {
     /// the update are read too; an account that tells no tokens cannot be followed that way.
     pub(super) fn strictly(mut self) -> Self {
         self.token_optional = false;
+        self
+    }
+
+    /// Takes the making, the import and the deletion of the stack for an operation as well.
+    pub(super) fn of_any_operation(mut self) -> Self {
+        self.any_operation = true;
         self
     }
 
@@ -195,7 +204,9 @@ impl Tracker {
     pub(super) fn observe(&mut self, event: &StackEvent) -> Noticed {
         let of_root = event.is_about_the_stack() && event.stack_id == self.root;
         if !self.started {
-            let begins = of_root && event.status == "UPDATE_IN_PROGRESS";
+            let begins = of_root
+                && (event.status == "UPDATE_IN_PROGRESS"
+                    || (self.any_operation && begins_an_operation(event)));
             let token_fits = event
                 .token
                 .as_ref()
@@ -365,6 +376,19 @@ impl Tracker {
             rolling_back: self.rolling_back,
         }
     }
+}
+
+/// Tells whether an operation of the event's stack begins with it. A rollback belongs to what
+/// it takes back.
+pub(super) fn begins_an_operation(event: &StackEvent) -> bool {
+    event.is_about_the_stack()
+        && matches!(
+            event.status.as_str(),
+            "CREATE_IN_PROGRESS"
+                | "UPDATE_IN_PROGRESS"
+                | "IMPORT_IN_PROGRESS"
+                | "DELETE_IN_PROGRESS"
+        )
 }
 
 /// Nothing follows these but another operation.

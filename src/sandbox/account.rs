@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -13,6 +14,12 @@ use super::scenario::{Effect, Scenario, ScenarioError, Verdict};
 use super::wire::{self, Call, Outcome};
 use super::world::World;
 use crate::clock::Clock;
+
+/// An account as a function of a request; `None` when a scenario loses the connection.
+pub type Handler = Arc<dyn Fn(Request<Bytes>) -> Answer + Send + Sync>;
+
+/// The answer to come.
+type Answer = Pin<Box<dyn Future<Output = Option<Response<Bytes>>> + Send>>;
 
 /// An AWS account in one region; clones share it.
 #[derive(Debug, Clone)]
@@ -71,6 +78,16 @@ impl Sandbox {
             state,
             store,
         }))
+    }
+
+    /// Returns the account as a function of a request, for an SDK that is to call it in process.
+    #[must_use]
+    pub fn in_process(&self) -> Handler {
+        let sandbox = self.clone();
+        Arc::new(move |request| {
+            let sandbox = sandbox.clone();
+            Box::pin(async move { sandbox.handle(request).await })
+        })
     }
 
     /// Answers one request; `None` when a scenario loses the connection.

@@ -23,7 +23,7 @@ mod sts;
 mod wire;
 pub mod world;
 
-pub use account::Sandbox;
+pub use account::{Handler, Sandbox};
 pub use persist::{DEFAULT_SPEED, PersistError, reset};
 pub use scenario::{Scenario, ScenarioError};
 pub use serve::{bind, serve};

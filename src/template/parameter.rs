@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use regex_lite::Regex;
 use serde_json::Value;
 
 /// A parameter as the template declares it.
@@ -19,6 +20,8 @@ pub struct ParameterDeclaration {
     pub description: Option<String>,
     /// The only values allowed; empty for any.
     pub allowed_values: Vec<String>,
+    /// The regular expression that the whole value must match.
+    pub allowed_pattern: Option<String>,
     /// What the template says when a constraint is not met.
     pub constraint_description: Option<String>,
     /// The fewest characters.
@@ -48,6 +51,14 @@ pub enum ParameterProblem {
         /// The rule, such as `must be one of AllowedValues`.
         rule: String,
     },
+    /// A value breaks a rule that the template explains in its own words.
+    #[error("Parameter {name} failed to satisfy constraint: {description}")]
+    Explained {
+        /// The parameter.
+        name: String,
+        /// Its `ConstraintDescription`.
+        description: String,
+    },
     /// The SSM parameter that a parameter names does not exist.
     #[error("Unable to fetch parameters [{0}] from parameter store for this account.")]
     NoSsmParameter(String),
@@ -66,6 +77,7 @@ impl ParameterDeclaration {
             no_echo: text("NoEcho").is_some_and(|truth| truth == "true"),
             description: text("Description"),
             allowed_values: allowed.into_iter().flatten().filter_map(scalar).collect(),
+            allowed_pattern: text("AllowedPattern"),
             constraint_description: text("ConstraintDescription"),
             min_length: length("MinLength"),
             max_length: length("MaxLength"),
@@ -91,23 +103,36 @@ impl ParameterDeclaration {
         inner == "CommaDelimitedList" || inner.starts_with("List<")
     }
 
-    /// Checks one value against the declaration; `AllowedPattern` is left unchecked.
+    /// Checks one value against the declaration.
+    ///
+    /// Every item of a `CommaDelimitedList` must be allowed. A pattern that only Java's
+    /// regular expressions know (with look-around, say) is left unchecked.
     ///
     /// # Errors
-    /// [`ParameterProblem::Constraint`] with the rule that the value breaks.
+    /// [`ParameterProblem::Constraint`] with the rule that the value breaks, or
+    /// [`ParameterProblem::Explained`] where the template has words for it.
     pub fn check(&self, value: &str) -> Result<(), ParameterProblem> {
         let broken = |rule: String| {
-            let rule = match &self.constraint_description {
-                Some(description) => format!("failed to satisfy constraint: {description}"),
-                None => rule,
-            };
-            Err(ParameterProblem::Constraint {
-                name: self.name.clone(),
-                rule,
+            let name = self.name.clone();
+            Err(match self.constraint_description.clone() {
+                Some(description) => ParameterProblem::Explained { name, description },
+                None => ParameterProblem::Constraint { name, rule },
             })
         };
-        if !self.allowed_values.is_empty() && !self.allowed_values.iter().any(|v| v == value) {
+        let items: Vec<&str> = if self.kind == "CommaDelimitedList" {
+            value.split(',').map(str::trim).collect()
+        } else {
+            vec![value]
+        };
+        let allowed = |item: &&str| self.allowed_values.iter().any(|value| value == item);
+        if !self.allowed_values.is_empty() && !items.iter().all(allowed) {
             return broken("must be one of AllowedValues".to_owned());
+        }
+        if let Some(pattern) = &self.allowed_pattern
+            && let Ok(whole) = Regex::new(&format!(r"\A(?:{pattern})\z"))
+            && !items.iter().all(|item| whole.is_match(item))
+        {
+            return broken(format!("must match pattern {pattern}"));
         }
         let length = u64::try_from(value.chars().count()).unwrap_or(u64::MAX);
         if let Some(least) = self.min_length.filter(|least| length < *least) {

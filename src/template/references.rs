@@ -93,6 +93,32 @@ impl Evaluator<'_> {
         dependencies
     }
 
+    /// Returns the parameters of nested stack `logical_id` whose values rest on a parameter of
+    /// this template, directly, by a condition or by way of a resource that it affects.
+    #[must_use]
+    pub fn nested_parameters(&self, logical_id: &str, parameter: &str) -> BTreeSet<String> {
+        let conditions = self.template.conditions_naming(parameter);
+        let affected = self.affected_by(parameter);
+        let given = self
+            .template
+            .entry("Resources", logical_id)
+            .and_then(|body| body.pointer("/Properties/Parameters"))
+            .and_then(Value::as_object);
+        let rests = |expression: &&Value| {
+            let mut names = Names::default();
+            gather(expression, &mut names, &|name| self.condition(name).ok());
+            names.referred.contains(parameter)
+                || !names.referred.is_disjoint(&affected)
+                || !names.conditions.is_disjoint(&conditions)
+        };
+        given
+            .into_iter()
+            .flatten()
+            .filter(|(_, expression)| rests(expression))
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
     /// Returns the present resources that mention a parameter, and all that wait for those.
     #[must_use]
     pub fn affected_by(&self, parameter: &str) -> BTreeSet<String> {

@@ -189,6 +189,12 @@ fn parameters_are_refused_in_the_words_of_aws() {
             "Password": {"Type": "String", "NoEcho": true, "MinLength": 1, "MaxLength": 5},
             "Count": {"Type": "Number", "Default": "3", "MinValue": 3},
             "Mode": {"Type": "String", "Default": "a", "AllowedValues": ["a", "b"]},
+            "Word": {"Type": "String", "Default": "a1", "AllowedPattern": "[a-z]+|a1"},
+            "Words": {
+                "Type": "CommaDelimitedList", "Default": "a,b", "AllowedPattern": "[a-z]",
+                "ConstraintDescription": "one letter each, please.",
+            },
+            "Java": {"Type": "String", "Default": "x", "AllowedPattern": "^(?=.*[0-9])\\w+$"},
         },
         "Resources": {"A": {"Type": "X"}},
     }))
@@ -221,12 +227,22 @@ fn parameters_are_refused_in_the_words_of_aws() {
             parameters(&[("Password", "x"), ("Mode", "c")]),
             "Parameter 'Mode' must be one of AllowedValues",
         ),
+        (
+            // The whole value, whatever the alternatives.
+            parameters(&[("Password", "x"), ("Word", "a1b")]),
+            "Parameter 'Word' must match pattern [a-z]+|a1",
+        ),
+        (
+            parameters(&[("Password", "x"), ("Words", "a, b,cc")]),
+            "Parameter Words failed to satisfy constraint: one letter each, please.",
+        ),
     ] {
         assert_eq!(
             resolve(&declared, &given).unwrap_err().to_string(),
             expected
         );
     }
+    assert!(resolve(&declared, &parameters(&[("Password", "x")])).is_ok());
 }
 
 #[test]
@@ -243,6 +259,13 @@ fn a_parameter_is_followed_through_conditions() {
             "ByBranch": {"Type": "X", "Properties": {"K": {"Fn::If": ["Blank", 1, 2]}}},
             "Waits": {"Type": "X", "Properties": {"V": {"Fn::GetAtt": ["Direct", "V"]}}},
             "Other": {"Type": "X", "DependsOn": "ByCondition"},
+            "Nested": {"Type": "AWS::CloudFormation::Stack", "Properties": {"Parameters": {
+                "KeyName": {"Ref": "Key"},
+                "Template": {"Fn::GetAtt": ["Waits", "Version"]},
+                "Blank": {"Fn::If": ["Blank", "yes", "no"]},
+                "Size": "t3.small",
+                "Peer": {"Ref": "Other"},
+            }}},
         },
     }))
     .unwrap();
@@ -253,15 +276,20 @@ fn a_parameter_is_followed_through_conditions() {
     };
     assert_eq!(
         template.resources_naming("Key"),
-        names(&["Direct", "ByCondition", "ByBranch"])
+        names(&["Direct", "ByCondition", "ByBranch", "Nested"])
     );
     let evaluator = Evaluator::preflight(&template, &parameters(&[("Key", "")]), Pseudo::default());
     assert_eq!(evaluator.dependencies()["Waits"], names(&["Direct"]));
     assert_eq!(evaluator.dependencies()["Other"], names(&[]));
     assert_eq!(
         evaluator.affected_by("Key"),
-        names(&["Direct", "ByBranch", "Waits"])
+        names(&["Direct", "ByBranch", "Waits", "Nested"])
     );
+    assert_eq!(
+        evaluator.nested_parameters("Nested", "Key"),
+        names(&["KeyName", "Template", "Blank"])
+    );
+    assert_eq!(evaluator.nested_parameters("Direct", "Key"), names(&[]));
 }
 
 /// Finds the real rack template, which is not part of the project.

@@ -2,7 +2,8 @@
 
 use super::exit::Exit;
 use super::text::one_line;
-use crate::rack::PortError;
+use crate::rack::remote::RemoteError;
+use crate::rack::{ChangeProblem, PortError};
 
 /// One line that says what happened, lines that say what to do next, and an exit code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +62,20 @@ impl CliError {
     }
 }
 
+impl From<RemoteError> for CliError {
+    fn from(error: RemoteError) -> Self {
+        let exit = match &error {
+            RemoteError::BadAddress { .. } | RemoteError::PlainHttp { .. } => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        let failed = Self::new(exit, error.to_string());
+        match error.hint() {
+            Some(hint) => failed.hint(hint),
+            None => failed,
+        }
+    }
+}
+
 impl From<PortError> for CliError {
     fn from(error: PortError) -> Self {
         let hint = match &error {
@@ -86,11 +101,49 @@ impl From<PortError> for CliError {
             PortError::KeyStore { .. } => {
                 "nothing is rolled unless private keys can be kept, so mend access to the key store"
             }
+            PortError::Busy { .. } => {
+                return Self::new(Exit::Busy, error.to_string())
+                    .hint("wait for it with `convox rack wait`, then try again");
+            }
+            PortError::NoInstance(_) => "`convox instances` lists those that the rack has",
+            PortError::Change(problem) => return Self::from(problem.clone()),
+            PortError::Remote { hint, .. } => {
+                let failed = Self::failed(error.to_string());
+                return match hint {
+                    Some(hint) => failed.hint(hint),
+                    None => failed,
+                };
+            }
             PortError::AlreadyExists { .. } | PortError::NoChanges | PortError::Rejected { .. } => {
                 return Self::failed(error.to_string());
             }
         };
         Self::failed(error.to_string()).hint(hint)
+    }
+}
+
+impl From<ChangeProblem> for CliError {
+    fn from(problem: ChangeProblem) -> Self {
+        let error = Self::failed(problem.to_string());
+        match &problem {
+            ChangeProblem::Unknown { .. } => error.hint("`convox rack params` lists them"),
+            ChangeProblem::Masked { .. } => error.hint("leave it out to keep the value it has"),
+            ChangeProblem::OnlyAtInstall => error,
+            ChangeProblem::HalfASchedule => error.hint("two empty values end the schedule"),
+            ChangeProblem::NoSyslogDestination => {
+                error.hint("set it in the same command: SyslogDestination=tcp+tls://HOST:PORT")
+            }
+            ChangeProblem::Constraint { allowed, .. } if allowed.is_empty() => error,
+            ChangeProblem::Constraint { allowed, .. } => {
+                let quoted = |value: &String| match value.as_str() {
+                    "" => "nothing".to_owned(),
+                    value => value.to_owned(),
+                };
+                let allowed: Vec<_> = allowed.iter().map(quoted).collect();
+                error.hint(format!("it takes one of: {}", allowed.join(", ")))
+            }
+            ChangeProblem::Tags(_) => error.hint("write Tags=key=value,key=value"),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod canned;
 mod colour;
 mod error;
 mod exit;
+mod info;
 mod json;
 mod plain;
 mod plan;
@@ -13,7 +14,10 @@ mod printer;
 mod report;
 mod rolls;
 mod screen;
+mod system;
 mod table;
+#[cfg(test)]
+mod terminal;
 mod text;
 mod words;
 
@@ -21,11 +25,16 @@ pub use bars::Bars;
 pub use colour::Colour;
 pub use error::CliError;
 pub use exit::Exit;
+pub use info::Info;
 pub use json::{JsonLines, print_error_json};
 pub use plain::PlainLines;
 pub use plan::{print_plan, print_plan_summary, print_plan_warnings};
 pub use printer::{Printer, Verbosity};
 pub use report::{Task, print_refusal, print_report};
 pub use rolls::{print_rolls, print_timeline};
+pub use system::{
+    print_accepted, print_change, print_change_json, print_instances, print_instances_json,
+    print_parameters, print_system, print_terminated, print_unchanged,
+};
 pub use table::Table;
 pub use text::{ago, one_line, span};

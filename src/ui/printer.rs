@@ -32,6 +32,8 @@ struct Streams {
     stdout: Stream,
     stderr: Stream,
     stdin_is_terminal: bool,
+    /// Whether a person watches stderr on a terminal that can redraw lines.
+    is_watched: bool,
     screen: Screen,
 }
 
@@ -48,6 +50,8 @@ enum Target {
     Stderr,
     #[cfg_attr(not(test), expect(dead_code, reason = "tests read what was written"))]
     Memory(Arc<Mutex<Vec<u8>>>),
+    #[cfg(test)]
+    Terminal(super::terminal::Terminal),
 }
 
 impl Printer {
@@ -65,6 +69,7 @@ impl Printer {
             stdout: stream(Target::Stdout, io::stdout().is_terminal()),
             stderr: stream(Target::Stderr, io::stderr().is_terminal()),
             stdin_is_terminal: io::stdin().is_terminal(),
+            is_watched: io::stderr().is_terminal() && can_redraw(variable("TERM").as_deref()),
             screen: Screen::default(),
         }))
     }
@@ -83,9 +88,28 @@ impl Printer {
             stdout: stream(&captured.stdout),
             stderr: stream(&captured.stderr),
             stdin_is_terminal: false,
+            is_watched: false,
             screen: Screen::default(),
         }));
         (printer, captured)
+    }
+
+    /// Writes stderr to a terminal that a test can look at, and data to memory.
+    #[cfg(test)]
+    pub(crate) fn watched(verbosity: Verbosity, terminal: &super::terminal::Terminal) -> Self {
+        let stream = |to, is_terminal| Stream {
+            to,
+            colour: Colour::OFF,
+            is_terminal,
+        };
+        Self(Arc::new(Streams {
+            verbosity,
+            stdout: stream(Target::Memory(Arc::default()), false),
+            stderr: stream(Target::Terminal(terminal.clone()), true),
+            stdin_is_terminal: false,
+            is_watched: true,
+            screen: Screen::on(terminal.clone()),
+        }))
     }
 
     /// Writes data to stdout, as it is.
@@ -149,6 +173,16 @@ impl Printer {
         }
     }
 
+    /// Asks for a secret on the terminal, which does not show it. Whoever calls wipes it.
+    ///
+    /// # Errors
+    /// When there is no terminal.
+    pub fn ask_secret(&self, question: &str) -> io::Result<String> {
+        self.close_screen();
+        self.0.write(&self.0.stderr, question);
+        rpassword::read_password()
+    }
+
     /// Returns how much to say.
     #[must_use]
     pub fn verbosity(&self) -> Verbosity {
@@ -170,7 +204,13 @@ impl Printer {
     /// Tells whether a person watches stderr, so that lines may be redrawn there.
     #[must_use]
     pub fn is_watched(&self) -> bool {
-        self.0.stderr.is_terminal
+        self.0.is_watched
+    }
+
+    /// Tells whether a person reads stdout, so that secrets are better kept from it.
+    #[must_use]
+    pub fn data_is_watched(&self) -> bool {
+        self.0.stdout.is_terminal
     }
 
     /// Tells whether a person is there to answer a question.
@@ -219,8 +259,22 @@ impl Streams {
                         .extend_from_slice(text.as_bytes());
                     Ok(())
                 }
+                #[cfg(test)]
+                Target::Terminal(terminal) => {
+                    terminal.print(text);
+                    Ok(())
+                }
             };
         });
+    }
+}
+
+/// Tells whether a terminal of this kind (`TERM`) can move its cursor, which redrawing takes.
+/// Windows terminals have no kind.
+fn can_redraw(kind: Option<&str>) -> bool {
+    match kind {
+        None | Some("") => cfg!(windows),
+        Some(kind) => kind != "dumb",
     }
 }
 
@@ -262,5 +316,12 @@ mod tests {
         printer.error(&CliError::new(Exit::Failed, "it broke").hint("mend it"));
         assert_eq!(captured.stdout(), "data");
         assert_eq!(captured.stderr(), "ERROR: it broke\nhint: mend it\n");
+    }
+
+    #[test]
+    fn a_dumb_terminal_is_not_redrawn() {
+        assert!(can_redraw(Some("xterm-256color")));
+        assert!(!can_redraw(Some("dumb")));
+        assert_eq!(can_redraw(None), cfg!(windows));
     }
 }

@@ -12,6 +12,8 @@ use crate::roll::{Holdout, Outcome, Refusal, Report};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
     doing: String,
+    /// Whether the end is on a line of its own, as where the classic prints logs in between.
+    apart: bool,
     success: Outcome,
 }
 
@@ -21,6 +23,7 @@ impl Task {
     pub fn roll() -> Self {
         Self {
             doing: "Rolling instance key".to_owned(),
+            apart: false,
             success: Outcome::Done,
         }
     }
@@ -40,9 +43,28 @@ impl Task {
         }
     }
 
+    /// The same, with its end on a line of its own.
+    #[must_use]
+    pub fn apart(mut self) -> Self {
+        self.apart = true;
+        self
+    }
+
+    /// Says that it went well.
+    pub fn succeeded(&self, printer: &Printer) {
+        self.print(printer, &format!("{}\n", printer.data_colour().good("OK")));
+    }
+
+    /// Says what was being done when it failed; the error follows on stderr.
+    pub fn failed(&self, printer: &Printer) {
+        printer.close_screen();
+        self.print(printer, "");
+    }
+
     fn print(&self, printer: &Printer, how: &str) {
         if !self.doing.is_empty() {
-            printer.data(&format!("{}... {how}", self.doing));
+            let apart = if self.apart { "\n" } else { "" };
+            printer.data(&format!("{}... {apart}{how}", self.doing));
         }
     }
 
@@ -51,6 +73,7 @@ impl Task {
     pub fn forward(doing: String) -> Self {
         Self {
             doing,
+            apart: false,
             success: Outcome::Done,
         }
     }
@@ -60,6 +83,7 @@ impl Task {
     pub fn backward(doing: String) -> Self {
         Self {
             doing,
+            apart: false,
             success: Outcome::RolledBack,
         }
     }
@@ -80,7 +104,7 @@ pub fn print_report(printer: &Printer, task: &Task, report: &Report) -> Exit {
         for hint in &report.hints {
             printer.say_hint(&one_line(hint));
         }
-        task.print(printer, &format!("{}\n", printer.data_colour().good("OK")));
+        task.succeeded(printer);
         return Exit::Done;
     }
     if report.outcome == Outcome::Detached {

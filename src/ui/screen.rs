@@ -1,6 +1,6 @@
 //! The few lines at the bottom of a terminal that are drawn again and again.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -14,7 +14,11 @@ const EVENT_WIDTH: usize = 76;
 
 /// The redrawn lines, if they are shown. Whoever prints above them asks here first.
 #[derive(Debug, Clone, Default)]
-pub struct Screen(Arc<Mutex<Option<Live>>>);
+pub struct Screen {
+    live: Arc<Mutex<Option<Live>>>,
+    #[cfg(test)]
+    terminal: Option<super::terminal::Terminal>,
+}
 
 /// The lines while they are shown: what is going on, how far, and the last event.
 #[derive(Debug)]
@@ -26,40 +30,58 @@ pub struct Live {
 }
 
 impl Screen {
+    /// Draws on a terminal that a test can look at.
+    #[cfg(test)]
+    pub(crate) fn on(terminal: super::terminal::Terminal) -> Self {
+        Self {
+            terminal: Some(terminal),
+            ..Self::default()
+        }
+    }
+
     /// Shows the lines if they are not shown yet, and changes them.
     pub fn draw(&self, change: impl FnOnce(&Live)) {
-        let mut live = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        change(live.get_or_insert_with(Live::new));
+        let mut live = self.live();
+        change(live.get_or_insert_with(|| Live::on(self.target())));
     }
 
     /// Tells whether the lines are shown.
     #[must_use]
     pub fn is_shown(&self) -> bool {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some()
+        self.live().is_some()
     }
 
     /// Takes the lines away; the next drawing shows them again.
     pub fn close(&self) {
-        if let Some(live) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(live) = self.live().take() {
             live.close();
         }
     }
 
     /// Prints something above the lines, which stay whole.
     pub fn above(&self, print: impl FnOnce()) {
-        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.live() {
             Some(live) => live.multi.suspend(print),
             None => print(),
         }
     }
+
+    fn live(&self) -> MutexGuard<'_, Option<Live>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn target(&self) -> ProgressDrawTarget {
+        #[cfg(test)]
+        if let Some(terminal) = &self.terminal {
+            return ProgressDrawTarget::term_like(Box::new(terminal.clone()));
+        }
+        ProgressDrawTarget::stderr()
+    }
 }
 
 impl Live {
-    fn new() -> Self {
-        let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+    fn on(target: ProgressDrawTarget) -> Self {
+        let multi = MultiProgress::with_draw_target(target);
         let line = |template: &str| {
             let style = ProgressStyle::with_template(template)
                 .unwrap_or_else(|_| ProgressStyle::default_spinner());
@@ -85,10 +107,16 @@ impl Live {
         self.event.set_message(shorten(text, EVENT_WIDTH));
     }
 
+    /// Takes back what was said of how fast it goes.
+    pub fn forget_pace(&self) {
+        self.bar.set_message("");
+    }
+
     /// Shows how many of how many, in the colour of the way forward or of the way back.
     pub fn progress(&self, done: u64, total: u64, going_back: bool, text: String) {
         let colour = if going_back { "yellow" } else { "green" };
-        let template = format!("  {{bar:30.{colour}/dim}} {{pos}}/{{len}} instances{{msg}}");
+        // With the words behind it, this is as much as a terminal of 80 columns holds.
+        let template = format!("  {{bar:20.{colour}/dim}} {{pos}}/{{len}} instances{{msg}}");
         if let Ok(style) = ProgressStyle::with_template(&template) {
             self.bar.set_style(style.progress_chars("━━─"));
         }

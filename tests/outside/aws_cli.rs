@@ -1,5 +1,5 @@
 //! The AWS CLI drives the sandbox: it makes a rack, rolls its key, sees the roll go back
-//! and then succeed, and looks around as an operator would.
+//! and then succeed, looks around as an operator would, and deploys templates.
 
 use std::time::Duration;
 
@@ -14,6 +14,10 @@ use crate::emulator::outside;
 /// Fast enough that a roll takes seconds.
 const SPEED: f64 = 150.0;
 
+/// So fast that a small stack is there when a waiter looks for the first time: it looks again
+/// only after half a minute.
+const AT_ONCE: f64 = 5_000.0;
+
 /// The first instances with a new key never signal; those of a second try do.
 const SCENARIO: &str = "{ name: x, about: y, \
                         faults: [{ signals: { key: new, fate: never, from: 5, times: 1 } }] }";
@@ -27,10 +31,10 @@ struct Shell {
 }
 
 impl Shell {
-    async fn open() -> Option<Self> {
+    async fn open(speed: f64) -> Option<Self> {
         let aws = outside("CONVOX_TEST_AWS_CLI")?;
         let scenario = Scenario::parse(SCENARIO, "scenario").unwrap();
-        let clock = Clock::starting_at(system_now(), SPEED);
+        let clock = Clock::starting_at(system_now(), speed);
         let sandbox = Sandbox::new(&scenario, clock).unwrap();
         let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -51,8 +55,8 @@ impl Shell {
         self.server.await.unwrap().unwrap();
     }
 
-    /// Runs one command; what it prints, or what it complains of.
-    async fn run(&self, line: &[&str]) -> Result<Value, String> {
+    /// Runs one command; the text that it prints, or what it complains of.
+    async fn print(&self, line: &[&str]) -> Result<String, String> {
         let output = tokio::process::Command::new(&self.aws)
             .args(line)
             .args(["--endpoint-url", &self.endpoint, "--region", "us-east-1"])
@@ -66,7 +70,12 @@ impl Shell {
         if !output.status.success() {
             return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
         }
-        let text = String::from_utf8(output.stdout).unwrap();
+        Ok(String::from_utf8(output.stdout).unwrap())
+    }
+
+    /// Runs one command; what it answers, or what it complains of.
+    async fn run(&self, line: &[&str]) -> Result<Value, String> {
+        let text = self.print(line).await?;
         let printed = if text.trim().is_empty() {
             "null"
         } else {
@@ -95,6 +104,18 @@ impl Shell {
             clock.sleep(Duration::from_millis(500)).await;
         }
         panic!("{stack} never came to rest");
+    }
+
+    /// Deploys the template in `file` as `stack`, with one parameter.
+    async fn deploy(&self, file: &str, stack: &str, more: &[&str]) -> Result<String, String> {
+        let line = ["cloudformation", "deploy", "--template-file", file];
+        let named = ["--stack-name", stack];
+        self.print(&[&line[..], &named[..], more].concat()).await
+    }
+
+    async fn status(&self, stack: &str) -> String {
+        let line = ["cloudformation", "describe-stacks", "--stack-name", stack];
+        text(&self.ok(&line).await, "/Stacks/0/StackStatus")
     }
 
     /// Updates the key of `cli` and leaves everything else as it is.
@@ -126,7 +147,7 @@ fn text(value: &Value, pointer: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_aws_cli_makes_a_rack_and_rolls_its_key() {
-    let Some(aws) = Shell::open().await else {
+    let Some(aws) = Shell::open(SPEED).await else {
         return;
     };
     let caller = aws.ok(&["sts", "get-caller-identity"]).await;
@@ -217,5 +238,67 @@ async fn the_aws_cli_makes_a_rack_and_rolls_its_key() {
     );
     let unknown = aws.run(&["iam", "list-users"]).await.unwrap_err();
     assert!(!unknown.contains("Unable to parse response"), "{unknown}");
+    aws.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_aws_cli_deploys_a_template_and_deploys_it_again() {
+    let Some(aws) = Shell::open(AT_ONCE).await else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("word.yaml");
+    std::fs::write(
+        &file,
+        "Parameters: {Word: {Type: String, AllowedPattern: '[a-z]+'}}\n\
+         Resources:\n  \
+           Told: {Type: 'AWS::SSM::Parameter', \
+                  Properties: {Name: !Ref 'AWS::StackName', Type: String, Value: !Ref Word}}\n",
+    )
+    .unwrap();
+    let file = file.to_str().unwrap();
+    let word = ["ssm", "get-parameter", "--name", "fresh"];
+    let one = ["--parameter-overrides", "Word=one"];
+    let refused = ["--parameter-overrides", "Word=ONE"];
+    let refused = aws.deploy(file, "fresh", &refused).await.unwrap_err();
+    assert!(
+        refused.contains("Parameter 'Word' must match pattern [a-z]+"),
+        "{refused}"
+    );
+
+    let told = aws.deploy(file, "fresh", &one).await.unwrap();
+    assert!(told.contains("Successfully created/updated"), "{told}");
+    assert_eq!(aws.status("fresh").await, "CREATE_COMPLETE");
+    assert_eq!(text(&aws.ok(&word).await, "/Parameter/Value"), "one");
+
+    let told = aws
+        .deploy(file, "fresh", &["--no-fail-on-empty-changeset"])
+        .await
+        .unwrap();
+    assert!(told.contains("No changes to deploy"), "{told}");
+    let empty = aws.deploy(file, "fresh", &["--fail-on-empty-changeset"]);
+    assert!(empty.await.is_err());
+    assert_eq!(aws.status("fresh").await, "CREATE_COMPLETE");
+
+    let two = ["--parameter-overrides", "Word=two"];
+    aws.deploy(file, "fresh", &two).await.unwrap();
+    assert_eq!(aws.status("fresh").await, "UPDATE_COMPLETE");
+    assert_eq!(text(&aws.ok(&word).await, "/Parameter/Value"), "two");
+
+    // A change set that is only made leaves a stack to review, and the next deployment makes it.
+    let only_made = [&one[..], &["--no-execute-changeset"]].concat();
+    aws.deploy(file, "later", &only_made).await.unwrap();
+    assert_eq!(aws.status("later").await, "REVIEW_IN_PROGRESS");
+    let sets = [
+        "cloudformation",
+        "list-change-sets",
+        "--stack-name",
+        "later",
+    ];
+    let sets = aws.ok(&sets).await;
+    assert_eq!(text(&sets, "/Summaries/0/Status"), "CREATE_COMPLETE");
+    assert_eq!(text(&sets, "/Summaries/0/ExecutionStatus"), "AVAILABLE");
+    aws.deploy(file, "later", &one).await.unwrap();
+    assert_eq!(aws.status("later").await, "CREATE_COMPLETE");
     aws.close().await;
 }

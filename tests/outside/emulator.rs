@@ -58,11 +58,8 @@ impl Emulator {
     /// Reaches one rack as the product does.
     pub async fn rack(&self, stack: &str, key_store: KeyStoreChoice) -> Rack {
         let target = Target {
-            name: stack.to_owned(),
-            stack: stack.to_owned(),
-            key_parameter: "Key".to_owned(),
             key_store,
-            ssh_user: "ec2-user".to_owned(),
+            ..Target::rack(stack)
         };
         self.account()
             .await

@@ -1,10 +1,8 @@
 //! What every key store must do, whoever keeps the keys.
 
-use std::sync::Arc;
-
 use convox::clock::Clock;
 use convox::ids::Entropy;
-use convox::rack::aws::{Access, Account, InProcess, KeyStoreChoice, Target, Transport};
+use convox::rack::aws::{Access, Account, KeyStoreChoice, Target, Transport};
 use convox::rack::directory::Directory;
 use convox::rack::{KeyStore, PortError, PrivateKey};
 use convox::sandbox::{Sandbox, Scenario};
@@ -38,9 +36,8 @@ pub async fn keeps_keys(store: &dyn KeyStore) {
     store.put("suite-old", &old).await.unwrap();
     store.promote("suite-old").await.unwrap();
     store.put("suite-new", &new).await.unwrap();
-    let current = store.current().await.unwrap().expect("a current key");
     assert!(
-        current.is_same_as(&old),
+        current(store).await.is_same_as(&old),
         "{what}: staging a key promotes nothing"
     );
     let kept = store.get("suite-old").await.unwrap().expect("the old key");
@@ -55,29 +52,13 @@ pub async fn keeps_keys(store: &dyn KeyStore) {
     );
 
     store.promote("suite-new").await.unwrap();
-    assert!(
-        store
-            .current()
-            .await
-            .unwrap()
-            .expect("a current key")
-            .is_same_as(&new),
-        "{what}"
-    );
+    assert!(current(store).await.is_same_as(&new), "{what}");
     store.delete("suite-old").await.unwrap();
     assert!(
         store.get("suite-old").await.unwrap().is_none(),
         "{what}: a key is forgotten"
     );
-    assert!(
-        store
-            .current()
-            .await
-            .unwrap()
-            .expect("a current key")
-            .is_same_as(&new),
-        "{what}"
-    );
+    assert!(current(store).await.is_same_as(&new), "{what}");
 
     store.put("suite-new", &old).await.unwrap();
     let again = store
@@ -96,6 +77,10 @@ pub async fn keeps_keys(store: &dyn KeyStore) {
     store.delete("suite-new").await.unwrap();
 }
 
+async fn current(store: &dyn KeyStore) -> PrivateKey {
+    store.current().await.unwrap().expect("a current key")
+}
+
 #[tokio::test]
 async fn a_directory_keeps_keys() {
     let home = tempfile::tempdir().unwrap();
@@ -106,11 +91,8 @@ async fn a_directory_keeps_keys() {
 async fn a_sandbox_keeps_keys_in_each_of_its_stores() {
     let clock = Clock::system();
     let sandbox = Sandbox::new(&Scenario::default(), clock.clone()).unwrap();
-    let account: InProcess = Arc::new(move |request| {
-        let sandbox = sandbox.clone();
-        Box::pin(async move { sandbox.handle(request).await })
-    });
-    let account = Account::connect(&Access::new(Transport::InProcess(account), clock)).await;
+    let transport = Transport::InProcess(sandbox.in_process());
+    let account = Account::connect(&Access::new(transport, clock)).await;
     let account = account.unwrap();
     let name = account.stacks().racks().await.unwrap().remove(0);
     let resources = account.stacks().resources(&name).await.unwrap();
@@ -132,11 +114,8 @@ async fn a_sandbox_keeps_keys_in_each_of_its_stores() {
         },
     ] {
         let target = Target {
-            name: name.clone(),
-            stack: name.clone(),
-            key_parameter: "Key".to_owned(),
             key_store,
-            ssh_user: "ec2-user".to_owned(),
+            ..Target::rack(&name)
         };
         let rack = account.rack(&target, &Entropy::seeded(3)).unwrap();
         keeps_keys(rack.keys.as_ref()).await;

@@ -4,8 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod afterwards;
+mod configuration;
 mod crashes;
 mod invariants;
+mod nested;
 mod outcomes;
 mod password;
 mod real_rack;

@@ -102,28 +102,32 @@ impl ApiKeyHolder for Login {
             .map(SecretString::from))
     }
 
-    async fn pending(&self, roll: &str) -> Result<Option<SecretString>, PortError> {
+    async fn pending(&self, roll: &RollId) -> Result<Option<SecretString>, PortError> {
         let stored = self.0.lock().unwrap();
-        Ok(stored.pending.get(roll).cloned().map(SecretString::from))
+        Ok(stored
+            .pending
+            .get(roll.as_str())
+            .cloned()
+            .map(SecretString::from))
     }
 
-    async fn stage(&self, new: &SecretString, roll: &str) -> Result<(), PortError> {
+    async fn stage(&self, new: &SecretString, roll: &RollId) -> Result<(), PortError> {
         let mut stored = self.0.lock().unwrap();
         let new = new.expose_secret().to_owned();
         stored.seen.insert(new.clone());
-        stored.pending.insert(roll.to_owned(), new);
+        stored.pending.insert(roll.to_string(), new);
         Ok(())
     }
 
-    async fn promote(&self, new: &SecretString, roll: &str) -> Result<(), PortError> {
+    async fn promote(&self, new: &SecretString, roll: &RollId) -> Result<(), PortError> {
         let mut stored = self.0.lock().unwrap();
         stored.current = Some(new.expose_secret().to_owned());
-        stored.pending.remove(roll);
+        stored.pending.remove(roll.as_str());
         Ok(())
     }
 
-    async fn discard(&self, roll: &str) -> Result<(), PortError> {
-        self.0.lock().unwrap().pending.remove(roll);
+    async fn discard(&self, roll: &RollId) -> Result<(), PortError> {
+        self.0.lock().unwrap().pending.remove(roll.as_str());
         Ok(())
     }
 }

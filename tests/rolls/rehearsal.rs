@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use convox::clock::Clock;
 use convox::ids::{Entropy, RollId};
-use convox::rack::aws::{Access, Account, InProcess, KeyStoreChoice, Target, Transport};
+use convox::rack::aws::{Access, Account, Target, Transport};
 use convox::rack::{KeyType, Rack};
 use convox::roll::{
     Engine, Event, EventSink, Journals, Outcome, Refusal, Report, RollOptions, Stop,
@@ -123,26 +123,13 @@ impl Rehearsal {
         text
     }
 
-    pub(crate) fn in_process(&self) -> InProcess {
-        let sandbox = self.sandbox.clone();
-        Arc::new(move |request| {
-            let sandbox = sandbox.clone();
-            Box::pin(async move { sandbox.handle(request).await })
-        })
-    }
-
     pub(crate) async fn rack(&self) -> Rack {
-        let transport = Transport::InProcess(self.in_process());
+        let transport = Transport::InProcess(self.sandbox.in_process());
         let access = Access::new(transport, self.clock.clone());
         let account = Account::connect(&access).await.unwrap();
-        let target = Target {
-            name: "prod".to_owned(),
-            stack: "prod".to_owned(),
-            key_parameter: "Key".to_owned(),
-            key_store: KeyStoreChoice::Settings,
-            ssh_user: "ec2-user".to_owned(),
-        };
-        account.rack(&target, &Entropy::seeded(9)).unwrap()
+        account
+            .rack(&Target::rack("prod"), &Entropy::seeded(9))
+            .unwrap()
     }
 
     pub(crate) async fn engine(&self, journals: Journals) -> Engine {

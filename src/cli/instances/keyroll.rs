@@ -10,7 +10,7 @@ use crate::cli::app::Output;
 use crate::cli::context::Context;
 use crate::cli::reserve::ReservedFile;
 use crate::cli::session::{RackArgs, Session};
-use crate::rack::{KeyType, PortError};
+use crate::rack::{KeyStore, KeyType, PortError};
 use crate::roll::{EVENT_VERSION, Outcome, Plan, Report, RollOptions};
 use crate::ui::{
     CliError, Exit, Printer, Task, one_line, print_plan, print_plan_summary, print_plan_warnings,
@@ -89,19 +89,20 @@ impl KeyrollArgs {
     }
 
     pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
-        let save_to = self
-            .save_key
-            .as_deref()
-            .map(ReservedFile::create)
-            .transpose()?;
-        context.block_on(self.roll(context, save_to))
+        // Made and dropped, so that a name that is taken is told before anything is asked of AWS.
+        drop(self.reserve()?);
+        context.block_on(self.roll(context))
     }
 
-    async fn roll(
-        &self,
-        context: &Context,
-        save_to: Option<ReservedFile>,
-    ) -> Result<Exit, CliError> {
+    /// Makes the file that the new private key is to be saved to.
+    fn reserve(&self) -> Result<Option<ReservedFile>, CliError> {
+        self.save_key
+            .as_deref()
+            .map(ReservedFile::create)
+            .transpose()
+    }
+
+    async fn roll(&self, context: &Context) -> Result<Exit, CliError> {
         let printer = context.printer();
         let task = Task::roll();
         let options = RollOptions {
@@ -126,18 +127,23 @@ impl KeyrollArgs {
         } else if self.output == Output::Text {
             print_plan_warnings(printer, &plan);
         }
+        // Kept from here on, where a Ctrl-C is heeded: until now it would leave an empty file.
+        let save_to = self.reserve()?;
         let new_key = plan.new_key.clone();
-        let detach = self.detach;
+        let (keys, detach) = (session.keys(), self.detach);
         let report = session
-            .heeding(async |engine| engine.run(plan, detach).await)
+            .heeding(async |engine| {
+                let report = engine.run(plan, detach).await;
+                if let Some(file) = save_to.filter(|_| leaves_a_new_key(&report)) {
+                    save(printer, keys.as_ref(), &new_key, file).await;
+                }
+                report
+            })
             .await?;
-        let Some(report) = report else {
-            return Ok(Exit::Interrupted);
-        };
-        if let Some(file) = save_to.filter(|_| leaves_a_new_key(&report)) {
-            save(printer, &session, &new_key, file).await;
-        }
-        Ok(session.ended(&task, &report))
+        Ok(match report {
+            Some(report) => session.ended(&task, &report),
+            None => Exit::Interrupted,
+        })
     }
 
     /// Asks only a person, and nobody about an account that is not real.
@@ -165,8 +171,8 @@ fn leaves_a_new_key(report: &Report) -> bool {
     )
 }
 
-async fn save(printer: &Printer, session: &Session, name: &str, file: ReservedFile) {
-    let message = match session.keys().get(name).await {
+async fn save(printer: &Printer, keys: &dyn KeyStore, name: &str, file: ReservedFile) {
+    let message = match keys.get(name).await {
         Ok(Some(key)) => match file.fill(&key) {
             Ok(()) => return,
             Err(error) => format!("cannot write the private key: {error}"),
@@ -174,9 +180,6 @@ async fn save(printer: &Printer, session: &Session, name: &str, file: ReservedFi
         Ok(None) => format!("the key store has no key {name}"),
         Err(error) => one_line(&PortError::to_string(&error)),
     };
-    let hint = format!(
-        "the private key of {name} is in {}",
-        session.keys().describe()
-    );
+    let hint = format!("the private key of {name} is in {}", keys.describe());
     printer.warn(&message, Some(&hint));
 }

@@ -1,30 +1,48 @@
 //! `convox instances`.
 
 mod keyroll;
+mod list;
+mod terminate;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use super::app::Output;
 use super::context::Context;
 use crate::ui::{CliError, Exit};
 
-/// Manage the instances of a rack.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// Give every instance of a rack a new SSH key
-    Keyroll(keyroll::KeyrollArgs),
+/// `convox instances`, alone or with what is to be done with them.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct InstancesCommand {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    #[command(flatten)]
+    list: list::ListArgs,
 }
 
-impl Command {
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Give every instance of a rack a new SSH key
+    Keyroll(keyroll::KeyrollArgs),
+    /// Terminate an instance of a rack
+    Terminate(terminate::TerminateArgs),
+}
+
+impl InstancesCommand {
     pub(crate) fn output(&self) -> Output {
-        match self {
-            Self::Keyroll(args) => args.output(),
+        match &self.command {
+            None => self.list.output(),
+            Some(Command::Keyroll(args)) => args.output(),
+            Some(Command::Terminate(args)) => args.output(),
         }
     }
 
     pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
-        match self {
-            Self::Keyroll(args) => args.run(context),
+        match self.command {
+            None => context.block_on(self.list.run(context)),
+            Some(Command::Keyroll(args)) => args.run(context),
+            Some(Command::Terminate(args)) => context.block_on(args.run(context)),
         }
     }
 }

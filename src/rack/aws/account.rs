@@ -20,6 +20,7 @@ use super::parameters::ParameterStore;
 use super::services::AwsServices;
 use super::settings::SettingsStore;
 use super::stacks::AwsStacks;
+use super::system::AwsSystem;
 use super::transport::{self, SdkClock, Trace, Tracer, Transport};
 use crate::clock::Clock;
 use crate::ids::Entropy;
@@ -98,6 +99,20 @@ pub struct Target {
     pub key_store: KeyStoreChoice,
     /// The user to log in as.
     pub ssh_user: String,
+}
+
+impl Target {
+    /// Means a Convox rack: a stack of the same name, its parameter `Key`, its settings bucket.
+    #[must_use]
+    pub fn rack(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            stack: name.to_owned(),
+            key_parameter: "Key".to_owned(),
+            key_store: KeyStoreChoice::Settings,
+            ssh_user: "ec2-user".to_owned(),
+        }
+    }
 }
 
 /// Where private keys are kept.
@@ -231,6 +246,13 @@ impl Account {
             fleet: Arc::new(AwsFleet::new(Arc::clone(&self.clients))),
             services: Arc::new(AwsServices::new(Arc::clone(&self.clients))),
             keys,
+            system: Arc::new(AwsSystem::new(
+                Arc::clone(&self.clients),
+                &target.name,
+                &target.stack,
+                &self.region,
+                entropy,
+            )),
         })
     }
 }

@@ -37,7 +37,7 @@ impl AwsFleet {
     }
 
     /// Lists the instances that still exist and that `filter` lets through.
-    async fn existing(&self, filter: Filter) -> Result<Vec<SdkInstance>, PortError> {
+    pub(super) async fn existing(&self, filter: Filter) -> Result<Vec<SdkInstance>, PortError> {
         let call = Call::new("ec2", "DescribeInstances", "instances");
         let states = STATES.map(str::to_owned).to_vec();
         let state = Filter::builder()

@@ -14,6 +14,7 @@ mod preview;
 mod services;
 mod settings;
 mod stacks;
+mod system;
 #[cfg(test)]
 mod tests;
 mod transport;

@@ -31,7 +31,7 @@ impl AwsStacks {
             .change_set_name(&name)
             .use_previous_template(true)
             .client_token(&request.token)
-            .description("What rolling the key would change. Never executed.")
+            .description("What an update of parameters would change. Never executed.")
             .set_parameters(Some(parameters_of(request)))
             .set_capabilities(capabilities_of(request))
             .set_notification_arns(some_of(&request.notification_arns))

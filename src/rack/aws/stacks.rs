@@ -335,6 +335,12 @@ fn stack_of(stack: SdkStack) -> Stack {
         disable_rollback: stack.disable_rollback.unwrap_or(false),
         deployment_mode,
         updated_at: stack.last_updated_time.as_ref().and_then(timestamp_of),
+        outputs: stack
+            .outputs
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|output| Some((output.output_key?, output.output_value?)))
+            .collect(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
-use super::{Access, Account, InProcess, KeyStoreChoice, Target, Transport};
+use super::{Access, Account, InProcess, Target, Transport};
 use crate::clock::Clock;
 use crate::ids::Entropy;
 use crate::rack::{KeyType, PortError, Rack, UpdateRequest};
@@ -61,16 +61,11 @@ impl Script {
                 .unwrap()
                 .push(format!("{service} {operation}"));
         }));
-        let target = Target {
-            name: "demo".to_owned(),
-            stack: "demo".to_owned(),
-            key_parameter: "Key".to_owned(),
-            key_store: KeyStoreChoice::Settings,
-            ssh_user: "ec2-user".to_owned(),
-        };
         let account = Account::connect(&access).await.unwrap();
         assert_eq!(account.region(), "us-east-1");
-        account.rack(&target, &Entropy::seeded(1)).unwrap()
+        account
+            .rack(&Target::rack("demo"), &Entropy::seeded(1))
+            .unwrap()
     }
 
     fn asked(&self) -> Vec<String> {

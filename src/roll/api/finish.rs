@@ -45,7 +45,7 @@ impl Run<'_> {
         };
         self.begin(Step::Promote);
         self.started(Effect::PromoteKey).await?;
-        let roll = self.plan.roll.to_string();
+        let roll = self.plan.roll.clone();
         for holder in self.api.holders.clone() {
             holder.promote(&new, &roll).await?;
         }
@@ -105,7 +105,7 @@ impl Run<'_> {
     pub(in crate::roll) async fn discard_value(&mut self) -> Result<(), Trouble> {
         self.begin(Step::Discard);
         self.note(Entry::TurnedBack).await;
-        let (name, roll) = (self.plan.new_key.clone(), self.plan.roll.to_string());
+        let (name, roll) = (self.plan.new_key.clone(), self.plan.roll.clone());
         // First where another machine would find it: it must not go on with what nobody here
         // has any more.
         self.note(Entry::Started(Effect::ForgetNewKey)).await;

@@ -28,7 +28,7 @@ impl Run<'_> {
             return Ok(());
         }
         self.started(Effect::StageKey).await?;
-        let roll = self.plan.roll.to_string();
+        let roll = self.plan.roll.clone();
         for holder in self.api.holders.clone() {
             holder.stage(&new, &roll).await?;
         }
@@ -105,7 +105,7 @@ impl Run<'_> {
             self.new = Some(NewKey::of_stored(&stored, &name)?);
             return Ok(());
         }
-        let roll = self.plan.roll.to_string();
+        let roll = self.plan.roll.clone();
         for holder in self.api.holders.clone() {
             if let Some(value) = holder.pending(&roll).await? {
                 self.pending = Some(value);

@@ -33,6 +33,8 @@ pub struct Group {
     pub desired: u32,
     /// The launch template version for new members.
     pub launch_template: Option<WantedVersion>,
+    /// The launch configuration for new members, where there is no launch template.
+    pub launch_configuration: Option<String>,
     /// Tags.
     pub tags: BTreeMap<String, String>,
     /// The tags that are not handed on to instances.
@@ -126,6 +128,7 @@ impl World {
             min,
             max,
             desired,
+            launch_configuration,
             tags,
             termination_policies,
             ..
@@ -142,6 +145,9 @@ impl World {
         if let Some(wanted) = &launch_template {
             self.check_template(wanted)?;
         }
+        if let Some(name) = &launch_configuration {
+            self.check_configuration(name)?;
+        }
         let uuid = self.chance.uuid();
         let group = Group {
             name: name.clone(),
@@ -150,6 +156,7 @@ impl World {
             max,
             desired: desired.unwrap_or(min),
             launch_template,
+            launch_configuration,
             tags,
             kept_tags,
             termination_policies,
@@ -195,10 +202,14 @@ impl World {
             min,
             max,
             desired,
+            launch_configuration,
             tags,
             termination_policies,
             ..
         } = change;
+        if let Some(name) = &launch_configuration {
+            self.check_configuration(name)?;
+        }
         self.set_template(name, launch_template, |group| {
             let (min, max) = (min.unwrap_or(group.min), max.unwrap_or(group.max));
             check_sizes(min, max, desired)?;
@@ -206,6 +217,10 @@ impl World {
             group.max = max;
             group.desired = desired.unwrap_or(group.desired).clamp(min, max);
             group.protects_new = protects_new.unwrap_or(group.protects_new);
+            if launch_configuration.is_some() {
+                group.launch_configuration = launch_configuration;
+                group.launch_template = None;
+            }
             if let Some(tags) = tags {
                 group.kept_tags.retain(|name| tags.contains_key(name));
                 group.tags = tags;
@@ -236,6 +251,7 @@ impl World {
         change(group)?;
         if launch_template.is_some() {
             group.launch_template = launch_template;
+            group.launch_configuration = None;
         }
         group.launch_failure = None;
         group.waits_to_retry = false;
@@ -437,8 +453,7 @@ fn victims(group: &Group, wanted: Option<&TemplateVersion>, count: usize) -> Vec
                 *number,
             )
         }),
-        _ => candidates
-            .sort_by_key(|(number, member)| (member.launch_template.as_ref() == wanted, *number)),
+        _ => candidates.sort_by_key(|(number, member)| (member.starts_as(group, wanted), *number)),
     }
     candidates
         .into_iter()

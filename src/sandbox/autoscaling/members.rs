@@ -9,7 +9,7 @@ use super::super::api::AwsError;
 use super::super::ec2::Owner;
 use super::super::world::World;
 use super::activities::Activity;
-use super::groups::reconcile;
+use super::groups::{Group, reconcile};
 use super::hooks::{self, Wait};
 use super::spec::TemplateVersion;
 
@@ -69,6 +69,8 @@ pub struct Member {
     pub lifecycle: Lifecycle,
     /// The launch template version that it was started from.
     pub launch_template: Option<TemplateVersion>,
+    /// The launch configuration that it was started from.
+    pub launch_configuration: Option<String>,
     /// Whether it is protected from scale-in.
     pub protected: bool,
     /// Since when it has been in service.
@@ -77,6 +79,15 @@ pub struct Member {
     pub(super) waits: BTreeMap<String, Wait>,
     /// The activity that brought it in, and then the one that takes it out.
     pub(super) activity: u64,
+}
+
+impl Member {
+    /// Tells whether it was started from what new members of its group are started from, where
+    /// `wanted` is the group's launch template version.
+    pub(crate) fn starts_as(&self, group: &Group, wanted: Option<&TemplateVersion>) -> bool {
+        self.launch_template.as_ref() == wanted
+            && self.launch_configuration == group.launch_configuration
+    }
 }
 
 impl World {
@@ -152,9 +163,14 @@ pub(super) fn launch(world: &mut World, name: &str) -> Result<(), AwsError> {
         Some(wanted) => world.resolve(wanted),
         None => None,
     };
+    let launch_configuration = group.launch_configuration.clone();
+    let configuration = launch_configuration
+        .as_deref()
+        .and_then(|name| world.autoscaling.launch_configuration(name));
     let mut spec = launch_template
         .as_ref()
         .and_then(|version| world.launch_spec(version))
+        .or_else(|| configuration.map(|configuration| configuration.data.spec()))
         .unwrap_or_default();
     let handed_on = group
         .tags
@@ -195,6 +211,7 @@ pub(super) fn launch(world: &mut World, name: &str) -> Result<(), AwsError> {
                 instance: instance.clone(),
                 lifecycle: Lifecycle::Pending,
                 launch_template,
+                launch_configuration,
                 protected: group.protects_new,
                 in_service_since: None,
                 waits: BTreeMap::new(),

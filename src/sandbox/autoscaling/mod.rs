@@ -2,6 +2,7 @@
 
 mod activities;
 mod api;
+mod configurations;
 mod groups;
 mod hooks;
 mod members;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::world::World;
 
 pub use api::handle;
+pub use configurations::LaunchConfiguration;
 pub use groups::Group;
 pub use members::{Lifecycle, Member};
 pub use spec::{
@@ -30,6 +32,8 @@ pub(crate) use members::{on_instance_running, on_instance_terminated};
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct AutoScaling {
     groups: BTreeMap<String, Group>,
+    /// Launch configurations, by name.
+    configurations: BTreeMap<String, LaunchConfiguration>,
     /// Where each member is: its group and its number there.
     places: BTreeMap<String, (String, u64)>,
     refreshes: BTreeMap<String, refresh::Refresh>,

@@ -241,7 +241,7 @@ impl World {
             .members
             .iter()
             .filter(|(number, member)| {
-                let matches = member.launch_template == wanted;
+                let matches = member.starts_as(group, wanted.as_ref());
                 !(group.leaving.contains(number) || refresh.wishes.skip_matching && matches)
             })
             .map(|(number, _)| *number)

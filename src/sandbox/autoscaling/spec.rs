@@ -44,6 +44,8 @@ pub struct GroupSpec {
     pub desired: Option<u32>,
     /// The launch template version.
     pub launch_template: Option<TemplateVersion>,
+    /// The launch configuration, where there is no launch template.
+    pub launch_configuration: Option<String>,
     /// Tags, handed on to instances. CloudFormation puts
     /// `aws:cloudformation:stack-name` and `aws:cloudformation:logical-id` here,
     /// which is how a booted instance knows whom to signal.
@@ -61,8 +63,10 @@ pub struct GroupChange {
     pub max: Option<u32>,
     /// How many are wanted.
     pub desired: Option<u32>,
-    /// The launch template version for new members.
+    /// The launch template version for new members, in place of any launch configuration.
     pub launch_template: Option<TemplateVersion>,
+    /// The launch configuration for new members, in place of any launch template.
+    pub launch_configuration: Option<String>,
     /// Tags.
     pub tags: Option<BTreeMap<String, String>>,
     /// Termination policies.

@@ -1,4 +1,4 @@
-//! Change sets: what an update would do, and then the update itself.
+//! Change sets: what creating or updating a stack would do, and then doing it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,12 +11,15 @@ use crate::template::{EvaluatedResource, Lookup, TemplateError};
 
 use super::super::api::{Answer, AwsError, Input};
 use super::super::world::{self, World};
-use super::api::{Request, existing, is_unchanged, start_update, time};
+use super::api::{
+    Request, check_name, check_updatable, existing, is_unchanged, new_id, start_create,
+    start_update, time,
+};
 use super::lookup::Known;
 use super::stack::{Resource, Stack, Target};
 use super::{CloudFormation, Due, resources, with_stack};
 
-/// A change set for an update.
+/// A change set: for a stack in review it creates the stack, for any other it updates it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct ChangeSet {
     id: String,
@@ -47,6 +50,11 @@ impl CloudFormation {
         }
     }
 
+    /// A stack is gone, and its change sets with it.
+    pub(super) fn forget_change_sets(&mut self, stack: &str) {
+        self.change_sets.retain(|_, set| set.stack != stack);
+    }
+
     fn change_set(&self, input: &Input) -> Result<&ChangeSet, AwsError> {
         let name = input.required("ChangeSetName")?;
         let stack = input.text("StackName");
@@ -64,36 +72,87 @@ impl CloudFormation {
     }
 }
 
-/// `CreateChangeSet`, for a stack that exists.
+/// `CreateChangeSet`.
 pub(super) fn create(world: &mut World, input: &Input) -> Answer {
     let stack_name = input.required("StackName")?;
     let name = input.required("ChangeSetName")?;
-    if input
-        .text("ChangeSetType")
-        .is_some_and(|kind| kind != "UPDATE")
-    {
-        return Err(AwsError::validation(
-            "Only change sets of type UPDATE are simulated",
-        ));
+    let kind = input.text("ChangeSetType");
+    match kind.as_deref().unwrap_or("UPDATE") {
+        "UPDATE" => create_for_update(world, input, &stack_name, name),
+        "CREATE" => create_for_new(world, input, stack_name, name),
+        "IMPORT" => Err(AwsError::validation(
+            "Only change sets of type CREATE and UPDATE are simulated",
+        )),
+        other => Err(AwsError::validation(format!(
+            "1 validation error detected: Value '{other}' at 'changeSetType' failed to satisfy \
+             constraint: Member must satisfy enum value set: [IMPORT, UPDATE, CREATE]"
+        ))),
     }
-    let stack = existing(world, &stack_name)?;
-    if stack.is_busy() {
-        return Err(AwsError::validation(format!(
-            "Stack:{} is in {} state and can not be updated.",
-            stack.id, stack.status
-        )));
-    }
-    let sets = &world.cloudformation.change_sets;
-    if sets
-        .values()
-        .any(|set| set.stack == stack.id && set.name == name)
-    {
-        let message = format!("ChangeSet {name} already exists");
-        return Err(AwsError::new(400, "AlreadyExistsException", message));
-    }
+}
+
+/// Makes a change set for a stack that exists.
+fn create_for_update(world: &mut World, input: &Input, stack: &str, name: String) -> Answer {
+    let stack = existing(world, stack)?;
+    check_updatable(stack)?;
+    check_new(world, &stack.id, &name)?;
     let previous = Some((&stack.target, &stack.resources));
     let request = Request::read(world, input, (&stack.id, &stack.name), previous)?;
     let stack = stack.id.clone();
+    Ok(prepare(world, input, stack, name, request))
+}
+
+/// Makes a change set for a stack that does not exist: until the change set is executed, the
+/// stack is in review, without a template and without resources.
+fn create_for_new(world: &mut World, input: &Input, stack: String, name: String) -> Answer {
+    let found = world.cloudformation.stack(&stack);
+    if found.is_some_and(|found| !found.is_in_review()) {
+        return Err(AwsError::validation(format!(
+            "Stack [{stack}] already exists and cannot be created again with the changeSet [{name}]."
+        )));
+    }
+    if input.truth("UsePreviousTemplate") == Some(true) {
+        return Err(AwsError::validation(
+            "Cannot specify usePreviousTemplate as true for a changeSetType CREATE",
+        ));
+    }
+    if let Some(found) = found {
+        check_new(world, &found.id, &name)?;
+        let request = Request::read(world, input, (&found.id, &found.name), None)?;
+        let id = found.id.clone();
+        return Ok(prepare(world, input, id, name, request));
+    }
+    check_name(&stack)?;
+    let id = new_id(world, &stack);
+    let request = Request::read(world, input, (&id, &stack), None)?;
+    let mut stack = Stack::new(id.clone(), stack, request.target.clone(), world.now);
+    let reason = Some("User Initiated".to_owned());
+    stack.turn(world, "REVIEW_IN_PROGRESS", reason);
+    world.cloudformation.stacks.insert(id.clone(), stack);
+    let answer = prepare(world, input, id.clone(), name, request);
+    if let Some(stack) = world.cloudformation.stacks.get_mut(&id) {
+        stack.change_set = answer["Id"].as_str().map(str::to_owned);
+    }
+    Ok(answer)
+}
+
+/// Refuses a second change set of the same name.
+fn check_new(world: &World, stack: &str, name: &str) -> Result<(), AwsError> {
+    let mut sets = world.cloudformation.change_sets.values();
+    if sets.any(|set| set.stack == stack && set.name == name) {
+        let message = format!("ChangeSet {name} already exists");
+        return Err(AwsError::new(400, "AlreadyExistsException", message));
+    }
+    Ok(())
+}
+
+/// Puts a change set down, to be worked out in a while, and answers the call.
+fn prepare(
+    world: &mut World,
+    input: &Input,
+    stack: String,
+    name: String,
+    request: Request,
+) -> Value {
     let id = world.chance.uuid();
     let id = world.arn("cloudformation", &format!("changeSet/{name}/{id}"));
     let set = ChangeSet {
@@ -114,7 +173,7 @@ pub(super) fn create(world: &mut World, input: &Input) -> Answer {
     let after = world.chance.span((1_000, 2_000));
     let due = Due::ChangeSet { id: id.clone() };
     world.schedule(after, world::Due::CloudFormation(due));
-    Ok(json!({ "Id": id, "StackId": stack }))
+    json!({ "Id": id, "StackId": stack })
 }
 
 /// Works a change set out: first it is seen in progress, then it is complete.
@@ -181,11 +240,22 @@ pub(super) fn describe(world: &World, input: &Input) -> Answer {
     }))
 }
 
+/// `GetTemplate` of a change set.
+pub(super) fn template(world: &World, input: &Input) -> Answer {
+    let set = world.cloudformation.change_set(input)?;
+    Ok(json!({
+        "TemplateBody": set.target.body.0,
+        "StagesAvailable": ["Original", "Processed"],
+    }))
+}
+
 /// `ExecuteChangeSet`.
 pub(super) fn execute(world: &mut World, input: &Input) -> Answer {
     let set = world.cloudformation.change_set(input)?.clone();
     let stack = existing(world, &set.stack)?;
-    super::api::check_updatable(stack)?;
+    if !stack.is_in_review() {
+        check_updatable(stack)?;
+    }
     if set.execution_status != "AVAILABLE" {
         return Err(AwsError::new(
             400,
@@ -205,7 +275,12 @@ pub(super) fn execute(world: &mut World, input: &Input) -> Answer {
         token: super::api::token(input)?,
     };
     with_stack(world, &set.stack, |world, stack| {
-        start_update(world, stack, request, "ExecuteChangeSet");
+        stack.change_set = Some(set.id.clone());
+        if stack.is_in_review() {
+            start_create(world, stack, request, "ExecuteChangeSet")
+        } else {
+            start_update(world, stack, request, "ExecuteChangeSet")
+        }
     });
     if let Some(set) = world.cloudformation.change_sets.get_mut(&set.id) {
         set.execution_status = "EXECUTE_IN_PROGRESS".to_owned();
@@ -263,7 +338,8 @@ impl Lookup for Foreseen<'_> {
 
     fn attribute(&self, logical_id: &str, attribute: &str) -> Option<Value> {
         let moves = self.replaced.contains(logical_id)
-            || (attribute == "LatestVersionNumber" && self.changed.contains(logical_id));
+            || (self.changed.contains(logical_id)
+                && (attribute == "LatestVersionNumber" || attribute.starts_with("Outputs.")));
         (!moves).then(|| self.known.attribute(logical_id, attribute))?
     }
 

@@ -1,9 +1,15 @@
 //! The end of an operation: what is no longer needed goes, and the stack comes to rest.
 
+use std::time::Duration;
+
 use super::super::world::World;
+use super::event::STACK;
 use super::operation::{self, Kind};
 use super::stack::Stack;
 use super::{OperationDue, resources};
+
+/// How soon a stack looks again whether those nested in it have cleaned up.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// Every resource has settled.
 pub(super) fn conclude(world: &mut World, stack: &mut Stack) {
@@ -17,6 +23,7 @@ pub(super) fn conclude(world: &mut World, stack: &mut Stack) {
             rest(world, stack, "DELETE_COMPLETE");
             stack.deleted = Some(world.now);
             stack.outputs.clear();
+            world.cloudformation.forget_change_sets(&stack.id);
         }
         Kind::Update => {
             let gone: Vec<_> = stack
@@ -31,6 +38,13 @@ pub(super) fn conclude(world: &mut World, stack: &mut Stack) {
             // Launch template versions that nobody uses any more are no resources of their own,
             // and stay (aws-cloudformation/cloudformation-coverage-roadmap issue 1518).
             stack.turn(world, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", None);
+            if parent_is_at_work(world, stack) {
+                if let Some(operation) = &mut stack.operation {
+                    operation.awaits_parent = true;
+                }
+                stack.refresh_outputs(world);
+                return;
+            }
             clean(world, stack);
         }
         Kind::Rollback => {
@@ -48,8 +62,19 @@ pub(super) fn conclude(world: &mut World, stack: &mut Stack) {
     }
 }
 
+/// Tells whether the stack is nested in one that may still have to go back.
+fn parent_is_at_work(world: &World, stack: &Stack) -> bool {
+    let parent = stack.parent.as_deref();
+    let parent = parent.and_then(|parent| world.cloudformation.stack(parent));
+    parent.is_some_and(|parent| parent.operation.is_some())
+}
+
 /// Deletes what is left over.
-fn clean(world: &mut World, stack: &mut Stack) {
+pub(super) fn clean(world: &mut World, stack: &mut Stack) {
+    if let Some(operation) = &mut stack.operation {
+        operation.awaits_parent = false;
+    }
+    resources::release(world, stack);
     stack.leftovers.retain(|leftover| {
         leftover.deletion_policy != "Retain" && !leftover.physical_id.is_empty()
     });
@@ -60,6 +85,9 @@ fn clean(world: &mut World, stack: &mut Stack) {
             &*leftover.kind,
         );
         stack.tell_leftover(world, names, "DELETE_IN_PROGRESS");
+        if leftover.kind == STACK {
+            drop(resources::delete(world, &leftover));
+        }
     }
     let after = world.chance.span(world.pace.configure_ms);
     operation::later(world, stack, after, OperationDue::Cleaned);
@@ -67,10 +95,17 @@ fn clean(world: &mut World, stack: &mut Stack) {
 
 /// What was left over is gone.
 pub(super) fn finish(world: &mut World, stack: &mut Stack) {
+    if resources::are_busy(world, stack) {
+        operation::later(world, stack, AGAIN, OperationDue::Cleaned);
+        return;
+    }
     for leftover in std::mem::take(&mut stack.leftovers) {
         // One that cannot be deleted stays behind, and the stack completes all the same
         // (CloudFormation guide, "Monitor the progress of a stack update").
-        let deleted = resources::delete(world, &leftover).is_ok();
+        let deleted = match leftover.kind.as_str() {
+            STACK => resources::is_gone(world, &leftover.physical_id),
+            _ => resources::delete(world, &leftover).is_ok(),
+        };
         let names = (
             &*leftover.logical_id,
             &*leftover.physical_id,

@@ -1,8 +1,13 @@
 //! What becomes of a stack when something fails, or somebody has had enough.
 
 use super::super::world::World;
+use super::event::STACK;
 use super::operation::{self, Kind, Step, Verb};
+use super::resources;
 use super::stack::Stack;
+
+/// How CloudFormation ends the reason of a new stack's rollback.
+pub(super) const BY_USER: &str = "Rollback requested by user.";
 
 /// A resource has failed: its siblings are cancelled, and the stack turns back if it can.
 pub(super) fn fail(world: &mut World, stack: &mut Stack, logical_id: &str, reason: String) {
@@ -44,14 +49,18 @@ pub(super) fn cancel_siblings(world: &mut World, stack: &mut Stack) {
     operation.waits.clear();
     operation.signals.clear();
     for (name, verb) in running {
-        if let Some(resource) = stack.resources.get_mut(&name) {
+        let nested = stack.resources.get_mut(&name).and_then(|resource| {
             resource.dirty = true;
-        }
+            (resource.kind == STACK).then(|| resource.physical_id.clone())
+        });
         let what = match verb {
             Verb::Create => "Resource creation cancelled",
             Verb::Update => "Resource update cancelled",
             Verb::Delete => "Resource deletion cancelled",
         };
+        if let Some(nested) = nested {
+            resources::cancel(world, &nested, what);
+        }
         stack.turn_resource(world, &name, &verb.status("FAILED"), Some(what.to_owned()));
     }
 }
@@ -91,7 +100,7 @@ pub(super) fn fail_stack(world: &mut World, stack: &mut Stack, reason: String) {
         Kind::Create if stack.disable_rollback => "CREATE_FAILED",
         Kind::Create => {
             let token = operation.token.clone();
-            let reason = format!("{reason}Rollback requested by user.");
+            let reason = format!("{reason}{BY_USER}");
             operation::begin(world, stack, Kind::CreateRollback, "ROLLBACK", token);
             stack.turn(world, "ROLLBACK_IN_PROGRESS", Some(reason));
             return;
@@ -99,7 +108,7 @@ pub(super) fn fail_stack(world: &mut World, stack: &mut Stack, reason: String) {
         Kind::Update if stack.disable_rollback => "UPDATE_FAILED",
         Kind::Update => {
             let token = operation.token.clone();
-            roll_back(world, stack, "ROLLBACK", token, reason);
+            roll_back(world, stack, "ROLLBACK", token, Some(reason));
             return;
         }
         Kind::Rollback => "UPDATE_ROLLBACK_FAILED",
@@ -116,12 +125,12 @@ pub(super) fn roll_back(
     stack: &mut Stack,
     name: &str,
     token: Option<String>,
-    reason: String,
+    reason: Option<String>,
 ) -> String {
     if let Some(undo) = &stack.undo {
         stack.target = undo.target.clone();
     }
     let id = operation::begin(world, stack, Kind::Rollback, name, token);
-    stack.turn(world, "UPDATE_ROLLBACK_IN_PROGRESS", Some(reason));
+    stack.turn(world, "UPDATE_ROLLBACK_IN_PROGRESS", reason);
     id
 }

@@ -13,6 +13,7 @@ mod failure;
 mod lookup;
 mod operation;
 mod policy;
+mod provision;
 mod resources;
 mod rolling;
 mod signals;

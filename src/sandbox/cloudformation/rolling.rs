@@ -14,7 +14,7 @@ use super::super::autoscaling::{Group, GroupChange, TemplateVersion};
 use super::super::world::World;
 use super::policy::RollingPolicy;
 use super::stack::Stack;
-use super::{OperationDue, failure, operation};
+use super::{OperationDue, failure, operation, provision};
 
 /// How soon a group that has not started its instances is looked at again.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -91,16 +91,15 @@ enum Next {
     Done,
 }
 
-/// Returns the members that were not started from `wanted`, those on the way out left aside.
+/// Returns the members that were not started from the group's launch configuration or from
+/// `wanted`, the version of its launch template, those on the way out left aside.
 pub(super) fn obsolete_members(
     group: &Group,
     wanted: Option<&TemplateVersion>,
 ) -> VecDeque<String> {
     group
         .members()
-        .filter(|member| {
-            !member.lifecycle.is_leaving() && member.launch_template.as_ref() != wanted
-        })
+        .filter(|member| !member.lifecycle.is_leaving() && !member.starts_as(group, wanted))
         .map(|member| member.instance.clone())
         .collect()
 }
@@ -263,7 +262,7 @@ fn with_roll(
             }
         }
         Next::Fail(reason) => failure::fail(world, stack, name, reason),
-        Next::Done => operation::settle(world, stack, name),
+        Next::Done => provision::settle(world, stack, name),
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::super::world::World;
 use super::policy::{number, span};
 use super::stack::Stack;
-use super::{failure, operation, rolling};
+use super::{failure, provision, rolling};
 
 /// A resource that is complete once it has had its signals (`CreationPolicy.ResourceSignal`).
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -75,7 +75,7 @@ pub(super) fn receive(
         if let Some(operation) = &mut stack.operation {
             operation.signals.remove(logical_id);
         }
-        operation::settle(world, stack, logical_id);
+        provision::settle(world, stack, logical_id);
     }
 }
 

@@ -12,7 +12,7 @@ use crate::template::Template;
 use super::super::world::World;
 use super::event::Event;
 use super::operation::Operation;
-use super::resources::Site;
+use super::resources::{Inherited, Site};
 
 /// Something that may hold secrets, and so is never shown by `Debug`.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,10 @@ pub struct Stack {
     pub id: String,
     /// The name.
     pub name: String,
+    /// The id of the stack that it is nested in.
+    pub(super) parent: Option<String>,
+    /// The id of the outermost stack that it is nested in.
+    pub(super) root: Option<String>,
     /// The status, such as `UPDATE_IN_PROGRESS`.
     pub status: String,
     /// Why it has that status.
@@ -60,6 +64,8 @@ pub struct Stack {
     pub(super) disable_rollback: bool,
     /// `STANDARD` or `EXPRESS`.
     pub(super) deployment_mode: String,
+    /// The change set that it was last made or changed by.
+    pub(super) change_set: Option<String>,
     /// When it was made.
     pub(super) created: Timestamp,
     /// When the last update began.
@@ -163,10 +169,43 @@ pub(super) struct OperationRecord {
 }
 
 impl Stack {
+    /// Makes the record of a stack that has no resources yet.
+    pub(super) fn new(id: String, name: String, target: Target, created: Timestamp) -> Self {
+        Self {
+            id,
+            name,
+            parent: None,
+            root: None,
+            status: String::new(),
+            status_reason: None,
+            target,
+            resources: BTreeMap::new(),
+            leftovers: Vec::new(),
+            outputs: Vec::new(),
+            events: Vec::new(),
+            held: None,
+            tokens: BTreeMap::new(),
+            operations: Vec::new(),
+            operation: None,
+            undo: None,
+            disable_rollback: false,
+            deployment_mode: "STANDARD".to_owned(),
+            change_set: None,
+            created,
+            updated: None,
+            deleted: None,
+        }
+    }
+
     /// Tells whether it is gone, so that only its id finds it.
     #[must_use]
     pub fn is_deleted(&self) -> bool {
         self.status == "DELETE_COMPLETE"
+    }
+
+    /// Tells whether it is only the place of a change set that would create it.
+    pub(super) fn is_in_review(&self) -> bool {
+        self.status == "REVIEW_IN_PROGRESS"
     }
 
     /// Goes through its history, oldest first.
@@ -191,12 +230,27 @@ impl Stack {
         self.status.ends_with("_IN_PROGRESS")
     }
 
+    /// Tells whether it is updated and waits with cleaning up for the stack around it.
+    pub(super) fn awaits_parent(&self) -> bool {
+        let operation = self.operation.as_ref();
+        operation.is_some_and(|operation| operation.awaits_parent)
+    }
+
     /// Says where a resource is, for whoever makes it.
     pub(super) fn site(&self, logical_id: &str) -> Site {
+        let operation = self.operation.as_ref();
         Site {
             stack_name: self.name.clone(),
             stack_id: self.id.clone(),
             logical_id: logical_id.to_owned(),
+            inherited: Inherited {
+                root: self.root.clone().unwrap_or_else(|| self.id.clone()),
+                tags: self.target.tags.clone(),
+                capabilities: self.target.capabilities.clone(),
+                token: operation.and_then(|operation| operation.token.clone()),
+                disable_rollback: self.disable_rollback,
+                deployment_mode: self.deployment_mode.clone(),
+            },
         }
     }
 

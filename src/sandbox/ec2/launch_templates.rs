@@ -25,6 +25,19 @@ pub struct LaunchTemplateData {
     pub tags: BTreeMap<String, String>,
 }
 
+impl LaunchTemplateData {
+    /// Returns what an instance is started with.
+    pub(crate) fn spec(&self) -> LaunchSpec {
+        LaunchSpec {
+            image_id: self.image_id.clone(),
+            instance_type: self.instance_type.clone(),
+            key_name: self.key_name.clone(),
+            cluster: self.user_data.as_deref().and_then(cluster_of_boot_script),
+            tags: self.tags.clone(),
+        }
+    }
+}
+
 /// A launch template with all its versions.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LaunchTemplate {
@@ -181,19 +194,14 @@ impl World {
             .versions
             .get(&version.version)?
             .data;
-        let mut tags = data.tags.clone();
-        tags.insert("aws:ec2launchtemplate:id".to_owned(), version.id.clone());
-        tags.insert(
+        let mut spec = data.spec();
+        spec.tags
+            .insert("aws:ec2launchtemplate:id".to_owned(), version.id.clone());
+        spec.tags.insert(
             "aws:ec2launchtemplate:version".to_owned(),
             version.version.to_string(),
         );
-        Some(LaunchSpec {
-            image_id: data.image_id.clone(),
-            instance_type: data.instance_type.clone(),
-            key_name: data.key_name.clone(),
-            cluster: data.user_data.as_deref().and_then(cluster_of_boot_script),
-            tags,
-        })
+        Some(spec)
     }
 
     /// Returns a launch template by its id.

@@ -39,6 +39,7 @@ impl World {
         };
         let key = format!("{}-keypair-4711", scenario.rack.name);
         let private = builder.create_key_pair(&key)?;
+        builder.put_objects()?;
         builder.create_rack(&key)?;
         builder.seal_private_key(&private)?;
         builder.start_services()?;
@@ -69,6 +70,25 @@ impl Builder<'_> {
         let input = json!({ "KeyName": name, "KeyType": "ed25519" });
         let made = self.call(what, Service::Ec2, "CreateKeyPair", input)?;
         Ok(made["keyMaterial"].as_str().unwrap_or_default().to_owned())
+    }
+
+    fn put_objects(&mut self) -> Result<(), ScenarioError> {
+        let what = "store the objects";
+        for (place, file) in &self.scenario.objects {
+            let body = std::fs::read(file).map_err(|source| ScenarioError::Read {
+                path: file.clone(),
+                source,
+            })?;
+            let Some((bucket, key)) = place.split_once('/') else {
+                let error = AwsError::validation(format!("`{place}` is not a bucket and a key"));
+                return Err(refused(what, error));
+            };
+            self.world.create_bucket(bucket);
+            self.world
+                .put_object(bucket, key, &body)
+                .map_err(|error| refused(what, error))?;
+        }
+        Ok(())
     }
 
     fn create_rack(&mut self, key: &str) -> Result<(), ScenarioError> {

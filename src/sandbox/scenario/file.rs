@@ -27,6 +27,10 @@ pub struct Scenario {
     /// A template to use in place of the built-in rack's, relative to the file.
     #[serde(default)]
     pub template: Option<PathBuf>,
+    /// Objects that are in S3 before the rack is made, such as the templates of nested stacks:
+    /// `bucket/key` and a file with the object's content, relative to this one.
+    #[serde(default)]
+    pub objects: BTreeMap<String, PathBuf>,
     /// Parameters of the stack, over those that follow from `rack`.
     #[serde(default)]
     pub parameters: BTreeMap<String, String>,
@@ -111,6 +115,7 @@ impl Default for Scenario {
             seed: 1,
             rack: Rack::default(),
             template: None,
+            objects: BTreeMap::new(),
             parameters: BTreeMap::new(),
             faults: Vec::new(),
             expect: Some(Expect {
@@ -164,8 +169,10 @@ impl Scenario {
             source,
         })?;
         let mut scenario = Self::parse(&text, &path.display().to_string())?;
-        if let Some(template) = &mut scenario.template {
-            *template = path.parent().unwrap_or(Path::new(".")).join(&*template);
+        let dir = path.parent().unwrap_or(Path::new("."));
+        let files = scenario.template.iter_mut();
+        for file in files.chain(scenario.objects.values_mut()) {
+            *file = dir.join(&*file);
         }
         Ok(scenario)
     }

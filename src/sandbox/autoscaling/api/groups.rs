@@ -20,11 +20,12 @@ pub(super) fn create(world: &mut World, input: &Input) -> Answer {
         max: size(input, "MaxSize")?.unwrap_or(0),
         desired: size(input, "DesiredCapacity")?,
         launch_template: None,
+        launch_configuration: input.text("LaunchConfigurationName"),
         tags,
         termination_policies: input.texts("TerminationPolicies"),
     };
     let wanted = wanted_template(world, &input.inner("LaunchTemplate"))?;
-    if wanted.is_none() {
+    if wanted.is_none() && spec.launch_configuration.is_none() {
         return Err(AwsError::validation(
             "Valid requests must contain either LaunchTemplate, LaunchConfigurationName, \
              InstanceId or MixedInstancesPolicy parameter.",
@@ -45,6 +46,7 @@ pub(super) fn update(world: &mut World, input: &Input) -> Answer {
         max: size(input, "MaxSize")?,
         desired: size(input, "DesiredCapacity")?,
         launch_template: None,
+        launch_configuration: input.text("LaunchConfigurationName"),
         tags: None,
         termination_policies: input
             .has("TerminationPolicies")
@@ -213,11 +215,6 @@ pub(super) fn activities(world: &mut World, input: &Input) -> Answer {
     Ok(json!({ "Activities": shown, "NextToken": page.next }))
 }
 
-/// `DescribeLaunchConfigurations`: there are none.
-pub(super) fn launch_configurations(_world: &mut World, _input: &Input) -> Answer {
-    Ok(json!({ "LaunchConfigurations": [] }))
-}
-
 /// An activity as Auto Scaling shows it.
 pub(super) fn shown_activity(group: &str, activity: &Activity) -> Value {
     json!({
@@ -261,6 +258,7 @@ fn shown(world: &World, group: &Group) -> Value {
             &format!("autoScalingGroup:{}:autoScalingGroupName/{}", group.uuid, group.name),
         ),
         "LaunchTemplate": template.map(|it| shown_template(world, &it.id, &it.version)),
+        "LaunchConfigurationName": group.launch_configuration,
         "MinSize": group.min,
         "MaxSize": group.max,
         "DesiredCapacity": group.desired,

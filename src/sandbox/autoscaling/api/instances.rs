@@ -18,6 +18,7 @@ pub(super) fn shown(world: &World, member: &Member) -> Value {
         "LifecycleState": member.lifecycle.as_str(),
         "HealthStatus": "Healthy",
         "LaunchTemplate": shown_version(world, member.launch_template.as_ref()),
+        "LaunchConfigurationName": member.launch_configuration,
         "ProtectedFromScaleIn": member.protected,
     })
 }

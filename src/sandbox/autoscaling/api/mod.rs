@@ -1,5 +1,6 @@
 //! Auto Scaling's calls: what they take and how they answer.
 
+mod configurations;
 mod groups;
 mod hooks;
 mod instances;
@@ -26,7 +27,7 @@ pub fn handle(world: &mut World, action: &str, input: &Input) -> Option<Answer> 
         "SuspendProcesses" => groups::suspend,
         "ResumeProcesses" => groups::resume,
         "DescribeScalingActivities" => groups::activities,
-        "DescribeLaunchConfigurations" => groups::launch_configurations,
+        "DescribeLaunchConfigurations" => configurations::describe,
         "DescribeAutoScalingInstances" => instances::describe,
         "TerminateInstanceInAutoScalingGroup" => instances::terminate,
         "SetInstanceProtection" => instances::protect,

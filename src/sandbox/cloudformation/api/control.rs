@@ -40,7 +40,7 @@ pub(super) fn cancel_update_stack(world: &mut World, input: &Input) -> Answer {
             .as_ref()
             .and_then(|operation| operation.token.clone());
         failure::cancel_siblings(world, stack);
-        let reason = "User Initiated".to_owned();
+        let reason = Some("User Initiated".to_owned());
         let mark = token.clone().or(update);
         failure::roll_back(world, stack, "ROLLBACK", mark, reason);
         operation::remember_token(stack, "CancelUpdateStack", token.as_deref());
@@ -73,7 +73,7 @@ pub(super) fn continue_update_rollback(world: &mut World, input: &Input) -> Answ
                 )));
             }
         }
-        let reason = "User Initiated".to_owned();
+        let reason = Some("User Initiated".to_owned());
         let name = "CONTINUE_ROLLBACK";
         let id = failure::roll_back(world, stack, name, token.clone(), reason);
         operation::remember_token(stack, "ContinueUpdateRollback", token.as_deref());
@@ -91,13 +91,13 @@ pub(super) fn rollback_stack(world: &mut World, input: &Input) -> Answer {
         if let Some(known) = repeated(stack, token.as_deref(), "RollbackStack")? {
             return Ok(json!({ "StackId": stack.id, "OperationId": known }));
         }
-        let reason = "User Initiated".to_owned();
+        let reason = Some("User Initiated".to_owned());
         let id = match stack.status.as_str() {
             "UPDATE_FAILED" => failure::roll_back(world, stack, "ROLLBACK", token.clone(), reason),
             "CREATE_FAILED" => {
                 let kind = Kind::CreateRollback;
                 let id = operation::begin(world, stack, kind, "ROLLBACK", token.clone());
-                stack.turn(world, "ROLLBACK_IN_PROGRESS", Some(reason));
+                stack.turn(world, "ROLLBACK_IN_PROGRESS", reason);
                 id
             }
             status => {

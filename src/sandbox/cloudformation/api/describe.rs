@@ -51,6 +51,7 @@ fn stack_tree(stack: &Stack) -> Value {
     json!({
         "StackId": stack.id,
         "StackName": stack.name,
+        "ChangeSetId": stack.change_set,
         "Description": target.template.description(),
         "Parameters": parameters(stack),
         "CreationTime": time(stack.created),
@@ -63,6 +64,8 @@ fn stack_tree(stack: &Stack) -> Value {
         "NotificationARNs": target.notification_arns,
         "Capabilities": target.capabilities,
         "Outputs": outputs.collect::<Vec<_>>(),
+        "ParentId": stack.parent,
+        "RootId": stack.root,
         "RoleARN": target.role_arn,
         "Tags": pairs(&target.tags),
         "EnableTerminationProtection": false,
@@ -115,6 +118,8 @@ pub(super) fn list_stacks(world: &World, input: &Input) -> Answer {
                 "DeletionTime": stack.deleted.map(time),
                 "StackStatus": stack.status,
                 "StackStatusReason": stack.status_reason,
+                "ParentId": stack.parent,
+                "RootId": stack.root,
                 "DriftInformation": { "StackDriftStatus": "NOT_CHECKED" },
             })
         })

@@ -17,7 +17,9 @@ use super::stack::Stack;
 
 pub(super) use describe::parameters as shown_parameters;
 pub(super) use request::{Request, token};
-pub(super) use start::{check_updatable, is_unchanged, start_update};
+pub(super) use start::{
+    check_name, check_updatable, is_unchanged, new_id, start_create, start_delete, start_update,
+};
 
 /// How many events, stacks and resources go on one page.
 const PAGE: usize = 100;

@@ -67,7 +67,11 @@ impl Request {
         let disable_rollback = input
             .truth("DisableRollback")
             .or_else(|| config.truth("DisableRollback"))
-            .unwrap_or(input.text("OnFailure").as_deref() == Some("DO_NOTHING"));
+            .unwrap_or_else(|| {
+                let on_failure = input.text("OnFailure");
+                let on_failure = on_failure.or_else(|| input.text("OnStackFailure"));
+                on_failure.as_deref() == Some("DO_NOTHING")
+            });
         Ok(Self {
             target,
             disable_rollback,

@@ -11,23 +11,13 @@ use super::super::super::world::World;
 use super::super::lookup::{Known, evaluator};
 use super::super::operation::{self, Kind};
 use super::super::stack::{Stack, Target};
-use super::super::with_stack;
+use super::super::{failure, with_stack};
 use super::existing;
 use super::request::{self, Request};
 
 pub(super) fn create_stack(world: &mut World, input: &Input) -> Answer {
     let name = input.required("StackName")?;
-    let good = name.starts_with(|first: char| first.is_ascii_alphabetic())
-        && name.len() <= 128
-        && name
-            .chars()
-            .all(|each| each.is_ascii_alphanumeric() || each == '-');
-    if !good {
-        return Err(AwsError::validation(format!(
-            "1 validation error detected: Value '{name}' at 'stackName' failed to satisfy \
-             constraint: Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*"
-        )));
-    }
+    check_name(&name)?;
     if let Some(stack) = world.cloudformation.stack(&name) {
         let token = request::token(input)?;
         if let Some(known) = repeated(stack, token.as_deref(), "CreateStack")? {
@@ -36,46 +26,56 @@ pub(super) fn create_stack(world: &mut World, input: &Input) -> Answer {
         let message = format!("Stack [{name}] already exists");
         return Err(AwsError::new(400, "AlreadyExistsException", message));
     }
-    let id = world.chance.uuid();
-    let id = world.arn("cloudformation", &format!("stack/{name}/{id}"));
+    let id = new_id(world, &name);
     let request = Request::read(world, input, (&id, &name), None)?;
-    let mut stack = Stack {
-        id: id.clone(),
-        name,
-        status: String::new(),
-        status_reason: None,
-        target: request.target,
-        resources: BTreeMap::new(),
-        leftovers: Vec::new(),
-        outputs: Vec::new(),
-        events: Vec::new(),
-        held: None,
-        tokens: BTreeMap::new(),
-        operations: Vec::new(),
-        operation: None,
-        undo: None,
-        disable_rollback: request.disable_rollback,
-        deployment_mode: request.deployment_mode,
-        created: world.now,
-        updated: None,
-        deleted: None,
-    };
+    let mut stack = Stack::new(id.clone(), name, request.target.clone(), world.now);
+    let operation = start_create(world, &mut stack, request, "CreateStack");
+    world.cloudformation.stacks.insert(id.clone(), stack);
+    Ok(json!({ "StackId": id, "OperationId": operation }))
+}
+
+/// Refuses a name that no stack can have.
+pub(in super::super) fn check_name(name: &str) -> Result<(), AwsError> {
+    let good = name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && name.len() <= 128
+        && name
+            .chars()
+            .all(|each| each.is_ascii_alphanumeric() || each == '-');
+    if good {
+        return Ok(());
+    }
+    Err(AwsError::validation(format!(
+        "1 validation error detected: Value '{name}' at 'stackName' failed to satisfy \
+         constraint: Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*"
+    )))
+}
+
+/// Makes the ARN of a new stack.
+pub(in super::super) fn new_id(world: &mut World, name: &str) -> String {
+    let id = world.chance.uuid();
+    world.arn("cloudformation", &format!("stack/{name}/{id}"))
+}
+
+/// Begins to create a stack and returns the operation's id.
+pub(in super::super) fn start_create(
+    world: &mut World,
+    stack: &mut Stack,
+    request: Request,
+    action: &str,
+) -> String {
+    stack.target = request.target;
+    stack.disable_rollback = request.disable_rollback;
+    stack.deployment_mode = request.deployment_mode;
+    world.cloudformation.outdate_change_sets(&stack.id);
     let token = request.token;
-    let operation = operation::begin(
-        world,
-        &mut stack,
-        Kind::Create,
-        "CREATE_STACK",
-        token.clone(),
-    );
-    operation::remember_token(&mut stack, "CreateStack", token.as_deref());
+    let operation = operation::begin(world, stack, Kind::Create, "CREATE_STACK", token.clone());
+    operation::remember_token(stack, action, token.as_deref());
     stack.turn(
         world,
         "CREATE_IN_PROGRESS",
         Some("User Initiated".to_owned()),
     );
-    world.cloudformation.stacks.insert(id.clone(), stack);
-    Ok(json!({ "StackId": id, "OperationId": operation }))
+    operation
 }
 
 /// Finds the operation that a token began, when the same action is only sent again.
@@ -200,20 +200,25 @@ pub(super) fn delete_stack(world: &mut World, input: &Input) -> Answer {
             return Ok(());
         }
         repeated(stack, token.as_deref(), "DeleteStack")?;
-        if stack.operation.is_some() {
-            super::super::failure::cancel_siblings(world, stack);
-        }
-        stack.disable_rollback = false;
-        let used = token.clone();
-        operation::begin(world, stack, Kind::Delete, "DELETE_STACK", token);
-        operation::remember_token(stack, "DeleteStack", used.as_deref());
-        stack.turn(
-            world,
-            "DELETE_IN_PROGRESS",
-            Some("User Initiated".to_owned()),
-        );
+        start_delete(world, stack, token);
         Ok(())
     });
     outcome.unwrap_or(Ok(()))?;
     Ok(json!({}))
+}
+
+/// Begins to delete a stack, whatever else it is at.
+pub(in super::super) fn start_delete(world: &mut World, stack: &mut Stack, token: Option<String>) {
+    if stack.operation.is_some() {
+        failure::cancel_siblings(world, stack);
+    }
+    stack.disable_rollback = false;
+    let used = token.clone();
+    operation::begin(world, stack, Kind::Delete, "DELETE_STACK", token);
+    operation::remember_token(stack, "DeleteStack", used.as_deref());
+    stack.turn(
+        world,
+        "DELETE_IN_PROGRESS",
+        Some("User Initiated".to_owned()),
+    );
 }

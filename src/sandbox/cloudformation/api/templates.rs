@@ -6,14 +6,21 @@ use serde_json::{Value, json};
 
 use crate::template::Template;
 
-use super::super::super::api::{Answer, Input};
+use super::super::super::api::{Answer, AwsError, Input};
 use super::super::super::world::World;
+use super::super::change_set;
 use super::existing;
 use super::request::{body, needed_capability, template_error};
 
 pub(super) fn get_template(world: &World, input: &Input) -> Answer {
+    if input.has("ChangeSetName") {
+        return change_set::template(world, input);
+    }
     let name = input.required("StackName")?;
     let stack = existing(world, &name)?;
+    if stack.is_in_review() {
+        return Ok(json!({ "TemplateBody": "", "StagesAvailable": [] }));
+    }
     // Without transforms the original and the processed template are the same.
     Ok(json!({
         "TemplateBody": stack.target.body.0,
@@ -34,7 +41,15 @@ fn capabilities(template: &Template) -> (Vec<&'static str>, Option<String>) {
 
 pub(super) fn get_template_summary(world: &World, input: &Input) -> Answer {
     let template = match input.text("StackName") {
-        Some(name) => existing(world, &name)?.target.template.clone(),
+        Some(name) => {
+            let stack = existing(world, &name)?;
+            if stack.is_in_review() {
+                return Err(AwsError::validation(
+                    "GetTemplateSummary cannot be called on REVIEW_IN_PROGRESS stacks.",
+                ));
+            }
+            stack.target.template.clone()
+        }
         None => {
             let text = body(world, input, true)?;
             Template::parse(&text).map_err(|error| template_error(&error))?

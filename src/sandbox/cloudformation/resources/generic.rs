@@ -7,8 +7,9 @@ use serde_json::Value;
 use crate::template::EvaluatedResource;
 
 use super::super::super::world::World;
+use super::super::event::STACK;
 use super::super::stack::Resource;
-use super::{Begun, Made, Site, moment};
+use super::{Begun, Made, Site, moment, nested};
 
 pub(super) fn create(world: &mut World, site: &Site, wanted: &EvaluatedResource) -> Made {
     let physical_id = physical_id(world, site, &wanted.kind);
@@ -82,6 +83,12 @@ pub(in super::super) fn likely_attribute(
     let id = &resource.physical_id;
     if resource.kind == "AWS::SSM::Parameter" && attribute == "Value" {
         return world.ssm_value(id).unwrap_or_default().into();
+    }
+    if resource.kind == STACK
+        && let Some(output) = attribute.strip_prefix("Outputs.")
+        && let Some(value) = nested::output(world, id, output)
+    {
+        return value;
     }
     let name = id.rsplit(['/', ':']).next().unwrap_or(id);
     match attribute {

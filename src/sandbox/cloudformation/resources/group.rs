@@ -34,6 +34,7 @@ pub(super) fn create(
         max: sizes.max,
         desired: sizes.desired,
         launch_template: launch_template(world, properties),
+        launch_configuration: text(properties, "LaunchConfigurationName"),
         tags: group_tags(site, properties),
         termination_policies: policies(properties),
     };
@@ -71,6 +72,7 @@ pub(super) fn update(
     let change = GroupChange {
         max: Some(sizes.max),
         launch_template: template.clone(),
+        launch_configuration: text(properties, "LaunchConfigurationName"),
         tags: Some(group_tags(site, properties)),
         termination_policies: Some(policies(properties)),
         ..GroupChange::default()

@@ -22,7 +22,7 @@ pub(super) fn create(
         Some(name) => name,
         None => site.unique_name(world),
     };
-    match world.create_launch_template(&name, data(&wanted.properties)) {
+    match world.create_launch_template(&name, data_of(&wanted.properties)) {
         Ok(id) => Ok(made(world, id, 1)),
         Err(error) => Err(refusal(
             world,
@@ -40,7 +40,7 @@ pub(super) fn update(
     wanted: &EvaluatedResource,
 ) -> Result<Made, String> {
     let id = now.physical_id.clone();
-    match world.create_launch_template_version(&id, data(&wanted.properties)) {
+    match world.create_launch_template_version(&id, data_of(&wanted.properties)) {
         Ok(version) => Ok(made(world, id, version)),
         Err(error) => Err(refusal(
             world,
@@ -65,9 +65,12 @@ fn made(world: &mut World, id: String, version: u64) -> Made {
     }
 }
 
-fn data(properties: &Value) -> LaunchTemplateData {
-    let empty = Value::Null;
-    let data = properties.get("LaunchTemplateData").unwrap_or(&empty);
+fn data_of(properties: &Value) -> LaunchTemplateData {
+    data(properties.get("LaunchTemplateData").unwrap_or(&Value::Null))
+}
+
+/// Reads what instances are started with, as launch templates and configurations write it.
+pub(super) fn data(data: &Value) -> LaunchTemplateData {
     let boot_script = text(data, "UserData").and_then(|encoded| STANDARD.decode(encoded).ok());
     LaunchTemplateData {
         image_id: text(data, "ImageId"),

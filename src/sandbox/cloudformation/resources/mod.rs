@@ -5,7 +5,9 @@ mod ecs;
 mod fleet;
 mod generic;
 mod group;
+mod launch_configuration;
 mod launch_template;
+mod nested;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,11 +18,15 @@ use serde_json::Value;
 use crate::template::EvaluatedResource;
 
 use super::super::world::World;
+use super::event::STACK;
 use super::rolling::Roll;
 use super::signals::SignalWait;
 use super::stack::Resource;
 
+use nested::Goal;
+
 pub(super) use generic::likely_attribute;
+pub(super) use nested::{Inherited, are_busy, cancel, is_gone, release};
 
 /// Where a resource is.
 #[derive(Debug, Clone)]
@@ -28,6 +34,8 @@ pub(super) struct Site {
     pub stack_name: String,
     pub stack_id: String,
     pub logical_id: String,
+    /// What a stack nested there takes over.
+    pub inherited: Inherited,
 }
 
 impl Site {
@@ -72,12 +80,14 @@ pub(super) enum Wait {
     },
     /// An instance refresh is over.
     Refresh(String),
+    /// A nested stack is where it should be.
+    Nested { stack: String, goal: Goal },
 }
 
 /// Tells whether an update needs a new physical resource.
 pub(super) fn replaces(now: &Resource, wanted: &EvaluatedResource) -> bool {
     let names: &[&str] = match wanted.kind.as_str() {
-        "AWS::ECS::TaskDefinition" => return true,
+        "AWS::ECS::TaskDefinition" | "AWS::AutoScaling::LaunchConfiguration" => return true,
         "AWS::EC2::LaunchTemplate" => &["LaunchTemplateName"],
         "AWS::AutoScaling::AutoScalingGroup" => &["AutoScalingGroupName"],
         "AWS::ECS::Cluster" => &["ClusterName"],
@@ -102,6 +112,9 @@ pub(super) fn create(
 ) -> Result<Made, String> {
     let mut made = match wanted.kind.as_str() {
         "AWS::EC2::LaunchTemplate" => launch_template::create(world, site, wanted)?,
+        "AWS::AutoScaling::LaunchConfiguration" => {
+            launch_configuration::create(world, site, wanted)?
+        }
         "AWS::AutoScaling::AutoScalingGroup" => group::create(world, site, wanted)?,
         "AWS::AutoScaling::LifecycleHook" => group::create_hook(world, site, wanted),
         "AWS::EC2::SpotFleet" => fleet::create(world, site, wanted)?,
@@ -111,6 +124,7 @@ pub(super) fn create(
         "AWS::S3::Bucket" => configuration::create_bucket(world, site, wanted),
         "AWS::KMS::Key" | "Custom::KMSKey" => configuration::create_key(world, wanted),
         "AWS::SSM::Parameter" => configuration::create_parameter(world, site, wanted),
+        STACK => nested::create(world, site, wanted)?,
         _ => generic::create(world, site, wanted),
     };
     if let Some(signals) = SignalWait::read(&wanted.creation_policy) {
@@ -136,6 +150,7 @@ pub(super) fn update(
         "AWS::ECS::Service" => ecs::update_service(world, now, wanted),
         "AWS::SSM::Parameter" => Ok(configuration::update_parameter(world, now, wanted)),
         "AWS::EC2::SpotFleet" => Ok(fleet::update(world, now, wanted)),
+        STACK => nested::update(world, site, now, wanted),
         _ => Ok(Made {
             physical_id: now.physical_id.clone(),
             attributes: now.attributes.clone(),
@@ -163,6 +178,9 @@ pub(super) fn restore(
             begun: Begun::Soon(moment(world)),
         });
     }
+    if before.kind == STACK {
+        return nested::restore(world, site, &before.physical_id);
+    }
     let wanted = EvaluatedResource {
         logical_id: before.logical_id.clone(),
         kind: before.kind.clone(),
@@ -175,18 +193,19 @@ pub(super) fn restore(
     update(world, site, now, &wanted)
 }
 
-/// Deletes a resource and says how long that takes.
+/// Deletes a resource and says what remains until it is gone.
 ///
 /// # Errors
 /// Why the resource is `DELETE_FAILED`.
-pub(super) fn delete(world: &mut World, resource: &Resource) -> Result<Duration, String> {
+pub(super) fn delete(world: &mut World, resource: &Resource) -> Result<Begun, String> {
     let id = &resource.physical_id;
     match resource.kind.as_str() {
         "AWS::EC2::LaunchTemplate" => world.delete_launch_template(id),
         "AWS::AutoScaling::AutoScalingGroup" => {
             world.delete_group(id);
-            return Ok(world.chance.span(world.pace.shutdown_ms));
+            return Ok(Begun::Soon(world.chance.span(world.pace.shutdown_ms)));
         }
+        "AWS::AutoScaling::LaunchConfiguration" => launch_configuration::delete(world, id)?,
         "AWS::AutoScaling::LifecycleHook" => {
             let group = group::group_of_hook(&resource.properties.0);
             world.delete_lifecycle_hook(&group, id);
@@ -208,9 +227,10 @@ pub(super) fn delete(world: &mut World, resource: &Resource) -> Result<Duration,
             }
         }
         "AWS::SSM::Parameter" => world.delete_ssm_parameter(id),
+        STACK => return Ok(nested::delete(world, id)),
         _ => {}
     }
-    Ok(moment(world))
+    Ok(Begun::Soon(moment(world)))
 }
 
 /// Looks at something that a resource waits for: `None` while it has not come.
@@ -230,6 +250,7 @@ pub(super) fn look(world: &mut World, wait: &mut Wait) -> Option<Result<(), Stri
                 ))
             })
         }
+        Wait::Nested { stack, goal } => nested::look(world, stack, *goal),
         Wait::Refresh(id) => {
             let (status, _) = world.instance_refresh(id)?;
             match status.as_str() {

@@ -2,7 +2,9 @@
 
 mod api;
 mod change_sets;
+mod configuration;
 mod failing;
+mod nested;
 mod rack;
 mod rolling;
 

@@ -1,0 +1,207 @@
+//! `convox rack params set`: set parameters of a rack.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+
+use crate::cli::app::Output;
+use crate::cli::context::Context;
+use crate::cli::session::{RackArgs, find_rack, renderer};
+use crate::cli::signals;
+use crate::config::nearest;
+use crate::ids::RollId;
+use crate::rack::{Change, ChangeProblem, PortError, Rack};
+use crate::roll::{Stop, Watch};
+use crate::ui::{
+    CliError, Exit, Printer, Task, print_accepted, print_change, print_change_json, print_report,
+    print_unchanged,
+};
+
+/// The parameter that is not set but rolled: the key of the rack API.
+const ROLLED: &str = "Password";
+
+/// Set parameters of a rack, all of them in one update
+///
+/// Every other parameter, the template, the tags and the rest stay as they are. A name that the
+/// rack does not have is refused, and so is a value that only stands for one that is not shown.
+#[derive(Debug, Args)]
+pub(super) struct ParamsSetArgs {
+    /// Parameters with their new values, such as InstanceType=t3.large
+    #[arg(required = true, value_name = "KEY=VALUE")]
+    pairs: Vec<String>,
+
+    #[command(flatten)]
+    rack: RackArgs,
+
+    /// Wait for the end, and tell a rollback from success
+    #[arg(short, long, conflicts_with = "plan")]
+    wait: bool,
+
+    /// Say what would be changed and replaced, and do nothing
+    #[arg(long)]
+    plan: bool,
+
+    /// What to write on stdout
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Output,
+}
+
+impl ParamsSetArgs {
+    pub(super) fn output(&self) -> Output {
+        self.output
+    }
+
+    pub(super) fn run(self, context: &Context) -> Result<Exit, CliError> {
+        let mut wanted = read_pairs(&self.pairs)?;
+        match wanted.remove(ROLLED) {
+            Some(value) if wanted.is_empty() => self.roll_password(&value),
+            Some(_) => Err(CliError::usage("Password is not set together with others")
+                .hint("it is rolled by itself: set the others in a command of their own")),
+            None => context.block_on(self.set(context, &wanted)),
+        }
+    }
+
+    /// Where `Password=` goes: a roll of the rack API's key, not an update of a parameter.
+    #[expect(clippy::unused_self, reason = "a roll needs the rack and the flags")]
+    fn roll_password(&self, _value: &str) -> Result<Exit, CliError> {
+        Err(CliError::failed("this version does not set Password")
+            .hint("an update alone leaves API processes with the old one"))
+    }
+
+    async fn set(
+        &self,
+        context: &Context,
+        wanted: &BTreeMap<String, String>,
+    ) -> Result<Exit, CliError> {
+        let printer = context.printer();
+        let (rack, clock) = find_rack(context, &self.rack).await?;
+        let id = RollId::generate(clock.now(), &context.entropy()?);
+        let stacks = rack.stacks.as_ref();
+        let change = match Change::prepare(stacks, &rack.stack, id.as_str(), wanted).await {
+            Ok(change) => change,
+            Err(PortError::NoChanges) => return Ok(self.unchanged(printer, &rack)),
+            Err(error) => return Err(explain(error)),
+        };
+        if self.plan {
+            let resources = change.preview(stacks).await?;
+            match self.output {
+                Output::Text => print_change(printer, &rack.name, &change, resources.as_deref()),
+                Output::Json => {
+                    print_change_json(printer, &rack.name, &change, resources.as_deref());
+                }
+            }
+            return Ok(Exit::Done);
+        }
+        let stop = Stop::new();
+        let sink = renderer(context, self.output);
+        let mut watch = Watch::new(&rack, clock, stop.clone(), sink, id.clone());
+        if self.wait {
+            watch.mark(change.stack()).await?;
+        }
+        let task = Task::forward("Updating parameters".to_owned());
+        let task = match (self.output, self.wait) {
+            (Output::Json, _) => task.silently(),
+            (Output::Text, true) => task.apart(),
+            (Output::Text, false) => task,
+        };
+        match watch.begin(&change).await {
+            Ok(()) => {}
+            Err(PortError::NoChanges) => return Ok(self.unchanged(printer, &rack)),
+            Err(error) => {
+                task.failed(printer);
+                return Err(error.into());
+            }
+        }
+        if self.output == Output::Json {
+            print_accepted(printer, &rack.name, &change, id.as_str());
+        }
+        if !self.wait {
+            task.succeeded(printer);
+            self.tell_of_nlb(printer, &change);
+            return Ok(Exit::Done);
+        }
+        let report = signals::heed(printer, &stop, watch.update()).await;
+        let report = report
+            .map_err(|error| CliError::failed(format!("cannot listen for signals: {error}")))?;
+        let Some(report) = report else {
+            return Ok(Exit::Interrupted);
+        };
+        Ok(print_report(printer, &task, &report))
+    }
+
+    fn unchanged(&self, printer: &Printer, rack: &Rack) -> Exit {
+        let name = &rack.name;
+        match self.output {
+            Output::Text => printer.say(&format!("nothing to change: {name} is like that already")),
+            Output::Json => print_unchanged(printer, name),
+        }
+        Exit::Done
+    }
+
+    fn tell_of_nlb(&self, printer: &Printer, change: &Change) {
+        let is_turned_on = change.differences().iter().any(|difference| {
+            ["NLB", "NLBInternal"].contains(&difference.key.as_str()) && difference.to == "Yes"
+        });
+        if is_turned_on && self.output == Output::Text {
+            printer.data(
+                "NLB provisioning typically takes 5-10 minutes; check status with 'convox rack'.\n",
+            );
+        }
+    }
+}
+
+/// Reads `Key=Value` words; a value may hold further `=`.
+fn read_pairs(words: &[String]) -> Result<BTreeMap<String, String>, CliError> {
+    let mut pairs = BTreeMap::new();
+    for word in words {
+        let pair = word.split_once('=').filter(|(key, _)| !key.is_empty());
+        let Some((key, value)) = pair else {
+            return Err(CliError::usage(format!("Key=Value expected: {word}")));
+        };
+        if pairs.insert(key.to_owned(), value.to_owned()).is_some() {
+            return Err(CliError::usage(format!("{key} was given more than once")));
+        }
+    }
+    Ok(pairs)
+}
+
+/// Names what an unknown parameter may have been meant for.
+fn explain(error: PortError) -> CliError {
+    let PortError::Change(ChangeProblem::Unknown { names, known }) = &error else {
+        return error.into();
+    };
+    let near: Vec<String> = names
+        .iter()
+        .flat_map(|name| nearest(name, known))
+        .map(|name| format!("`{name}`"))
+        .collect();
+    if near.is_empty() {
+        return error.into();
+    }
+    CliError::failed(error.to_string()).hint(format!("did you mean {}?", near.join(" or ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(words: &[&str]) -> Result<BTreeMap<String, String>, String> {
+        let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
+        read_pairs(&words).map_err(|error| error.message().to_owned())
+    }
+
+    #[test]
+    fn a_pair_is_split_at_its_first_equals_sign() {
+        let read_back = read(&["Tags=a=b", "Ami="]).unwrap();
+        assert_eq!(read_back["Tags"], "a=b");
+        assert_eq!(read_back["Ami"], "");
+        for (word, said) in [
+            ("Ami", "Key=Value expected: Ami"),
+            ("=x", "Key=Value expected: =x"),
+        ] {
+            assert_eq!(read(&[word]).unwrap_err(), said);
+        }
+        let twice = read(&["Ami=a", "Ami=b"]).unwrap_err();
+        assert_eq!(twice, "Ami was given more than once");
+    }
+}

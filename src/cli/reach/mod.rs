@@ -1,0 +1,107 @@
+//! Reaches a rack: through AWS, through its HTTP API or a console, or in the sandbox.
+//!
+//! Which of them is decided from flags, environment and files alone (see `decide`); nothing
+//! is tried out, so that the same machine always gives the same answer.
+
+mod connect;
+mod decide;
+
+use std::sync::Arc;
+
+use super::context::Context;
+use super::find::{find_in_aws, find_in_sandbox};
+use super::session::RackArgs;
+use crate::clock::Clock;
+use crate::config::Setting;
+use crate::rack::remote::Remote;
+use crate::rack::{Rack, System};
+use crate::ui::CliError;
+
+use connect::connect;
+pub(crate) use connect::{allow_http, known_racks, trust};
+pub(crate) use decide::{Address, Decision, Login, Place, Way, decide, open_classic};
+
+/// A rack that commands can work with, however it was reached.
+pub(crate) struct Reached {
+    how: How,
+    system: Arc<dyn System>,
+    clock: Clock,
+    login: Option<Login>,
+    settings: Vec<Setting>,
+}
+
+/// What stands behind a rack's face, for commands that need more than it.
+pub(crate) enum How {
+    /// The account that the rack is in: AWS, or the sandbox.
+    Aws(Box<Rack>),
+    /// Its HTTP API, or a console.
+    Api(Remote),
+}
+
+impl Reached {
+    /// Returns the rack as every command sees it.
+    pub(crate) fn system(&self) -> Arc<dyn System> {
+        Arc::clone(&self.system)
+    }
+
+    /// Returns what is behind it.
+    pub(crate) fn how(&self) -> &How {
+        &self.how
+    }
+
+    /// Takes what is behind it.
+    pub(crate) fn into_how(self) -> How {
+        self.how
+    }
+
+    /// Returns the clock of the place where the rack is: the sandbox has its own.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Returns the stored login that the password is from, if it is from one.
+    pub(crate) fn login(&self) -> Option<&Login> {
+        self.login.as_ref()
+    }
+
+    /// Returns what was set, and where it came from.
+    pub(crate) fn settings(&self) -> &[Setting] {
+        &self.settings
+    }
+}
+
+/// Finds the rack that is meant and gets ready to work with it.
+///
+/// # Errors
+/// Nothing names a rack, or what names one is wrong. A server that does not answer is met
+/// only when it is asked something.
+pub(crate) async fn reach(context: &Context, rack: &RackArgs) -> Result<Reached, CliError> {
+    let Decision { way, settings } = decide(context, rack.rack.as_deref())?;
+    let name = rack.rack.as_deref();
+    let (rack, clock) = match way {
+        Way::Sandbox => find_in_sandbox(context, name).await?,
+        Way::Aws => find_in_aws(context, name).await?,
+        Way::Api(place) => {
+            let remote = connect(context, &place).await?;
+            return Ok(Reached {
+                system: Arc::new(remote.clone()),
+                clock: remote.clock().clone(),
+                how: How::Api(remote),
+                login: place.login,
+                settings,
+            });
+        }
+    };
+    Ok(Reached {
+        system: Arc::clone(&rack.system),
+        how: How::Aws(Box::new(rack)),
+        clock,
+        login: None,
+        settings,
+    })
+}
+
+/// Makes a client for a host that was decided on, for commands that ask a console.
+pub(crate) async fn console(context: &Context, place: &Place) -> Result<Remote, CliError> {
+    connect(context, place).await
+}

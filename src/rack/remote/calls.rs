@@ -1,0 +1,211 @@
+//! What can be asked of a rack, and of a console.
+
+use std::collections::BTreeMap;
+
+use reqwest::Method;
+use secrecy::SecretString;
+use serde_json::Value;
+
+use super::error::RemoteError;
+use super::exchange::Request;
+use super::form;
+use super::model::{
+    Auth, AuthAnswer, InstanceAnswer, Keyroll, KeyrollAnswer, RackListing, SystemAnswer,
+};
+use super::remote::Remote;
+use crate::rack::{PrivateKey, SystemDescription, SystemInstance};
+
+type Result<T> = std::result::Result<T, RemoteError>;
+
+/// The last release that has some of its paths elsewhere.
+const LAST_CLASSIC: &str = "20180708231844";
+
+impl Remote {
+    /// Logs in (`GET /auth`), which is to ask whether the password is right.
+    ///
+    /// # Errors
+    /// [`RemoteError::Unauthorized`] when it is wrong; else whatever may happen on the way.
+    pub async fn auth(&self) -> Result<Auth> {
+        self.auth_with(None).await
+    }
+
+    /// Tells whether another password is accepted (`GET /auth`).
+    ///
+    /// # Errors
+    /// For every answer that is neither a yes nor a 401.
+    pub async fn accepts(&self, password: &SecretString) -> Result<bool> {
+        match self.auth_with(Some(password)).await {
+            Ok(_) => Ok(true),
+            Err(RemoteError::Unauthorized { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn auth_with(&self, password: Option<&SecretString>) -> Result<Auth> {
+        let request = Request {
+            password,
+            is_login: true,
+            ..Request::get("/auth")
+        };
+        let body = self.send(&request).await?;
+        // A rack says `ok`; a console tells who this is; a web page is neither.
+        if body.trim_ascii_start().starts_with(b"<") {
+            return Err(self.not_a_rack(&request, "a web page"));
+        }
+        let answer: AuthAnswer = serde_json::from_slice(&body).unwrap_or_default();
+        Ok(Auth {
+            id: Some(answer.id).filter(|id| !id.is_empty()),
+        })
+    }
+
+    /// Lists the racks that a console knows (`GET /racks`), by full name.
+    ///
+    /// # Errors
+    /// A rack that is no console answers 404.
+    pub async fn racks(&self) -> Result<Vec<RackListing>> {
+        let racks: Option<Vec<RackListing>> = self.json(&Request::get("/racks")).await?;
+        let mut racks = racks.unwrap_or_default();
+        racks.sort_by_key(RackListing::full_name);
+        Ok(racks)
+    }
+
+    /// Describes the rack (`GET /system`).
+    ///
+    /// # Errors
+    /// Whatever may happen on the way.
+    pub async fn system(&self) -> Result<SystemDescription> {
+        let answer: SystemAnswer = self.json(&Request::get("/system")).await?;
+        let system = SystemDescription::from(answer);
+        self.set_version(&system.version);
+        Ok(system)
+    }
+
+    /// Sets parameters of the rack's stack in one update (`PUT /system`), and returns once that
+    /// is accepted.
+    ///
+    /// The rack is described first if that has not happened yet: one of 2018 or before wants
+    /// another path. The rack itself drops names that its template does not have.
+    ///
+    /// # Errors
+    /// Whatever may happen on the way; the update may have been accepted if the error
+    /// [is unanswered](RemoteError::is_unanswered).
+    pub async fn update_system(&self, changes: &BTreeMap<String, String>) -> Result<()> {
+        let version = match self.version() {
+            Some(version) => version,
+            None => self.system().await?.version,
+        };
+        if is_classic(&version) {
+            let name = self.system().await?.name;
+            let path = format!("/apps/{}/parameters", segment("the rack's name", &name)?);
+            let request = Request::new(Method::POST, &path).form(form::encode(changes));
+            self.send(&request).await?;
+            return Ok(());
+        }
+        let request = Request::new(Method::PUT, "/system").form(form::parameters(changes));
+        self.send(&request).await.map(drop)
+    }
+
+    /// Lists the instances (`GET /instances`), ordered by id.
+    ///
+    /// # Errors
+    /// Whatever may happen on the way.
+    pub async fn instances(&self) -> Result<Vec<SystemInstance>> {
+        let answers: Option<Vec<InstanceAnswer>> = self.json(&Request::get("/instances")).await?;
+        let answers = answers.unwrap_or_default().into_iter();
+        let mut instances: Vec<_> = answers.map(SystemInstance::from).collect();
+        instances.sort_by(|one, other| one.id.cmp(&other.id));
+        Ok(instances)
+    }
+
+    /// Has the rack roll its SSH key (`POST /instances/keyroll`), and returns once it has begun.
+    ///
+    /// # Errors
+    /// Whatever may happen on the way. A rack of the second generation has replaced the stored
+    /// private key even where it then fails.
+    pub async fn keyroll(&self) -> Result<Keyroll> {
+        let request = Request::new(Method::POST, "/instances/keyroll");
+        let body = self.send(&request).await?;
+        if body.trim_ascii_start().starts_with(b"{") {
+            let answer: KeyrollAnswer = self.parse(&request, &body)?;
+            return Ok(Keyroll::Minted {
+                name: answer.name,
+                private_key: PrivateKey::new(answer.private_key),
+            });
+        }
+        Ok(Keyroll::Started)
+    }
+
+    /// Terminates an instance (`DELETE /instances/ID`).
+    ///
+    /// # Errors
+    /// A rack that has no such instance answers 404.
+    pub async fn terminate(&self, instance: &str) -> Result<()> {
+        let path = format!("/instances/{}", segment("the instance's id", instance)?);
+        self.send(&Request::new(Method::DELETE, &path))
+            .await
+            .map(drop)
+    }
+
+    /// Reads any path as JSON. The path begins with a slash.
+    ///
+    /// # Errors
+    /// [`RemoteError::Unsendable`] for a path that is none; else whatever may happen on the way.
+    pub async fn get_json(&self, path: &str) -> Result<Value> {
+        let is_plain = |c: char| c.is_ascii_graphic() && c != '#';
+        if !path.starts_with('/') || !path.chars().all(is_plain) {
+            return Err(RemoteError::Unsendable {
+                what: "the path",
+                message: "it must begin with a slash, and other characters be percent-encoded"
+                    .to_owned(),
+            });
+        }
+        self.json(&Request::get(path)).await
+    }
+}
+
+/// Tells whether a release is so old that some of its paths are elsewhere.
+pub(super) fn is_classic(version: &str) -> bool {
+    let is_date =
+        version.len() == LAST_CLASSIC.len() && version.bytes().all(|b| b.is_ascii_digit());
+    is_date && version <= LAST_CLASSIC
+}
+
+/// Lets through what is one segment of a path as it is.
+pub(super) fn segment<'a>(what: &'static str, text: &'a str) -> Result<&'a str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if text.is_empty() || !text.chars().all(is_plain) || text.chars().all(|c| c == '.') {
+        return Err(RemoteError::Unsendable {
+            what,
+            message: "it may hold letters, digits, `-`, `_` and `.`".to_owned(),
+        });
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_old_releases_are_classic() {
+        for (version, expected) in [
+            ("20180708231844", true),
+            ("20160101000000", true),
+            ("20180708231845", false),
+            ("20230403123456", false),
+            ("dev", false),
+            ("3.12.1", false),
+            ("", false),
+        ] {
+            assert_eq!(is_classic(version), expected, "{version}");
+        }
+    }
+
+    #[test]
+    fn no_id_leaves_its_segment() {
+        assert_eq!(segment("id", "i-0123.a_b"), Ok("i-0123.a_b"));
+        for id in ["", "..", "a/b", "a?b", "a b", "a%2fb", "ä"] {
+            assert!(segment("id", id).is_err(), "{id}");
+        }
+    }
+}

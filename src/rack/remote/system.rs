@@ -1,0 +1,29 @@
+//! The face of a rack that an operator sees, over HTTP.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use super::remote::Remote;
+use crate::rack::{PortError, System, SystemDescription, SystemInstance};
+
+type Result<T> = std::result::Result<T, PortError>;
+
+#[async_trait]
+impl System for Remote {
+    async fn describe(&self) -> Result<SystemDescription> {
+        Ok(self.system().await?)
+    }
+
+    async fn instances(&self) -> Result<Vec<SystemInstance>> {
+        Ok(Self::instances(self).await?)
+    }
+
+    async fn set_parameters(&self, changes: &BTreeMap<String, String>) -> Result<()> {
+        Ok(self.update_system(changes).await?)
+    }
+
+    async fn terminate(&self, instance: &str) -> Result<()> {
+        Ok(Self::terminate(self, instance).await?)
+    }
+}

@@ -1,0 +1,201 @@
+//! What the program says of itself.
+
+use crate::environment::TestEnvironment;
+
+/// The options that every command takes, as `--help` tells them.
+const GLOBAL_OPTIONS: &str = "\
+Global options:
+      --region <REGION>
+          AWS region [default: as the AWS CLI finds it]
+
+      --profile <NAME>
+          Profile of the AWS configuration files
+
+      --endpoint-url <URL>
+          Send every AWS call to this address instead
+
+      --sandbox
+          Use the little AWS account that lives on this machine
+
+  -q, --quiet
+          Say only how it ended
+
+  -v, --verbose
+          Tell every detail
+";
+
+/// The same, in the short form.
+const GLOBAL_OPTIONS_IN_SHORT: &str = "\
+Global options:
+      --region <REGION>     AWS region [default: as the AWS CLI finds it]
+      --profile <NAME>      Profile of the AWS configuration files
+      --endpoint-url <URL>  Send every AWS call to this address instead
+      --sandbox             Use the little AWS account that lives on this machine
+  -q, --quiet               Say only how it ended
+  -v, --verbose             Tell every detail
+";
+
+/// Runs a command, and shortens what every help text says.
+fn help(env: &TestEnvironment, line: &str) -> String {
+    let shown = env.run(line);
+    let shown = shown.replace(GLOBAL_OPTIONS, "<global options>\n");
+    shown.replace(GLOBAL_OPTIONS_IN_SHORT, "<global options>\n")
+}
+
+#[test]
+fn version_and_help_are_data() {
+    let env = TestEnvironment::new();
+    insta::assert_snapshot!(env.run("--version"), @r"
+    exit 0
+    --- stdout
+    convox 0.1.0
+    --- stderr
+    ");
+    insta::assert_snapshot!(help(&env, "--help"), @r"
+    exit 0
+    --- stdout
+    Rolls every key of a rack without ever locking anybody out
+
+    Usage: convox [OPTIONS] <COMMAND>
+
+    Commands:
+      instances    Manage the instances of a rack
+      rolls        Look at rolls, go on with them or undo them
+      sandbox      Manage the little AWS account on this machine
+      completions  Print a shell's completions
+
+    Options:
+      -h, --help
+              Print help (see a summary with '-h')
+
+      -V, --version
+              Print version
+
+    <global options>
+
+    Exit codes:
+      0  done
+      1  failed, and nothing is changed
+      2  the command line or a configuration file is wrong
+      3  rolled back, and the old key still works
+      4  the stack is complete, but the new key is not proven
+      5  stuck, a person must act
+      6  detached, the roll goes on
+      7  the stack is busy with another operation
+    --- stderr
+    ");
+    insta::assert_snapshot!(help(&env, "instances keyroll --help"), @r"
+    exit 0
+    --- stdout
+    Give every instance of a rack a new SSH key
+
+    Usage: convox instances keyroll [OPTIONS]
+
+    Options:
+      -r, --rack <NAME>
+              Name of the rack [default: CONVOX_RACK, or the only one there is]
+
+      -w, --wait
+              Wait for the end, which is what happens anyway
+
+          --detach
+              Leave as soon as CloudFormation has taken the update
+
+          --plan
+              Say what would be done, and do nothing
+
+          --output <FORMAT>
+              What to write on stdout
+
+              Possible values:
+              - text: Lines for a person
+              - json: One JSON object a line
+
+              [default: text]
+
+          --key-type <TYPE>
+              Kind of key pair
+
+              Possible values:
+              - ed25519: Short and fast
+              - rsa:     2048 bits, for SSH clients that know nothing better
+
+              [default: ed25519]
+
+          --keep-old
+              Keep the old key pair
+
+          --save-key <FILE>
+              Also write the new private key to this file, which must not exist yet
+
+      -y, --yes
+              Do not ask whether to go ahead
+
+          --wait-busy <DURATION>
+              How long to wait for a stack that is busy, such as 90s or 15m
+
+              [default: 10m]
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    <global options>
+    --- stderr
+    ");
+}
+
+#[test]
+fn a_command_line_without_a_command_shows_the_way() {
+    let env = TestEnvironment::new();
+    insta::assert_snapshot!(help(&env, ""), @r"
+    exit 2
+    --- stdout
+    --- stderr
+    Rolls every key of a rack without ever locking anybody out
+
+    Usage: convox [OPTIONS] <COMMAND>
+
+    Commands:
+      instances    Manage the instances of a rack
+      rolls        Look at rolls, go on with them or undo them
+      sandbox      Manage the little AWS account on this machine
+      completions  Print a shell's completions
+
+    Options:
+      -h, --help     Print help (see more with '--help')
+      -V, --version  Print version
+
+    <global options>
+    ");
+    insta::assert_snapshot!(help(&env, "rolls"), @r"
+    exit 2
+    --- stdout
+    --- stderr
+    Look at rolls, go on with them or undo them
+
+    Usage: convox rolls [OPTIONS] <COMMAND>
+
+    Commands:
+      list      List the rolls of a rack, the newest first
+      show      Show what happened in a roll
+      resume    Go on with a roll that was left or interrupted
+      cancel    Cancel a roll, and follow CloudFormation back to the old key
+      continue  Go on with a rollback that is stuck
+
+    Options:
+      -h, --help  Print help
+
+    <global options>
+    ");
+}
+
+#[test]
+fn completions_are_data() {
+    let env = TestEnvironment::new();
+    let shown = env.run("completions bash");
+    assert!(
+        shown.starts_with("exit 0\n--- stdout\n_convox()"),
+        "{shown}"
+    );
+    assert!(shown.ends_with("--- stderr\n"), "{shown}");
+}
