@@ -1,5 +1,6 @@
 //! The commands: what a person types, and what it calls.
 
+mod api_key;
 mod app;
 mod completions;
 mod context;

@@ -4,7 +4,7 @@ use super::app::GlobalArgs;
 use super::session::RackArgs;
 
 /// The commands that reach a rack.
-const REACHING: [&str; 2] = ["convox instances ", "convox rolls "];
+const REACHING: [&str; 3] = ["convox instances ", "convox rolls ", "convox rack "];
 
 /// The flags with which this command reached its rack. The engine, which words the hints,
 /// knows of none.

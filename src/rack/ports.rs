@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::api_key::ApiProbe;
 use super::error::PortError;
 use super::fleet::{Group, Instance, LaunchTemplateRef, Service, ServiceState, ServiceTask};
 use super::key::{KeyPair, KeyType, MintedKeyPair, PrivateKey};
@@ -149,4 +150,6 @@ pub struct Rack {
     pub keys: Arc<dyn KeyStore>,
     /// The rack as an operator sees it.
     pub system: Arc<dyn System>,
+    /// The rack's own HTTP API, where it can be asked without a login.
+    pub probe: Option<Arc<dyn ApiProbe>>,
 }

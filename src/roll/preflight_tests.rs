@@ -33,6 +33,7 @@ fn rack() -> Rack {
         services: nothing.clone(),
         keys: nothing.clone(),
         system: nothing,
+        probe: None,
     }
 }
 

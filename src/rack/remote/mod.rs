@@ -18,6 +18,7 @@ mod form;
 mod logs;
 mod model;
 mod overlap;
+mod probe;
 mod progress;
 mod proxy;
 mod remote;
