@@ -68,13 +68,13 @@ fn an_expired_sso_token_says_how_to_sign_in_again() {
     );
     // The cache is named after the SHA-1 of `corp`.
     env.write(
-        ".aws/sso/cache/c2fd0ad0a8d5b8ea8d8e1c0c50e6e86a8bb8dd84.json",
+        ".aws/sso/cache/ee0bfd2552fbd840c02cc48b6e823320543c450f.json",
         r#"{"accessToken": "stale", "expiresAt": "2020-01-01T00:00:00Z"}"#,
     );
     let shown = env.run("instances keyroll -r prod");
     assert!(shown.starts_with("exit 1\n"), "{shown}");
     assert!(
-        shown.contains("ERROR: no usable AWS credentials"),
+        shown.contains("ERROR: no usable AWS credentials: the SSO token has expired"),
         "{shown}"
     );
     assert!(shown.contains("aws sso login"), "{shown}");

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use convox::roll::{EventKind, Outcome};
+use convox::roll::{EventKind, Outcome, RollPolicy};
 use convox::sandbox::Scenario;
 
 use crate::outcomes::{assert_no_secret, assert_settled};
-use crate::rehearsal::{Rehearsal, in_virtual_time};
+use crate::rehearsal::{OPTIONS, Rehearsal, WAIT_BUSY, in_virtual_time};
 
 const RACK: &str = r#"
 Parameters:
@@ -66,9 +66,13 @@ Outputs:
 
 /// Makes the scenario, with its templates in `dir`.
 fn nested(dir: &Path, faults: &str) -> Scenario {
+    with_fleet(dir, FLEET, faults)
+}
+
+fn with_fleet(dir: &Path, template: &str, faults: &str) -> Scenario {
     let (rack, fleet) = (dir.join("rack.yaml"), dir.join("fleet.yaml"));
     std::fs::write(&rack, RACK).unwrap();
-    std::fs::write(&fleet, FLEET).unwrap();
+    std::fs::write(&fleet, template).unwrap();
     let scenario = format!("{{ name: nested, about: a nested group, faults: {faults} }}");
     let scenario = Scenario::parse(&scenario, "nested").unwrap();
     let mut rehearsed = scenario;
@@ -123,5 +127,39 @@ fn what_fails_in_a_nested_stack_is_named_and_everything_goes_back() {
             "{}",
             failure.reason
         );
+    });
+}
+
+#[test]
+fn the_update_policy_of_a_nested_group_is_read() {
+    in_virtual_time(async {
+        let dir = tempfile::tempdir().unwrap();
+        let rehearsal = Rehearsal::new(&nested(dir.path(), "[]"));
+        let mut engine = rehearsal.engine(rehearsal.journals()).await;
+        let plan = engine.plan(OPTIONS, WAIT_BUSY).await.unwrap();
+        let [group] = plan.groups.as_slice() else {
+            panic!("{:?}", plan.groups);
+        };
+        let RollPolicy::RollingUpdate { pause_secs, .. } = &group.policy else {
+            panic!("{group:?}");
+        };
+        assert_eq!((group.logical_id.as_str(), *pause_secs), ("Instances", 300));
+        assert!(plan.warnings.iter().all(|it| it.code != "nested-group"));
+    });
+}
+
+#[test]
+fn a_nested_group_that_would_not_roll_is_refused() {
+    in_virtual_time(async {
+        let dir = tempfile::tempdir().unwrap();
+        let (bare, _) = FLEET.split_once("    UpdatePolicy:").unwrap();
+        let bare = format!("{bare}Outputs:\n  Group: {{ Value: !Ref Instances }}\n");
+        let rehearsal = Rehearsal::new(&with_fleet(dir.path(), &bare, "[]"));
+        let refusal = rehearsal.roll().await.unwrap_err();
+        let told = refusal.to_string();
+        assert!(told.contains("Instances"), "{told}");
+        let codes: Vec<_> = refusal.reasons.iter().map(|it| it.code.as_str()).collect();
+        assert_eq!(codes, ["no-update-policy"]);
+        assert_eq!(rehearsal.key_pairs(), ["prod-keypair-4711"]);
     });
 }
