@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
 use super::context::{Context, Rehearsal};
-use super::racks::{Listed, Listing};
+use super::racks::{Listed, Listing, about};
 use super::sandbox::load;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, KeyStoreSetting, RackSettings};
@@ -141,7 +141,7 @@ pub(super) async fn list_in_aws(context: &Context) -> Result<Listing, CliError> 
         let access = access(context, Some(&settings), &clock);
         match Account::connect(&access).await {
             Ok(account) => listing.ask(context, "aws", &account, settings).await?,
-            Err(error) => listing.errors.push(about(&name, error)),
+            Err(error) => listing.errors.push(about(&name, error.into())),
         }
     }
     let account = Account::connect(&access(context, None, &clock)).await;
@@ -176,7 +176,7 @@ impl Listing {
         let status = match rack.system.describe().await {
             Ok(system) => system.status,
             Err(error) => {
-                self.errors.push(about(&name, error));
+                self.errors.push(about(&name, error.into()));
                 "unknown".to_owned()
             }
         };
@@ -191,16 +191,6 @@ impl Listing {
         });
         Ok(())
     }
-}
-
-/// Says which rack an error is about.
-fn about(rack: &str, error: PortError) -> CliError {
-    let error = CliError::from(error);
-    let named = CliError::new(error.exit(), format!("{rack}: {}", error.message()));
-    error
-        .hints()
-        .iter()
-        .fold(named, |named, hint| named.hint(hint))
 }
 
 /// Asks the account which racks it has, and takes the only one.

@@ -162,11 +162,18 @@ impl Change {
         {
             add_tags(&mut request.tags, &tags)?;
         }
-        let differences = differences(&stack, &request, &declared);
+        let mut differences = differences(&stack, &request, &declared);
+        if request.tags != before {
+            differences.push(Difference {
+                key: TAGS.to_owned(),
+                from: tags_text(&before),
+                to: tags_text(&request.tags),
+            });
+        }
         // What is looked up in the Parameter Store may differ although its name does not.
         let looked_up = |key: &String| declared.get(key).is_some_and(ParameterDeclaration::is_ssm);
         let is_looked_up = request.set.keys().any(looked_up);
-        if differences.is_empty() && request.tags == before && !is_looked_up {
+        if differences.is_empty() && !is_looked_up {
             return Err(PortError::NoChanges);
         }
         if stack.status.is_busy() {
@@ -222,17 +229,18 @@ impl Change {
 /// Returns the parameters of a stack as operators see them: tags included, secrets masked.
 #[must_use]
 pub(super) fn shown_parameters(stack: &Stack) -> BTreeMap<String, String> {
-    let tags = stack
-        .tags
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"));
-    let tags = tags.collect::<Vec<_>>().join(",");
-    let mut shown = BTreeMap::from([(TAGS.to_owned(), tags)]);
+    let mut shown = BTreeMap::from([(TAGS.to_owned(), tags_text(&stack.tags))]);
     for parameter in &stack.parameters {
         let value = masked(&parameter.key, &parameter.value);
         shown.insert(parameter.key.clone(), value.to_owned());
     }
     shown
+}
+
+/// Writes tags as a classic rack shows them.
+fn tags_text(tags: &BTreeMap<String, String>) -> String {
+    let pairs = tags.iter().map(|(key, value)| format!("{key}={value}"));
+    pairs.collect::<Vec<_>>().join(",")
 }
 
 /// Masks the one parameter that every rack keeps secret, for accounts that do not do it.

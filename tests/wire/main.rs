@@ -1,5 +1,7 @@
 //! The client of the rack API against a server that writes down every byte it is sent.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod bad;
 mod requests;
 mod server;

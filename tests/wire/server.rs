@@ -3,8 +3,6 @@
 //! It lives on a thread and a runtime of its own, so that programs that are started by a test
 //! can be answered too.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 

@@ -1,7 +1,7 @@
 //! Certificates: proper ones, known ones, changed ones; and the way through a proxy.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 
 use convox::rack::remote::{
@@ -150,6 +150,7 @@ async fn a_server_without_tls_is_named() {
     let url = format!("https://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 4096]).unwrap();
         stream
             .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
             .unwrap();

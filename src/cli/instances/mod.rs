@@ -1,6 +1,7 @@
 //! `convox instances`.
 
 mod keyroll;
+mod keyroll_api;
 mod list;
 mod terminate;
 

@@ -16,8 +16,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::client::Remote;
 use super::error::{RemoteError, timed_out};
-use super::remote::Remote;
 
 type Result<T> = std::result::Result<T, RemoteError>;
 
@@ -369,22 +369,18 @@ pub(super) fn root_cause(error: &dyn Error) -> String {
 }
 
 /// Returns what the TLS library said, if it was the one that failed.
-fn tls_failure(error: &reqwest::Error) -> Option<String> {
-    let mut cause: Option<&dyn Error> = Some(error);
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<rustls::Error>() {
-            return Some(error.to_string());
-        }
-        // An I/O error hides what it was made of from `source`.
-        let hidden = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
-        if let Some(error) = hidden.and_then(|error| error.downcast_ref::<rustls::Error>()) {
-            return Some(error.to_string());
-        }
-        cause = error.source();
+fn tls_failure(error: &(dyn Error + 'static)) -> Option<String> {
+    if let Some(error) = error.downcast_ref::<rustls::Error>() {
+        return Some(error.to_string());
     }
-    None
+    // An I/O error hides what it was made of from `source`, and may be made of another.
+    let hidden = error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref);
+    if let Some(found) = hidden.and_then(|hidden| tls_failure(hidden)) {
+        return Some(found);
+    }
+    error.source().and_then(tls_failure)
 }
 
 /// Finds a challenge in a 401, spelled exactly as consoles do.

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::client::Remote;
 use super::error::RemoteError;
 use super::exchange::shorten;
 use super::overlap::Overlap;
-use super::remote::Remote;
 use super::socket::{Message, Socket};
 
 /// How long the pause before a log is followed anew is.

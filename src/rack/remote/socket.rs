@@ -19,9 +19,9 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::frame::{Frame, FrameHeader};
 
+use super::client::Remote;
 use super::error::RemoteError;
 use super::exchange::{Request, shorten, value};
-use super::remote::Remote;
 use crate::clock::Clock;
 
 type Result<T> = std::result::Result<T, RemoteError>;
