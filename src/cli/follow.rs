@@ -170,5 +170,6 @@ pub(crate) fn report(outcome: Outcome, message: String, hints: &[&str]) -> Repor
         new_key: None,
         first_failure: None,
         holdouts: Vec::new(),
+        unavailable_ms: None,
     }
 }

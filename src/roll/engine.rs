@@ -1,10 +1,12 @@
 //! The door to the roll engine: plan a roll, run it, and come back to it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::api::{self, ApiKeyRequest, KeyKind, NewKey, OutageMeter};
 use super::drive::Stage;
 use super::event::{EVENT_VERSION, Event, EventKind, EventSink};
 use super::forward::{TAG_KEEP_OLD, TAG_KEY_TYPE, TAG_RACK, TAG_REPLACES, TAG_ROLL, TAG_STACK};
@@ -20,16 +22,21 @@ use super::tail::EventTail;
 use super::tracker::Tracker;
 use crate::clock::Clock;
 use crate::ids::{Entropy, RollId};
-use crate::rack::{KeyPair, KeyType, PortError, Rack, StackStatus, StatusClass};
+use crate::rack::{
+    ApiKeyAccess, KeyFile, KeyPair, KeyType, PortError, Rack, StackStatus, StatusClass,
+};
 
 /// How far a machine's clock may be from AWS's when events are searched for a roll.
 const CLOCK_SLACK: SignedDuration = SignedDuration::from_mins(15);
 /// How long an update that is sent again on a resume waits for somebody else's.
 const RESUME_WAIT_BUSY: Duration = Duration::from_secs(600);
 
-/// Rolls the SSH key of one rack.
+/// Rolls the keys of one rack.
 pub struct Engine {
     rack: Rack,
+    api: ApiKeyAccess,
+    /// The new API key of the plan that was made last.
+    new: Option<(RollId, NewKey)>,
     clock: Clock,
     entropy: Entropy,
     journals: Journals,
@@ -46,6 +53,9 @@ pub struct RollSummary {
     pub id: RollId,
     /// The rack.
     pub rack: String,
+    /// Whether it is the rack API's key and not the instances' SSH key.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub api: bool,
     /// When it began.
     pub started_at: Timestamp,
     /// An outcome in words, or how far it is known to be.
@@ -81,6 +91,8 @@ impl Engine {
         let wait_busy = RESUME_WAIT_BUSY;
         Self {
             rack,
+            api: ApiKeyAccess::default(),
+            new: None,
             clock,
             entropy,
             journals,
@@ -89,6 +101,56 @@ impl Engine {
             seq: 0,
             wait_busy,
         }
+    }
+
+    /// Lets the engine ask the rack API, and know who keeps its key.
+    #[must_use]
+    pub fn with_api(mut self, api: ApiKeyAccess) -> Self {
+        self.api = api;
+        self
+    }
+
+    /// Looks at the rack and says what a roll of its API key would do. Changes nothing that
+    /// stays. The new key is known to the engine from then on, and to nobody else.
+    ///
+    /// # Errors
+    /// Why a roll is refused, with the way out.
+    pub async fn plan_api_key(
+        &mut self,
+        request: ApiKeyRequest,
+        wait_busy: Duration,
+    ) -> Result<Plan, Refusal> {
+        self.wait_busy = wait_busy;
+        let roll = RollId::generate(self.clock.now(), &self.entropy);
+        if let Some(path) = &request.password_out {
+            KeyFile::new(path.clone()).check()?;
+        }
+        self.wait_until_at_rest(&roll, wait_busy).await?;
+        let minted = request.value.is_none();
+        let value = request.value.clone();
+        let mut new = NewKey {
+            value: value.unwrap_or_else(|| api::mint(&self.entropy)),
+            set: request.set.clone(),
+            stack: String::new(),
+            minted,
+        };
+        let access = self.api.clone();
+        let observed = self
+            .patiently(&roll, async |rack| {
+                api::observe(rack, &roll, &access, &new).await
+            })
+            .await?;
+        let plan = api::plan(&self.rack, roll.clone(), &request, &observed)?;
+        new.stack.clone_from(&plan.stack_id);
+        self.new = Some((roll, new));
+        Ok(plan)
+    }
+
+    /// Returns the new API key of a plan that was made here.
+    #[must_use]
+    pub fn new_api_key(&self, plan: &Plan) -> Option<&secrecy::SecretString> {
+        let (roll, new) = self.new.as_ref()?;
+        (*roll == plan.roll).then_some(&new.value)
     }
 
     /// Looks at the rack and says what a roll would do. Changes nothing that stays.
@@ -140,6 +202,7 @@ impl Engine {
             return Ok(report);
         }
         let mut run = self.take_up(&found).await?;
+        run.recall_value().await?;
         // Best effort: with no evidence in the events the stack itself is asked.
         let news = run.gather_patiently().await;
         let stage = run.stage(&found.lines, news.as_ref().err()).await?;
@@ -165,7 +228,10 @@ impl Engine {
             return Err(untimely(id, "not-under-way", message));
         }
         match self.take_up(&found).await {
-            Ok(mut run) => Ok(run.cancel().await),
+            Ok(mut run) => {
+                run.recall_value().await?;
+                Ok(run.cancel().await)
+            }
             Err(refusal) if refusal.is_held() => self.cancel_for_another(&found.plan).await,
             Err(refusal) => Err(refusal),
         }
@@ -189,6 +255,7 @@ impl Engine {
             return Err(untimely(id, "not-stuck", message));
         }
         let mut run = self.take_up(&found).await?;
+        run.recall_value().await?;
         // What has happened so far, so that an old end is not taken for the new one.
         for news in run.gather_patiently().await? {
             run.emit(news);
@@ -211,6 +278,9 @@ impl Engine {
             if let Some(id) = id {
                 rolls.insert(id.clone(), summary_of_pair(id, &self.rack.name, &pair));
             }
+        }
+        for (id, summary) in self.rolls_of_the_api_key().await? {
+            rolls.insert(id, summary);
         }
         for id in self.journals.rolls()? {
             let lines = self.journals.read(&id)?.unwrap_or_default();
@@ -250,6 +320,58 @@ impl Engine {
             }
         }
         Ok(events)
+    }
+
+    /// Lists the rolls of the API key that the key store knows of.
+    async fn rolls_of_the_api_key(&self) -> Result<Vec<(RollId, RollSummary)>, Refusal> {
+        let rack = &self.rack.name;
+        let names = match self.rack.keys.list(&api::name_of(rack, "")).await {
+            Ok(names) => names,
+            Err(error) if error.is_transient() => return Err(error.into()),
+            // A store that cannot be listed, or that the stack does not have, has none to show.
+            Err(_) => Vec::new(),
+        };
+        let summaries = names.into_iter().filter_map(|name| {
+            let id = api::roll_of(rack, &name)?;
+            let summary = RollSummary {
+                rack: rack.clone(),
+                api: true,
+                started_at: id.made_at(),
+                state: "known by its new key".to_owned(),
+                outcome: None,
+                old_key: None,
+                new_key: name,
+                local: false,
+                id: id.clone(),
+            };
+            Some((id, summary))
+        });
+        Ok(summaries.collect())
+    }
+
+    /// Finds a roll of the API key by what the key store keeps for it.
+    async fn find_by_value(&mut self, id: &RollId) -> Result<Found, Refusal> {
+        let name = api::name_of(&self.rack.name, id.as_str());
+        let stored = self
+            .patiently(id, async |rack| Ok(rack.keys.get(&name).await?))
+            .await?;
+        let stored = stored.ok_or_else(|| unknown(id))?;
+        let new = NewKey::of_stored(&stored, &name)?;
+        let mut rack = self.rack.clone();
+        rack.stack.clone_from(&new.stack);
+        let access = self.api.clone();
+        let observed = self
+            .patiently(id, async |_| api::observe(&rack, id, &access, &new).await)
+            .await?;
+        let request = ApiKeyRequest {
+            set: new.set,
+            ..ApiKeyRequest::default()
+        };
+        Ok(Found {
+            plan: api::draft(&rack, id.clone(), &request, &observed),
+            lines: Vec::new(),
+            from_journal: false,
+        })
     }
 
     fn emit(&mut self, roll: &RollId, kind: EventKind) {
@@ -324,6 +446,14 @@ impl Engine {
             .iter()
             .map(|group| (group.logical_id.clone(), group.instances));
         let tracker = Tracker::new(&plan.stack_id, plan.roll.as_str(), groups);
+        let mut api = self.api.clone();
+        if let KeyKind::Api(planned) = &plan.kind
+            && let Some(path) = &planned.password_out
+        {
+            api.holders.push(Arc::new(KeyFile::new(path.clone())));
+        }
+        let new = self.new.as_ref().filter(|(roll, _)| *roll == plan.roll);
+        let new = new.map(|(_, new)| new.clone());
         let mut rack = self.rack.clone();
         // The name does not find a stack that is deleted under way, and keys must be forgotten.
         if let Some(keys) = rack.keys.of_stack(&plan.stack_id) {
@@ -342,6 +472,11 @@ impl Engine {
             plan,
             resumed,
             wait_busy: self.wait_busy,
+            api,
+            new,
+            pending: None,
+            unchanged: false,
+            outage: OutageMeter::default(),
         }
     }
 
@@ -364,7 +499,9 @@ impl Engine {
         let tagged = self
             .patiently(id, async |rack| Ok(rack.key_pairs.tagged(&tags).await?))
             .await?;
-        let pair = tagged.into_iter().next().ok_or_else(|| unknown(id))?;
+        let Some(pair) = tagged.into_iter().next() else {
+            return self.find_by_value(id).await;
+        };
         let tag = |name: &str| pair.tags.get(name).cloned();
         let mut rack = self.rack.clone();
         // The name does not find a stack that has been deleted meanwhile.
@@ -451,6 +588,7 @@ impl Engine {
             new_key: Some(plan.new_key.clone()),
             first_failure: None,
             holdouts: Vec::new(),
+            unavailable_ms: None,
         })
     }
 
@@ -467,6 +605,7 @@ impl Engine {
             new_key: None,
             first_failure: None,
             holdouts: Vec::new(),
+            unavailable_ms: None,
         };
         self.emit(&plan.roll, EventKind::Finished(report.clone()));
         report
@@ -496,7 +635,16 @@ impl Run<'_> {
         let stack = self
             .patiently(async |rack| rack.stacks.describe(&id).await)
             .await?;
-        if stack.parameter(&self.plan.key_parameter) == Some(self.plan.new_key.as_str()) {
+        if self.plan.is_api() {
+            // The key store alone keeps all that the update takes.
+            let stored = self.new.is_some();
+            return Ok(if stored {
+                Stage::Minted
+            } else {
+                Stage::Beginning
+            });
+        }
+        if self.named_by(&stack) == Some(true) {
             let complete = stack.status.class() == StatusClass::Good;
             return Ok(if complete {
                 Stage::Complete
@@ -563,6 +711,7 @@ fn summary_of_pair(id: RollId, rack: &str, pair: &KeyPair) -> RollSummary {
         old_key: pair.tags.get(TAG_REPLACES).cloned(),
         new_key: pair.name.clone(),
         local: false,
+        api: false,
         id,
     }
 }
@@ -580,6 +729,7 @@ fn summary_of_journal(lines: &[Line]) -> Option<RollSummary> {
     Some(RollSummary {
         id: plan.roll.clone(),
         rack: plan.rack.clone(),
+        api: plan.is_api(),
         started_at: first.at,
         state,
         outcome,

@@ -34,6 +34,7 @@ fn rack() -> Rack {
         keys: nothing.clone(),
         ssh_user: "ec2-user".to_owned(),
         system: nothing,
+        probe: None,
     }
 }
 

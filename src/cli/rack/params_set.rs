@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 
+use super::password::{Manner, PasswordArgs, roll_password};
 use crate::cli::app::Output;
 use crate::cli::complete;
 use crate::cli::context::Context;
@@ -34,6 +35,11 @@ const ROLLED: &str = "Password";
 ///
 /// Every other parameter, the template, the tags and the rest stay as they are. A name that the
 /// rack does not have is refused, and so is a value that only stands for one that is not shown.
+///
+/// Password= is a roll, like that of the SSH key: the new password is kept beside the old one,
+/// CloudFormation sets it, the processes of the rack API are restarted, and only when the API
+/// takes the new password and refuses the old one is the old one let go. With nothing after it
+/// a password is made; Password=@FILE and Password=- (stdin) keep it off the command line.
 #[derive(Debug, Args)]
 pub(super) struct ParamsSetArgs {
     /// Parameters with their new values, such as InstanceType=t3.large
@@ -54,6 +60,9 @@ pub(super) struct ParamsSetArgs {
     /// What to write on stdout
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Output,
+
+    #[command(flatten)]
+    password: PasswordArgs,
 }
 
 impl ParamsSetArgs {
@@ -64,18 +73,21 @@ impl ParamsSetArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, CliError> {
         let mut wanted = read_pairs(&self.pairs)?;
         match wanted.remove(ROLLED) {
-            Some(value) if wanted.is_empty() => self.roll_password(&value),
-            Some(_) => Err(CliError::usage("Password is not set together with others")
-                .hint("it is rolled by itself: set the others in a command of their own")),
+            Some(value) => {
+                let manner = Manner {
+                    output: self.output,
+                    plan: self.plan,
+                };
+                let (rack, args) = (&self.rack, &self.password);
+                let roll = roll_password(context, rack, &value, wanted, args, manner);
+                context.block_on(roll)
+            }
+            None if self.password.stray().is_some() => {
+                let flag = self.password.stray().unwrap_or_default();
+                Err(CliError::usage(format!("{flag} goes with Password=")))
+            }
             None => context.block_on(self.set(context, &wanted)),
         }
-    }
-
-    /// Where `Password=` goes: a roll of the rack API's key, not an update of a parameter.
-    #[expect(clippy::unused_self, reason = "a roll needs the rack and the flags")]
-    fn roll_password(&self, _value: &str) -> Result<Exit, CliError> {
-        Err(CliError::failed("this version does not set Password")
-            .hint("an update alone leaves API processes with the old one"))
     }
 
     async fn set(

@@ -247,6 +247,7 @@ impl Account {
             services: Arc::new(AwsServices::new(Arc::clone(&self.clients))),
             keys,
             ssh_user: target.ssh_user.clone(),
+            probe: None,
             system: Arc::new(AwsSystem::new(
                 Arc::clone(&self.clients),
                 &target.name,
