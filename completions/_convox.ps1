@@ -41,6 +41,8 @@ Register-ArgumentCompleter -Native -CommandName 'convox' -ScriptBlock {
             [CompletionResult]::new('switch', 'switch', [CompletionResultType]::ParameterValue, 'Show the rack that is chosen at a console, or choose another')
             [CompletionResult]::new('rack', 'rack', [CompletionResultType]::ParameterValue, 'Show a rack, or do something with it')
             [CompletionResult]::new('instances', 'instances', [CompletionResultType]::ParameterValue, 'List the instances of a rack, or do something with them')
+            [CompletionResult]::new('api', 'api', [CompletionResultType]::ParameterValue, 'Ask a rack''s HTTP API directly')
+            [CompletionResult]::new('version', 'version', [CompletionResultType]::ParameterValue, 'Print the versions of this program and of the rack')
             [CompletionResult]::new('rolls', 'rolls', [CompletionResultType]::ParameterValue, 'Look at rolls, go on with them or undo them')
             [CompletionResult]::new('sandbox', 'sandbox', [CompletionResultType]::ParameterValue, 'Manage the little AWS account on this machine')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print a shell''s completions')
@@ -178,6 +180,7 @@ Register-ArgumentCompleter -Native -CommandName 'convox' -ScriptBlock {
         'convox;rack;wait' {
             [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'Name of the rack [default: CONVOX_RACK, or the only one there is]')
             [CompletionResult]::new('--rack', '--rack', [CompletionResultType]::ParameterName, 'Name of the rack [default: CONVOX_RACK, or the only one there is]')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'How long to wait, such as 90s or 2h')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'What to write on stdout')
             [CompletionResult]::new('--region', '--region', [CompletionResultType]::ParameterName, 'AWS region [default: as the AWS CLI finds it]')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Profile of the AWS configuration files')
@@ -243,6 +246,58 @@ Register-ArgumentCompleter -Native -CommandName 'convox' -ScriptBlock {
             break
         }
         'convox;instances;terminate' {
+            [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'Name of the rack [default: CONVOX_RACK, or the only one there is]')
+            [CompletionResult]::new('--rack', '--rack', [CompletionResultType]::ParameterName, 'Name of the rack [default: CONVOX_RACK, or the only one there is]')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'What to write on stdout')
+            [CompletionResult]::new('--region', '--region', [CompletionResultType]::ParameterName, 'AWS region [default: as the AWS CLI finds it]')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Profile of the AWS configuration files')
+            [CompletionResult]::new('--endpoint-url', '--endpoint-url', [CompletionResultType]::ParameterName, 'Send every AWS call to this address instead')
+            [CompletionResult]::new('--via', '--via', [CompletionResultType]::ParameterName, 'How to reach the rack [default: its API where a host is chosen, else AWS]')
+            [CompletionResult]::new('--tls-ca', '--tls-ca', [CompletionResultType]::ParameterName, 'Also believe the certificates of this file, in PEM form, when reaching an API')
+            [CompletionResult]::new('--sandbox', '--sandbox', [CompletionResultType]::ParameterName, 'Use the little AWS account that lives on this machine')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only how it ended')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only how it ended')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Tell every detail')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Tell every detail')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'convox;api' {
+            [CompletionResult]::new('--region', '--region', [CompletionResultType]::ParameterName, 'AWS region [default: as the AWS CLI finds it]')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Profile of the AWS configuration files')
+            [CompletionResult]::new('--endpoint-url', '--endpoint-url', [CompletionResultType]::ParameterName, 'Send every AWS call to this address instead')
+            [CompletionResult]::new('--via', '--via', [CompletionResultType]::ParameterName, 'How to reach the rack [default: its API where a host is chosen, else AWS]')
+            [CompletionResult]::new('--tls-ca', '--tls-ca', [CompletionResultType]::ParameterName, 'Also believe the certificates of this file, in PEM form, when reaching an API')
+            [CompletionResult]::new('--sandbox', '--sandbox', [CompletionResultType]::ParameterName, 'Use the little AWS account that lives on this machine')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only how it ended')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only how it ended')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Tell every detail')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Tell every detail')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('get', 'get', [CompletionResultType]::ParameterValue, 'Print what a path of the API answers')
+            break
+        }
+        'convox;api;get' {
+            [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'Name of the rack [default: CONVOX_RACK, or the only one there is]')
+            [CompletionResult]::new('--rack', '--rack', [CompletionResultType]::ParameterName, 'Name of the rack [default: CONVOX_RACK, or the only one there is]')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'What to write on stdout: indented, or on one line')
+            [CompletionResult]::new('--region', '--region', [CompletionResultType]::ParameterName, 'AWS region [default: as the AWS CLI finds it]')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Profile of the AWS configuration files')
+            [CompletionResult]::new('--endpoint-url', '--endpoint-url', [CompletionResultType]::ParameterName, 'Send every AWS call to this address instead')
+            [CompletionResult]::new('--via', '--via', [CompletionResultType]::ParameterName, 'How to reach the rack [default: its API where a host is chosen, else AWS]')
+            [CompletionResult]::new('--tls-ca', '--tls-ca', [CompletionResultType]::ParameterName, 'Also believe the certificates of this file, in PEM form, when reaching an API')
+            [CompletionResult]::new('--sandbox', '--sandbox', [CompletionResultType]::ParameterName, 'Use the little AWS account that lives on this machine')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only how it ended')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only how it ended')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Tell every detail')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Tell every detail')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'convox;version' {
             [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'Name of the rack [default: CONVOX_RACK, or the only one there is]')
             [CompletionResult]::new('--rack', '--rack', [CompletionResultType]::ParameterName, 'Name of the rack [default: CONVOX_RACK, or the only one there is]')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'What to write on stdout')

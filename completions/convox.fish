@@ -42,6 +42,8 @@ complete -c convox -n "__fish_convox_needs_command" -f -a "racks" -d 'List racks
 complete -c convox -n "__fish_convox_needs_command" -f -a "switch" -d 'Show the rack that is chosen at a console, or choose another'
 complete -c convox -n "__fish_convox_needs_command" -f -a "rack" -d 'Show a rack, or do something with it'
 complete -c convox -n "__fish_convox_needs_command" -f -a "instances" -d 'List the instances of a rack, or do something with them'
+complete -c convox -n "__fish_convox_needs_command" -f -a "api" -d 'Ask a rack\'s HTTP API directly'
+complete -c convox -n "__fish_convox_needs_command" -f -a "version" -d 'Print the versions of this program and of the rack'
 complete -c convox -n "__fish_convox_needs_command" -f -a "rolls" -d 'Look at rolls, go on with them or undo them'
 complete -c convox -n "__fish_convox_needs_command" -f -a "sandbox" -d 'Manage the little AWS account on this machine'
 complete -c convox -n "__fish_convox_needs_command" -f -a "completions" -d 'Print a shell\'s completions'
@@ -129,6 +131,7 @@ complete -c convox -n "__fish_convox_using_subcommand rack; and __fish_seen_subc
 complete -c convox -n "__fish_convox_using_subcommand rack; and __fish_seen_subcommand_from params" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c convox -n "__fish_convox_using_subcommand rack; and __fish_seen_subcommand_from params" -f -a "set" -d 'Set parameters of a rack, all of them in one update'
 complete -c convox -n "__fish_convox_using_subcommand rack; and __fish_seen_subcommand_from wait" -s r -l rack -d 'Name of the rack [default: CONVOX_RACK, or the only one there is]' -r
+complete -c convox -n "__fish_convox_using_subcommand rack; and __fish_seen_subcommand_from wait" -l timeout -d 'How long to wait, such as 90s or 2h' -r
 complete -c convox -n "__fish_convox_using_subcommand rack; and __fish_seen_subcommand_from wait" -l output -d 'What to write on stdout' -r -f -a "text\t'Lines for a person'
 json\t'One JSON object a line'"
 complete -c convox -n "__fish_convox_using_subcommand rack; and __fish_seen_subcommand_from wait" -l region -d 'AWS region [default: as the AWS CLI finds it]' -r
@@ -196,6 +199,46 @@ complete -c convox -n "__fish_convox_using_subcommand instances; and __fish_seen
 complete -c convox -n "__fish_convox_using_subcommand instances; and __fish_seen_subcommand_from terminate" -s q -l quiet -d 'Say only how it ended'
 complete -c convox -n "__fish_convox_using_subcommand instances; and __fish_seen_subcommand_from terminate" -s v -l verbose -d 'Tell every detail'
 complete -c convox -n "__fish_convox_using_subcommand instances; and __fish_seen_subcommand_from terminate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c convox -n "__fish_convox_using_subcommand api; and not __fish_seen_subcommand_from get" -l region -d 'AWS region [default: as the AWS CLI finds it]' -r
+complete -c convox -n "__fish_convox_using_subcommand api; and not __fish_seen_subcommand_from get" -l profile -d 'Profile of the AWS configuration files' -r
+complete -c convox -n "__fish_convox_using_subcommand api; and not __fish_seen_subcommand_from get" -l endpoint-url -d 'Send every AWS call to this address instead' -r
+complete -c convox -n "__fish_convox_using_subcommand api; and not __fish_seen_subcommand_from get" -l via -d 'How to reach the rack [default: its API where a host is chosen, else AWS]' -r -f -a "aws\t'With AWS credentials, in the account that the rack is in'
+api\t'By its HTTP API, or a console\'s'
+sandbox\t'In the little AWS account on this machine, as `--sandbox`'"
+complete -c convox -n "__fish_convox_using_subcommand api; and not __fish_seen_subcommand_from get" -l tls-ca -d 'Also believe the certificates of this file, in PEM form, when reaching an API' -r -F
+complete -c convox -n "__fish_convox_using_subcommand api; and not __fish_seen_subcommand_from get" -l sandbox -d 'Use the little AWS account that lives on this machine'
+complete -c convox -n "__fish_convox_using_subcommand api; and not __fish_seen_subcommand_from get" -s q -l quiet -d 'Say only how it ended'
+complete -c convox -n "__fish_convox_using_subcommand api; and not __fish_seen_subcommand_from get" -s v -l verbose -d 'Tell every detail'
+complete -c convox -n "__fish_convox_using_subcommand api; and not __fish_seen_subcommand_from get" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c convox -n "__fish_convox_using_subcommand api; and not __fish_seen_subcommand_from get" -f -a "get" -d 'Print what a path of the API answers'
+complete -c convox -n "__fish_convox_using_subcommand api; and __fish_seen_subcommand_from get" -s r -l rack -d 'Name of the rack [default: CONVOX_RACK, or the only one there is]' -r
+complete -c convox -n "__fish_convox_using_subcommand api; and __fish_seen_subcommand_from get" -l output -d 'What to write on stdout: indented, or on one line' -r -f -a "text\t'Lines for a person'
+json\t'One JSON object a line'"
+complete -c convox -n "__fish_convox_using_subcommand api; and __fish_seen_subcommand_from get" -l region -d 'AWS region [default: as the AWS CLI finds it]' -r
+complete -c convox -n "__fish_convox_using_subcommand api; and __fish_seen_subcommand_from get" -l profile -d 'Profile of the AWS configuration files' -r
+complete -c convox -n "__fish_convox_using_subcommand api; and __fish_seen_subcommand_from get" -l endpoint-url -d 'Send every AWS call to this address instead' -r
+complete -c convox -n "__fish_convox_using_subcommand api; and __fish_seen_subcommand_from get" -l via -d 'How to reach the rack [default: its API where a host is chosen, else AWS]' -r -f -a "aws\t'With AWS credentials, in the account that the rack is in'
+api\t'By its HTTP API, or a console\'s'
+sandbox\t'In the little AWS account on this machine, as `--sandbox`'"
+complete -c convox -n "__fish_convox_using_subcommand api; and __fish_seen_subcommand_from get" -l tls-ca -d 'Also believe the certificates of this file, in PEM form, when reaching an API' -r -F
+complete -c convox -n "__fish_convox_using_subcommand api; and __fish_seen_subcommand_from get" -l sandbox -d 'Use the little AWS account that lives on this machine'
+complete -c convox -n "__fish_convox_using_subcommand api; and __fish_seen_subcommand_from get" -s q -l quiet -d 'Say only how it ended'
+complete -c convox -n "__fish_convox_using_subcommand api; and __fish_seen_subcommand_from get" -s v -l verbose -d 'Tell every detail'
+complete -c convox -n "__fish_convox_using_subcommand api; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c convox -n "__fish_convox_using_subcommand version" -s r -l rack -d 'Name of the rack [default: CONVOX_RACK, or the only one there is]' -r
+complete -c convox -n "__fish_convox_using_subcommand version" -l output -d 'What to write on stdout' -r -f -a "text\t'Lines for a person'
+json\t'One JSON object a line'"
+complete -c convox -n "__fish_convox_using_subcommand version" -l region -d 'AWS region [default: as the AWS CLI finds it]' -r
+complete -c convox -n "__fish_convox_using_subcommand version" -l profile -d 'Profile of the AWS configuration files' -r
+complete -c convox -n "__fish_convox_using_subcommand version" -l endpoint-url -d 'Send every AWS call to this address instead' -r
+complete -c convox -n "__fish_convox_using_subcommand version" -l via -d 'How to reach the rack [default: its API where a host is chosen, else AWS]' -r -f -a "aws\t'With AWS credentials, in the account that the rack is in'
+api\t'By its HTTP API, or a console\'s'
+sandbox\t'In the little AWS account on this machine, as `--sandbox`'"
+complete -c convox -n "__fish_convox_using_subcommand version" -l tls-ca -d 'Also believe the certificates of this file, in PEM form, when reaching an API' -r -F
+complete -c convox -n "__fish_convox_using_subcommand version" -l sandbox -d 'Use the little AWS account that lives on this machine'
+complete -c convox -n "__fish_convox_using_subcommand version" -s q -l quiet -d 'Say only how it ended'
+complete -c convox -n "__fish_convox_using_subcommand version" -s v -l verbose -d 'Tell every detail'
+complete -c convox -n "__fish_convox_using_subcommand version" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c convox -n "__fish_convox_using_subcommand rolls; and not __fish_seen_subcommand_from list show resume cancel continue" -l region -d 'AWS region [default: as the AWS CLI finds it]' -r
 complete -c convox -n "__fish_convox_using_subcommand rolls; and not __fish_seen_subcommand_from list show resume cancel continue" -l profile -d 'Profile of the AWS configuration files' -r
 complete -c convox -n "__fish_convox_using_subcommand rolls; and not __fish_seen_subcommand_from list show resume cancel continue" -l endpoint-url -d 'Send every AWS call to this address instead' -r

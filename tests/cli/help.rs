@@ -59,7 +59,14 @@ fn version_and_help_are_data() {
     Usage: convox [OPTIONS] <COMMAND>
 
     Commands:
-      instances    Manage the instances of a rack
+      login        Log in to a console or a rack, and make it the one that commands are for
+      logout       Forget the stored password of a console or a rack
+      racks        List racks
+      switch       Show the rack that is chosen at a console, or choose another
+      rack         Show a rack, or do something with it
+      instances    List the instances of a rack, or do something with them
+      api          Ask a rack's HTTP API directly
+      version      Print the versions of this program and of the rack
       rolls        Look at rolls, go on with them or undo them
       sandbox      Manage the little AWS account on this machine
       completions  Print a shell's completions
@@ -71,7 +78,35 @@ fn version_and_help_are_data() {
       -V, --version
               Print version
 
-    <global options>
+    Global options:
+          --region <REGION>
+              AWS region [default: as the AWS CLI finds it]
+
+          --profile <NAME>
+              Profile of the AWS configuration files
+
+          --endpoint-url <URL>
+              Send every AWS call to this address instead
+
+          --sandbox
+              Use the little AWS account that lives on this machine
+
+          --via <WAY>
+              How to reach the rack [default: its API where a host is chosen, else AWS]
+
+              Possible values:
+              - aws:     With AWS credentials, in the account that the rack is in
+              - api:     By its HTTP API, or a console's
+              - sandbox: In the little AWS account on this machine, as `--sandbox`
+
+          --tls-ca <FILE>
+              Also believe the certificates of this file, in PEM form, when reaching an API
+
+      -q, --quiet
+              Say only how it ended
+
+      -v, --verbose
+              Tell every detail
 
     Exit codes:
       0  done
@@ -139,7 +174,35 @@ fn version_and_help_are_data() {
       -h, --help
               Print help (see a summary with '-h')
 
-    <global options>
+    Global options:
+          --region <REGION>
+              AWS region [default: as the AWS CLI finds it]
+
+          --profile <NAME>
+              Profile of the AWS configuration files
+
+          --endpoint-url <URL>
+              Send every AWS call to this address instead
+
+          --sandbox
+              Use the little AWS account that lives on this machine
+
+          --via <WAY>
+              How to reach the rack [default: its API where a host is chosen, else AWS]
+
+              Possible values:
+              - aws:     With AWS credentials, in the account that the rack is in
+              - api:     By its HTTP API, or a console's
+              - sandbox: In the little AWS account on this machine, as `--sandbox`
+
+          --tls-ca <FILE>
+              Also believe the certificates of this file, in PEM form, when reaching an API
+
+      -q, --quiet
+              Say only how it ended
+
+      -v, --verbose
+              Tell every detail
     --- stderr
     ");
 }
@@ -156,7 +219,14 @@ fn a_command_line_without_a_command_shows_the_way() {
     Usage: convox [OPTIONS] <COMMAND>
 
     Commands:
-      instances    Manage the instances of a rack
+      login        Log in to a console or a rack, and make it the one that commands are for
+      logout       Forget the stored password of a console or a rack
+      racks        List racks
+      switch       Show the rack that is chosen at a console, or choose another
+      rack         Show a rack, or do something with it
+      instances    List the instances of a rack, or do something with them
+      api          Ask a rack's HTTP API directly
+      version      Print the versions of this program and of the rack
       rolls        Look at rolls, go on with them or undo them
       sandbox      Manage the little AWS account on this machine
       completions  Print a shell's completions
@@ -165,7 +235,17 @@ fn a_command_line_without_a_command_shows_the_way() {
       -h, --help     Print help (see more with '--help')
       -V, --version  Print version
 
-    <global options>
+    Global options:
+          --region <REGION>     AWS region [default: as the AWS CLI finds it]
+          --profile <NAME>      Profile of the AWS configuration files
+          --endpoint-url <URL>  Send every AWS call to this address instead
+          --sandbox             Use the little AWS account that lives on this machine
+          --via <WAY>           How to reach the rack [default: its API where a host is chosen, else
+                                AWS] [possible values: aws, api, sandbox]
+          --tls-ca <FILE>       Also believe the certificates of this file, in PEM form, when reaching
+                                an API
+      -q, --quiet               Say only how it ended
+      -v, --verbose             Tell every detail
     ");
     insta::assert_snapshot!(help(&env, "rolls"), @r"
     exit 2
@@ -183,9 +263,19 @@ fn a_command_line_without_a_command_shows_the_way() {
       continue  Go on with a rollback that is stuck
 
     Options:
-      -h, --help  Print help
+      -h, --help  Print help (see more with '--help')
 
-    <global options>
+    Global options:
+          --region <REGION>     AWS region [default: as the AWS CLI finds it]
+          --profile <NAME>      Profile of the AWS configuration files
+          --endpoint-url <URL>  Send every AWS call to this address instead
+          --sandbox             Use the little AWS account that lives on this machine
+          --via <WAY>           How to reach the rack [default: its API where a host is chosen, else
+                                AWS] [possible values: aws, api, sandbox]
+          --tls-ca <FILE>       Also believe the certificates of this file, in PEM form, when reaching
+                                an API
+      -q, --quiet               Say only how it ended
+      -v, --verbose             Tell every detail
     ");
 }
 
