@@ -17,6 +17,17 @@ Global options:
       --sandbox
           Use the little AWS account that lives on this machine
 
+      --via <WAY>
+          How to reach the rack [default: its API where a host is chosen, else AWS]
+
+          Possible values:
+          - aws:     With AWS credentials, in the account that the rack is in
+          - api:     By its HTTP API, or a console's
+          - sandbox: In the little AWS account on this machine, as `--sandbox`
+
+      --tls-ca <FILE>
+          Also believe the certificates of this file, in PEM form, when reaching an API
+
   -q, --quiet
           Say only how it ended
 
@@ -31,6 +42,10 @@ Global options:
       --profile <NAME>      Profile of the AWS configuration files
       --endpoint-url <URL>  Send every AWS call to this address instead
       --sandbox             Use the little AWS account that lives on this machine
+      --via <WAY>           How to reach the rack [default: its API where a host is chosen, else
+                            AWS] [possible values: aws, api, sandbox]
+      --tls-ca <FILE>       Also believe the certificates of this file, in PEM form, when reaching
+                            an API
   -q, --quiet               Say only how it ended
   -v, --verbose             Tell every detail
 ";
@@ -78,35 +93,7 @@ fn version_and_help_are_data() {
       -V, --version
               Print version
 
-    Global options:
-          --region <REGION>
-              AWS region [default: as the AWS CLI finds it]
-
-          --profile <NAME>
-              Profile of the AWS configuration files
-
-          --endpoint-url <URL>
-              Send every AWS call to this address instead
-
-          --sandbox
-              Use the little AWS account that lives on this machine
-
-          --via <WAY>
-              How to reach the rack [default: its API where a host is chosen, else AWS]
-
-              Possible values:
-              - aws:     With AWS credentials, in the account that the rack is in
-              - api:     By its HTTP API, or a console's
-              - sandbox: In the little AWS account on this machine, as `--sandbox`
-
-          --tls-ca <FILE>
-              Also believe the certificates of this file, in PEM form, when reaching an API
-
-      -q, --quiet
-              Say only how it ended
-
-      -v, --verbose
-              Tell every detail
+    <global options>
 
     Exit codes:
       0  done
@@ -174,35 +161,7 @@ fn version_and_help_are_data() {
       -h, --help
               Print help (see a summary with '-h')
 
-    Global options:
-          --region <REGION>
-              AWS region [default: as the AWS CLI finds it]
-
-          --profile <NAME>
-              Profile of the AWS configuration files
-
-          --endpoint-url <URL>
-              Send every AWS call to this address instead
-
-          --sandbox
-              Use the little AWS account that lives on this machine
-
-          --via <WAY>
-              How to reach the rack [default: its API where a host is chosen, else AWS]
-
-              Possible values:
-              - aws:     With AWS credentials, in the account that the rack is in
-              - api:     By its HTTP API, or a console's
-              - sandbox: In the little AWS account on this machine, as `--sandbox`
-
-          --tls-ca <FILE>
-              Also believe the certificates of this file, in PEM form, when reaching an API
-
-      -q, --quiet
-              Say only how it ended
-
-      -v, --verbose
-              Tell every detail
+    <global options>
     --- stderr
     ");
 }
@@ -235,17 +194,7 @@ fn a_command_line_without_a_command_shows_the_way() {
       -h, --help     Print help (see more with '--help')
       -V, --version  Print version
 
-    Global options:
-          --region <REGION>     AWS region [default: as the AWS CLI finds it]
-          --profile <NAME>      Profile of the AWS configuration files
-          --endpoint-url <URL>  Send every AWS call to this address instead
-          --sandbox             Use the little AWS account that lives on this machine
-          --via <WAY>           How to reach the rack [default: its API where a host is chosen, else
-                                AWS] [possible values: aws, api, sandbox]
-          --tls-ca <FILE>       Also believe the certificates of this file, in PEM form, when reaching
-                                an API
-      -q, --quiet               Say only how it ended
-      -v, --verbose             Tell every detail
+    <global options>
     ");
     insta::assert_snapshot!(help(&env, "rolls"), @r"
     exit 2
@@ -263,19 +212,9 @@ fn a_command_line_without_a_command_shows_the_way() {
       continue  Go on with a rollback that is stuck
 
     Options:
-      -h, --help  Print help (see more with '--help')
+      -h, --help  Print help
 
-    Global options:
-          --region <REGION>     AWS region [default: as the AWS CLI finds it]
-          --profile <NAME>      Profile of the AWS configuration files
-          --endpoint-url <URL>  Send every AWS call to this address instead
-          --sandbox             Use the little AWS account that lives on this machine
-          --via <WAY>           How to reach the rack [default: its API where a host is chosen, else
-                                AWS] [possible values: aws, api, sandbox]
-          --tls-ca <FILE>       Also believe the certificates of this file, in PEM form, when reaching
-                                an API
-      -q, --quiet               Say only how it ended
-      -v, --verbose             Tell every detail
+    <global options>
     ");
 }
 
