@@ -1,13 +1,16 @@
 //! `convox rack params set`: set parameters of a rack.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::password::{Manner, PasswordArgs, roll_password};
+use super::wait::at_rest;
 use crate::cli::app::Output;
 use crate::cli::complete;
 use crate::cli::context::Context;
+use crate::cli::follow::{Follower, report};
 use crate::cli::reach::{How, reach};
 use crate::cli::session::{RackArgs, renderer};
 use crate::cli::signals;
@@ -19,11 +22,14 @@ use crate::rack::remote::Remote;
 use crate::rack::{
     Change, ChangeProblem, Difference, PortError, Rack, ResourceChange, System as _, check_change,
 };
-use crate::roll::{Stop, Watch};
+use crate::roll::{Outcome, Stop, Watch};
 use crate::ui::{
     CliError, Exit, PlannedChange, Printer, Task, print_accepted, print_change, print_report,
     print_unchanged,
 };
+
+/// How long an update is followed that only the rack itself tells of.
+const LONGEST: Duration = Duration::from_hours(3);
 
 /// Statuses of a rack that takes no other update.
 const UNDER_WAY: [&str; 4] = ["creating", "updating", "rollback", "deleting"];
@@ -168,12 +174,6 @@ impl ParamsSetArgs {
     ) -> Result<Exit, CliError> {
         let printer = context.printer();
         let way = Way::of(context.global(), &self.rack);
-        if self.wait {
-            return Err(CliError::usage(
-                "`--wait` does not follow a rack that is reached over its API",
-            )
-            .hint("leave it out, and follow the rack with `convox rack wait`"));
-        }
         let system = remote.describe().await?;
         let checked = check_change(wanted, &system.parameters);
         checked.map_err(|problem| way.leads(explain(problem.into())))?;
@@ -201,7 +201,25 @@ impl ParamsSetArgs {
             }
         }
         self.accepted(printer, &system.name, &differences, None);
-        Ok(Exit::Done)
+        if !self.wait {
+            return Ok(Exit::Done);
+        }
+        let follower = Follower::new(context, remote, self.output);
+        let mut ended = at_rest(&follower, remote, &self.task(), LONGEST).await?;
+        // A rack says `running` after a rollback too: only its parameters tell the difference.
+        if ended.outcome == Outcome::Done {
+            let after = remote.describe().await?.parameters;
+            let stayed = |difference: &&Difference| {
+                let now = after.get(&difference.key);
+                difference.from != difference.to && now == Some(&difference.from)
+            };
+            if let Some(Difference { key, from, .. }) = differences.iter().find(stayed) {
+                let message = format!("the rack is running, but {key} is {from} as before");
+                let hint = "the update was rolled back: mend what failed first, then try again";
+                ended = report(Outcome::RolledBack, message, &[hint]);
+            }
+        }
+        Ok(follower.finish(&self.task(), &ended))
     }
 
     /// Returns what is said of it on stdout, in the classic's words.
