@@ -2,6 +2,7 @@
 
 mod api;
 mod app;
+mod complete;
 mod completions;
 mod context;
 mod find;
@@ -9,6 +10,7 @@ mod follow;
 mod instances;
 mod login;
 mod logout;
+mod man;
 mod rack;
 mod racks;
 mod reach;

@@ -24,9 +24,7 @@ pub(crate) struct InstancesCommand {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Give every instance of a rack a new SSH key
     Keyroll(keyroll::KeyrollArgs),
-    /// Terminate an instance of a rack
     Terminate(terminate::TerminateArgs),
 }
 

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::cli::app::Output;
+use crate::cli::complete;
 use crate::cli::context::Context;
 use crate::cli::reach::reach;
 use crate::cli::session::RackArgs;
@@ -14,7 +15,7 @@ use crate::ui::{CliError, Exit, Task, print_terminated};
 #[derive(Debug, Args)]
 pub(super) struct TerminateArgs {
     /// The instance, as `convox instances` names it
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", add = complete::instances())]
     id: String,
 
     #[command(flatten)]

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::params_set::ParamsSetArgs;
 use crate::cli::app::Output;
+use crate::cli::complete;
 use crate::cli::context::Context;
 use crate::cli::reach::reach;
 use crate::cli::session::RackArgs;
@@ -23,7 +24,6 @@ pub(super) struct ParamsCommand {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Set parameters of a rack, all of them in one update
     Set(ParamsSetArgs),
 }
 
@@ -50,7 +50,7 @@ struct ParamsArgs {
 
     /// Show only this group: api, build, instances, logging, meta, network, nlb, scaling,
     /// security or storage; the beginning of a name will do
-    #[arg(short, long, value_name = "GROUP")]
+    #[arg(short, long, value_name = "GROUP", add = complete::groups())]
     group: Option<String>,
 
     /// Show secret values on a terminal too

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 
 use crate::cli::app::Output;
+use crate::cli::complete;
 use crate::cli::context::Context;
 use crate::cli::reach::{How, reach};
 use crate::cli::session::{RackArgs, renderer};
@@ -36,7 +37,7 @@ const ROLLED: &str = "Password";
 #[derive(Debug, Args)]
 pub(super) struct ParamsSetArgs {
     /// Parameters with their new values, such as InstanceType=t3.large
-    #[arg(required = true, value_name = "KEY=VALUE")]
+    #[arg(required = true, value_name = "KEY=VALUE", add = complete::parameters())]
     pairs: Vec<String>,
 
     #[command(flatten)]
