@@ -8,6 +8,7 @@ mod back;
 mod drive;
 mod engine;
 mod event;
+mod find;
 mod finish;
 mod follow;
 mod forward;

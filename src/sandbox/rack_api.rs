@@ -3,8 +3,6 @@
 //! It is answered by the tasks of the rack's web service, behind a balancer: each knows the key
 //! that it was started with, and nobody answers while none is healthy.
 
-use std::time::Duration;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -16,8 +14,6 @@ use super::ecs::{Task, TaskState};
 use super::wire::{self, Service};
 use super::world::World;
 
-/// How long a new task waits for traffic: two good checks, 5 s apart (rack template).
-const HEALTHY_AFTER: Duration = Duration::from_secs(10);
 /// The logical id of the service in a rack's template.
 const SERVICE: &str = "ServiceWebApi";
 /// The user whose name the balancer's path begins with, as in `/racks/prod/auth`.
@@ -49,13 +45,9 @@ impl World {
         let Some(cluster) = self.ecs.cluster(&service.cluster) else {
             return Vec::new();
         };
-        let healthy = |task: &&Task| {
-            let passed = task.started.map(|at| self.now.duration_since(at));
-            let passed = passed.and_then(|passed| Duration::try_from(passed).ok());
-            task.state == TaskState::Running
-                && !task.stopping
-                && passed.is_some_and(|passed| passed >= HEALTHY_AFTER)
-        };
+        // ECS counts a task as running once the balancer's checks have passed, and takes it off
+        // the balancer before it stops it.
+        let healthy = |task: &&Task| task.state == TaskState::Running && !task.stopping;
         let tasks = service.tasks.iter().filter_map(|id| cluster.tasks.get(id));
         tasks.filter(healthy).collect()
     }

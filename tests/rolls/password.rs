@@ -291,6 +291,168 @@ fn every_scenario_ends_as_its_file_says() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// A scenario on a template that differs from the rack's.
+fn on_template(dir: &std::path::Path, change: impl Fn(String) -> String) -> Scenario {
+    let rack = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/rack.yaml");
+    let text = std::fs::read_to_string(rack).unwrap();
+    let changed = change(text.clone());
+    assert_ne!(changed, text);
+    let path = dir.join("rack.yaml");
+    std::fs::write(&path, changed).unwrap();
+    Scenario {
+        template: Some(path),
+        ..Scenario::default()
+    }
+}
+
+#[test]
+fn a_rack_whose_definition_holds_the_key_is_restarted_by_its_stack() {
+    let dir = tempfile::tempdir().unwrap();
+    let scenario = on_template(dir.path(), |text| {
+        let secrets = text.find("          Secrets:\n").unwrap();
+        let end = text.find("  ServiceWebApi:\n").unwrap();
+        let variable = "          Environment: [{ Name: PASSWORD, Value: { Ref: Password } }]\n";
+        format!("{}{variable}{}", &text[..secrets], &text[end..])
+    });
+    in_virtual_time(async {
+        let rack = Rack::new(&scenario);
+        let result = rack.roll(rack.rehearsal.journals()).await;
+        assert_eq!(outcome(&result), Outcome::Done, "{result:?}");
+        rack.assert_settled(&result, "before 2023");
+        let calls = rack.rehearsal.sandbox.calls();
+        assert!(!calls.contains_key("ecs:UpdateService"), "{calls:?}");
+    });
+}
+
+#[test]
+fn a_rack_of_one_host_is_told_how_long_nobody_answers_and_then_how_long_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let least = "DeploymentConfiguration: { MinimumHealthyPercent: ";
+    let mut scenario = on_template(dir.path(), |text| {
+        text.replace(&format!("{least}50"), &format!("{least}0"))
+    });
+    scenario.rack.instances = 1;
+    scenario
+        .parameters
+        .insert("ApiCount".to_owned(), "1".to_owned());
+    in_virtual_time(async {
+        let rack = Rack::new(&scenario);
+        let mut engine = rack.engine(rack.rehearsal.journals()).await;
+        let plan = rack.plan(&mut engine).await.unwrap();
+        let expected = plan.api().unwrap().unavailable_ms;
+        assert!(expected > 0);
+        let said = plan.warnings.iter().any(|warning| {
+            warning.code == "api-restart" && warning.message.contains("nobody answers")
+        });
+        assert!(said, "{:?}", plan.warnings);
+        let report = engine.run(plan, false).await;
+        let measured = report.unavailable_ms.unwrap();
+        assert!((1..=2 * expected).contains(&measured), "{measured} ms");
+        assert!(
+            report.message.contains("it answered nobody for"),
+            "{report:?}"
+        );
+        rack.assert_settled(&Ok(report), "one host");
+    });
+}
+
+#[test]
+fn what_could_never_be_proven_is_refused() {
+    let codes = |scenario: Scenario, request: fn() -> ApiKeyRequest, login: bool| {
+        in_virtual_time(async {
+            let rack = Rack::new(&scenario);
+            let engine = rack.rehearsal.engine(rack.rehearsal.journals()).await;
+            let mut access = rack.access(&rack.login);
+            if !login {
+                access.holders.clear();
+            }
+            let planned = engine
+                .with_api(access)
+                .plan_api_key(request(), WAIT_BUSY)
+                .await;
+            let reasons = planned.unwrap_err().reasons;
+            assert_eq!(rack.staged(), [""; 0]);
+            reasons.into_iter().map(|it| it.code).collect::<Vec<_>>()
+        })
+    };
+    let set = |name: &str, value: &str| Scenario {
+        parameters: BTreeMap::from([(name.to_owned(), value.to_owned())]),
+        ..Scenario::default()
+    };
+    let mut tight = set("ApiCount", "1");
+    tight.rack.instances = 1;
+    assert_eq!(
+        codes(tight, ApiKeyRequest::default, true),
+        ["no-room-to-restart"]
+    );
+    let idle = set("ApiCount", "0");
+    assert_eq!(
+        codes(idle, ApiKeyRequest::default, true),
+        ["api-scaled-to-nothing"]
+    );
+    let unknown = || ApiKeyRequest {
+        set: BTreeMap::from([("Instancetype".to_owned(), "x".to_owned())]),
+        ..ApiKeyRequest::default()
+    };
+    assert_eq!(codes(Scenario::default(), unknown, true), ["unfit-value"]);
+    for value in ["", "****", &"x".repeat(51)] {
+        let value = value.to_owned();
+        in_virtual_time(async {
+            let rack = Rack::new(&Scenario::default());
+            let mut engine = rack.engine(rack.rehearsal.journals()).await;
+            let request = ApiKeyRequest {
+                value: Some(SecretString::from(value.as_str())),
+                ..ApiKeyRequest::default()
+            };
+            let refusal = engine.plan_api_key(request, WAIT_BUSY).await.unwrap_err();
+            assert_eq!(refusal.reasons[0].code, "unfit-value", "{value}");
+            assert!(value.len() < 9 || !format!("{refusal:?}").contains(&value));
+        });
+    }
+    let minted = codes(Scenario::default(), ApiKeyRequest::default, false);
+    assert_eq!(minted, ["nobody-keeps-it"]);
+}
+
+#[test]
+fn a_key_that_the_stack_has_already_is_still_brought_to_every_process() {
+    in_virtual_time(async {
+        let rack = Rack::new(&Scenario::default());
+        let mut engine = rack.engine(rack.rehearsal.journals()).await;
+        let request = ApiKeyRequest {
+            value: Some(SecretString::from(OLD)),
+            ..ApiKeyRequest::default()
+        };
+        let plan = engine.plan_api_key(request, WAIT_BUSY).await.unwrap();
+        let report = engine.run(plan, false).await;
+        assert_eq!(report.outcome, Outcome::Done, "{report:?}");
+        assert_eq!(rack.staged(), [""; 0]);
+        assert_eq!(rack.login.current_key(), OLD);
+        let calls = rack.rehearsal.sandbox.calls();
+        assert_eq!(calls["ecs:UpdateService"], 1);
+    });
+}
+
+#[test]
+fn a_roll_that_was_left_is_listed_everywhere_and_goes_on() {
+    in_virtual_time(async {
+        let rack = Rack::new(&Scenario::default());
+        let mut engine = rack.engine(rack.rehearsal.journals()).await;
+        let plan = rack.plan(&mut engine).await.unwrap();
+        let left = engine.run(plan.clone(), true).await;
+        assert_eq!(left.outcome, Outcome::Detached);
+        let mut elsewhere = rack.engine(rack.rehearsal.elsewhere()).await;
+        let rolls = elsewhere.rolls().await.unwrap();
+        assert_eq!(rolls.len(), 1);
+        assert!(rolls[0].api && rolls[0].id == plan.roll && !rolls[0].local);
+        let told = elsewhere.remembered(&plan.roll).await.unwrap();
+        assert!(told.len() > 1);
+        let result = elsewhere.resume(&plan.roll).await;
+        assert_eq!(outcome(&result), Outcome::Done, "{result:?}");
+        rack.assert_settled(&result, "left");
+        rack.assert_no_secret("left");
+    });
+}
+
 /// Where a crash strikes.
 #[derive(Debug, Clone, Copy)]
 struct Crash {

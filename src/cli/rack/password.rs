@@ -22,7 +22,7 @@ use crate::ui::{
 #[derive(Debug, Args)]
 pub(super) struct PasswordArgs {
     /// With Password=: also write the new password to this file, which must not exist yet
-    #[arg(long, value_name = "FILE", conflicts_with = "plan")]
+    #[arg(long, value_name = "FILE")]
     password_out: Option<PathBuf>,
 
     /// With Password=: print the new password once it works
@@ -84,7 +84,6 @@ pub(super) async fn roll_password(
     let request = ApiKeyRequest {
         value: read_value(printer, value)?,
         set: others,
-        // A plan is made for somebody who has not decided where the password goes.
         password_out: args.password_out.clone(),
     };
     let host = args.login.as_deref();

@@ -266,6 +266,25 @@ fn refusals(request: &ApiKeyRequest, observed: &Observed) -> Vec<Advice> {
             "log in to the rack first with `convox login HOST`",
         ));
     }
+    if let Some(service) = &observed.service {
+        let service = ApiService::of(service, observed.hosts);
+        if service.desired == 0 {
+            reasons.push(advice(
+                "api-scaled-to-nothing",
+                format!("the rack API's service {API_SERVICE} is scaled to 0"),
+                "scale it up first, so that it can show that the new key works",
+            ));
+        } else if service.least() >= service.desired && service.spare() == 0 {
+            reasons.push(advice(
+                "no-room-to-restart",
+                format!(
+                    "the rack API could not be restarted: {}, and no host is free for another",
+                    service.words()
+                ),
+                "add an instance first: `convox rack params set InstanceCount=N`",
+            ));
+        }
+    }
     if request.value.is_none() && observed.holders.is_empty() && request.password_out.is_none() {
         reasons.push(advice(
             "nobody-keeps-it",
