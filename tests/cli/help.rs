@@ -85,6 +85,7 @@ fn version_and_help_are_data() {
       rolls        Look at rolls, go on with them or undo them
       sandbox      Manage the little AWS account on this machine
       completions  Print a shell's completions
+      man          Write the manual pages
 
     Options:
       -h, --help
@@ -189,6 +190,7 @@ fn a_command_line_without_a_command_shows_the_way() {
       rolls        Look at rolls, go on with them or undo them
       sandbox      Manage the little AWS account on this machine
       completions  Print a shell's completions
+      man          Write the manual pages
 
     Options:
       -h, --help     Print help (see more with '--help')
