@@ -162,6 +162,7 @@ impl<'a> Follower<'a> {
 /// Makes a report of an end that names no key.
 pub(crate) fn report(outcome: Outcome, message: String, hints: &[&str]) -> Report {
     Report {
+        unavailable_ms: None,
         outcome,
         exit_code: outcome.exit_code(),
         message,
@@ -170,5 +171,6 @@ pub(crate) fn report(outcome: Outcome, message: String, hints: &[&str]) -> Repor
         new_key: None,
         first_failure: None,
         holdouts: Vec::new(),
+        unavailable_ms: None,
     }
 }

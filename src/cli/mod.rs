@@ -1,6 +1,7 @@
 //! The commands: what a person types, and what it calls.
 
 mod api;
+mod api_key;
 mod app;
 mod complete;
 mod completions;

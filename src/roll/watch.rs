@@ -407,6 +407,7 @@ impl Watch {
 
     fn report(&self, outcome: Outcome, message: impl Into<String>) -> Report {
         Report {
+            unavailable_ms: None,
             outcome,
             exit_code: outcome.exit_code(),
             message: message.into(),

@@ -1,12 +1,16 @@
 //! `convox rack params set`: set parameters of a rack.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use clap::Args;
 
+use super::password::{Manner, PasswordArgs, roll_password};
+use super::wait::at_rest;
 use crate::cli::app::Output;
 use crate::cli::complete;
 use crate::cli::context::Context;
+use crate::cli::follow::{Follower, report};
 use crate::cli::reach::{How, reach};
 use crate::cli::session::{RackArgs, renderer};
 use crate::cli::signals;
@@ -18,11 +22,14 @@ use crate::rack::remote::Remote;
 use crate::rack::{
     Change, ChangeProblem, Difference, PortError, Rack, ResourceChange, System as _, check_change,
 };
-use crate::roll::{Stop, Watch};
+use crate::roll::{Outcome, Stop, Watch};
 use crate::ui::{
     CliError, Exit, PlannedChange, Printer, Task, print_accepted, print_change, print_report,
     print_unchanged,
 };
+
+/// How long an update is followed that only the rack itself tells of.
+const LONGEST: Duration = Duration::from_hours(3);
 
 /// Statuses of a rack that takes no other update.
 const UNDER_WAY: [&str; 4] = ["creating", "updating", "rollback", "deleting"];
@@ -34,6 +41,11 @@ const ROLLED: &str = "Password";
 ///
 /// Every other parameter, the template, the tags and the rest stay as they are. A name that the
 /// rack does not have is refused, and so is a value that only stands for one that is not shown.
+///
+/// Password= is a roll, like that of the SSH key: the new password is kept beside the old one,
+/// CloudFormation sets it, the processes of the rack API are restarted, and only when the API
+/// takes the new password and refuses the old one is the old one let go. With nothing after it
+/// a password is made; Password=@FILE and Password=- (stdin) keep it off the command line.
 #[derive(Debug, Args)]
 pub(super) struct ParamsSetArgs {
     /// Parameters with their new values, such as InstanceType=t3.large
@@ -54,6 +66,9 @@ pub(super) struct ParamsSetArgs {
     /// What to write on stdout
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Output,
+
+    #[command(flatten)]
+    password: PasswordArgs,
 }
 
 impl ParamsSetArgs {
@@ -64,18 +79,21 @@ impl ParamsSetArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, CliError> {
         let mut wanted = read_pairs(&self.pairs)?;
         match wanted.remove(ROLLED) {
-            Some(value) if wanted.is_empty() => self.roll_password(&value),
-            Some(_) => Err(CliError::usage("Password is not set together with others")
-                .hint("it is rolled by itself: set the others in a command of their own")),
+            Some(value) => {
+                let manner = Manner {
+                    output: self.output,
+                    plan: self.plan,
+                };
+                let (rack, args) = (&self.rack, &self.password);
+                let roll = roll_password(context, rack, &value, wanted, args, manner);
+                context.block_on(roll)
+            }
+            None if self.password.stray().is_some() => {
+                let flag = self.password.stray().unwrap_or_default();
+                Err(CliError::usage(format!("{flag} goes with Password=")))
+            }
             None => context.block_on(self.set(context, &wanted)),
         }
-    }
-
-    /// Where `Password=` goes: a roll of the rack API's key, not an update of a parameter.
-    #[expect(clippy::unused_self, reason = "a roll needs the rack and the flags")]
-    fn roll_password(&self, _value: &str) -> Result<Exit, CliError> {
-        Err(CliError::failed("this version does not set Password")
-            .hint("an update alone leaves API processes with the old one"))
     }
 
     async fn set(
@@ -156,12 +174,6 @@ impl ParamsSetArgs {
     ) -> Result<Exit, CliError> {
         let printer = context.printer();
         let way = Way::of(context.global(), &self.rack);
-        if self.wait {
-            return Err(CliError::usage(
-                "`--wait` does not follow a rack that is reached over its API",
-            )
-            .hint("leave it out, and follow the rack with `convox rack wait`"));
-        }
         let system = remote.describe().await?;
         let checked = check_change(wanted, &system.parameters);
         checked.map_err(|problem| way.leads(explain(problem.into())))?;
@@ -189,7 +201,25 @@ impl ParamsSetArgs {
             }
         }
         self.accepted(printer, &system.name, &differences, None);
-        Ok(Exit::Done)
+        if !self.wait {
+            return Ok(Exit::Done);
+        }
+        let follower = Follower::new(context, remote, self.output);
+        let mut ended = at_rest(&follower, remote, &self.task(), LONGEST).await?;
+        // A rack says `running` after a rollback too: only its parameters tell the difference.
+        if ended.outcome == Outcome::Done {
+            let after = remote.describe().await?.parameters;
+            let stayed = |difference: &&Difference| {
+                let now = after.get(&difference.key);
+                difference.from != difference.to && now == Some(&difference.from)
+            };
+            if let Some(Difference { key, from, .. }) = differences.iter().find(stayed) {
+                let message = format!("the rack is running, but {key} is {from} as before");
+                let hint = "the update was rolled back: mend what failed first, then try again";
+                ended = report(Outcome::RolledBack, message, &[hint]);
+            }
+        }
+        Ok(follower.finish(&self.task(), &ended))
     }
 
     /// Returns what is said of it on stdout, in the classic's words.

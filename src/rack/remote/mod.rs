@@ -19,6 +19,7 @@ mod form;
 mod logs;
 mod model;
 mod overlap;
+mod probe;
 mod progress;
 mod proxy;
 mod shell;
