@@ -7,8 +7,8 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use super::context::Context;
 use super::{
-    complete, completions, instances, login, logout, man, rack, racks, rolls, sandbox, switch,
-    usage,
+    api, complete, completions, instances, login, logout, man, rack, racks, rolls, sandbox, switch,
+    usage, version,
 };
 use crate::ui::{CliError, Exit, Printer, Verbosity, print_error_json};
 
@@ -180,6 +180,11 @@ enum Command {
     Rack(rack::RackCommand),
     /// List the instances of a rack, or do something with them
     Instances(instances::InstancesCommand),
+    /// Ask a rack's HTTP API directly
+    #[command(subcommand)]
+    Api(api::Command),
+    /// Print the versions of this program and of the rack
+    Version(version::VersionArgs),
     /// Look at rolls, go on with them or undo them
     #[command(subcommand)]
     Rolls(rolls::Command),
@@ -198,6 +203,8 @@ impl Command {
             Self::Instances(command) => command.output(),
             Self::Rolls(command) => command.output(),
             Self::Racks(args) => args.output(),
+            Self::Api(command) => command.output(),
+            Self::Version(args) => args.output(),
             Self::Login(_)
             | Self::Logout(_)
             | Self::Switch(_)
@@ -215,6 +222,8 @@ impl Command {
             Self::Switch(args) => args.run(context),
             Self::Rack(command) => command.run(context),
             Self::Instances(command) => command.run(context),
+            Self::Api(command) => context.block_on(command.run(context)),
+            Self::Version(args) => context.block_on(args.run(context)),
             Self::Rolls(command) => command.run(context),
             Self::Sandbox(command) => command.run(context),
             Self::Completions(args) => args.run(context),

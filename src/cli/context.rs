@@ -7,8 +7,10 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::app::GlobalArgs;
+use crate::clock::{Clock, system_now};
 use crate::config::Environment;
 use crate::ids::Entropy;
+use crate::rack::remote::Endpoint;
 use crate::ui::{CliError, Printer};
 
 /// Where to write, what was asked for globally, and where state is kept.
@@ -77,6 +79,17 @@ impl Context {
         self.rehearsal
     }
 
+    /// Returns the clock by which an API is asked: the machine's. `CONVOX_TEST_SPEED` makes it
+    /// that many times faster for a test's own server, which is on this machine.
+    pub(crate) fn clock_for(&self, endpoint: &Endpoint) -> Clock {
+        let speed = self.environment.get("CONVOX_TEST_SPEED");
+        let speed = speed.filter(|_| endpoint.is_loopback());
+        match speed.and_then(|speed| speed.parse().ok()) {
+            Some(speed) => Clock::starting_at(system_now(), speed),
+            None => Clock::system(),
+        }
+    }
+
     /// Returns the time zone that times of day are shown in: `TZ`, or the machine's.
     pub(crate) fn zone(&self) -> TimeZone {
         TimeZone::system()
@@ -115,6 +128,16 @@ impl Context {
             self.environment.state_dir()?
         };
         Ok(dir.join("rolls"))
+    }
+
+    /// Returns the directory of host keys. Those of the sandbox are apart from the real ones.
+    pub(crate) fn known_hosts_dir(&self) -> Result<PathBuf, CliError> {
+        let dir = if self.global.sandbox {
+            self.sandbox_dir()?
+        } else {
+            self.environment.state_dir()?
+        };
+        Ok(dir.join("known_hosts"))
     }
 
     /// Returns the directory that holds the sandbox's account.

@@ -1,12 +1,20 @@
 //! Which rack is meant, and how it is reached: flags, then the environment, then the file.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::{ExposeSecret as _, SecretString};
+use zeroize::Zeroizing;
+
 use super::context::{Context, Rehearsal};
-use super::racks::{Listed, Listing};
+use super::racks::{Listed, Listing, about};
 use super::sandbox::load;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, KeyStoreSetting, RackSettings};
 use crate::rack::aws::{Access, Account, KeyStoreChoice, Target, Transport};
-use crate::rack::{PortError, Rack};
+use crate::rack::{ApiProbe, PortError, Rack};
 use crate::sandbox::{DEFAULT_SPEED, PersistError, Sandbox, Scenario, ScenarioError};
 use crate::ui::CliError;
 
@@ -17,20 +25,58 @@ pub(super) async fn find_in_sandbox(
     context: &Context,
     name: Option<&str>,
 ) -> Result<(Rack, Clock), CliError> {
-    let (account, clock) = sandbox_account(context).await?;
+    let (account, clock, sandbox) = sandbox_account(context).await?;
     let named = name.or_else(|| context.environment().get("CONVOX_RACK"));
     let name = match named {
         Some(name) => name.to_owned(),
         None => only(account.stacks().racks().await?, account.region())?,
     };
     let settings = Config::default().resolve(Some(&name), context.environment())?;
-    let rack = account.rack(&target(settings), &context.entropy()?)?;
+    let mut rack = account.rack(&target(settings), &context.entropy()?)?;
+    rack.probe = Some(Arc::new(SandboxApi {
+        rack: name,
+        sandbox,
+    }));
     Ok((rack, clock))
+}
+
+/// The API of a rack in the account on this machine.
+struct SandboxApi {
+    rack: String,
+    sandbox: Sandbox,
+}
+
+#[async_trait]
+impl ApiProbe for SandboxApi {
+    fn describe(&self) -> String {
+        format!("the API of {} in the sandbox", self.rack)
+    }
+
+    async fn accepts(&self, password: &SecretString) -> Result<bool, PortError> {
+        let pair = Zeroizing::new(format!("convox:{}", password.expose_secret()));
+        let basic = STANDARD.encode(pair.as_bytes());
+        let request = http::Request::get("/auth")
+            .header(http::header::AUTHORIZATION, format!("Basic {basic}"))
+            .body(bytes::Bytes::new());
+        let request = request.map_err(|error| PortError::Unanswered {
+            api: "GET /auth",
+            message: error.to_string(),
+        })?;
+        let answer = self.sandbox.rack_api(&self.rack, request).await;
+        match answer.status().as_u16() {
+            200 => Ok(true),
+            401 => Ok(false),
+            status => Err(PortError::Unanswered {
+                api: "GET /auth",
+                message: format!("HTTP {status}"),
+            }),
+        }
+    }
 }
 
 /// Lists the racks of the account on this machine.
 pub(super) async fn list_in_sandbox(context: &Context) -> Result<Listing, CliError> {
-    let (account, _clock) = sandbox_account(context).await?;
+    let (account, _clock, _sandbox) = sandbox_account(context).await?;
     let mut listing = Listing::default();
     for name in account.stacks().racks().await? {
         let settings = Config::default().resolve(Some(&name), context.environment())?;
@@ -40,14 +86,14 @@ pub(super) async fn list_in_sandbox(context: &Context) -> Result<Listing, CliErr
 }
 
 /// Opens the account on this machine.
-async fn sandbox_account(context: &Context) -> Result<(Account, Clock), CliError> {
+async fn sandbox_account(context: &Context) -> Result<(Account, Clock, Sandbox), CliError> {
     let (sandbox, clock) = match context.rehearsal() {
         Some(rehearsal) => rehearse(context, rehearsal)?,
         None => Sandbox::open(&context.sandbox_dir()?, DEFAULT_SPEED)?,
     };
     let transport = Transport::InProcess(sandbox.in_process());
     let account = Account::connect(&Access::new(transport, clock.clone())).await?;
-    Ok((account, clock))
+    Ok((account, clock, sandbox))
 }
 
 /// Makes an account that lasts as long as the command, and lives in virtual time.
@@ -96,7 +142,7 @@ pub(super) async fn list_in_aws(context: &Context) -> Result<Listing, CliError> 
         let access = access(context, Some(&settings), &clock);
         match Account::connect(&access).await {
             Ok(account) => listing.ask(context, "aws", &account, settings).await?,
-            Err(error) => listing.errors.push(about(&name, error)),
+            Err(error) => listing.errors.push(about(&name, error.into())),
         }
     }
     let account = Account::connect(&access(context, None, &clock)).await;
@@ -131,7 +177,7 @@ impl Listing {
         let status = match rack.system.describe().await {
             Ok(system) => system.status,
             Err(error) => {
-                self.errors.push(about(&name, error));
+                self.errors.push(about(&name, error.into()));
                 "unknown".to_owned()
             }
         };
@@ -146,16 +192,6 @@ impl Listing {
         });
         Ok(())
     }
-}
-
-/// Says which rack an error is about.
-fn about(rack: &str, error: PortError) -> CliError {
-    let error = CliError::from(error);
-    let named = CliError::new(error.exit(), format!("{rack}: {}", error.message()));
-    error
-        .hints()
-        .iter()
-        .fold(named, |named, hint| named.hint(hint))
 }
 
 /// Asks the account which racks it has, and takes the only one.

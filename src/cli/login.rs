@@ -78,6 +78,10 @@ impl LoginArgs {
 
     async fn log_in(&self, context: &Context, classic: &Classic) -> Result<Exit, CliError> {
         let printer = context.printer();
+        if self.host.trim_start().starts_with("http://") {
+            return Err(CliError::usage("a login is never over plain HTTP")
+                .hint("leave http:// out; RACK_URL can name a rack that has no TLS"));
+        }
         let nobody = Endpoint::of_host(&self.host, SecretString::from(""), allow_http(context))?;
         let host = nobody.host().to_owned();
         if self.password.is_some() {
@@ -116,6 +120,16 @@ impl LoginArgs {
                         "{host} does not accept the stored password any more"
                     ));
                     credential = prompt(context)?;
+                }
+                Err(RemoteError::ChangedCertificate { presented, .. })
+                    if self.tls_fingerprint.is_some() =>
+                {
+                    printer.data(&started);
+                    let message = format!("the certificate of {host} has another fingerprint");
+                    return Err(CliError::failed(message).hint(format!(
+                        "it is {presented}, which --tls-fingerprint does not name; \
+                         somebody may be listening in"
+                    )));
                 }
                 Err(error) => {
                     printer.data(&started);

@@ -1,10 +1,13 @@
 //! The commands: what a person types, and what it calls.
 
+mod api;
+mod api_key;
 mod app;
 mod complete;
 mod completions;
 mod context;
 mod find;
+mod follow;
 mod instances;
 mod login;
 mod logout;
@@ -19,6 +22,7 @@ mod session;
 mod signals;
 mod switch;
 mod usage;
+mod version;
 mod way;
 
 pub use app::{command, run};

@@ -8,6 +8,7 @@ use super::context::Context;
 use super::find::{list_in_aws, list_in_sandbox};
 use super::reach::{Place, Way, console, decide};
 use crate::config::{Config, ConfigError};
+use crate::rack::remote::RemoteError;
 use crate::ui::{CliError, Exit, Printer, Table};
 
 /// List racks
@@ -168,6 +169,7 @@ fn is_set_up_for_aws(context: &Context) -> Result<bool, CliError> {
 /// Lists the racks of a console, or the one rack that the host is.
 pub(super) async fn list_at(context: &Context, place: &Place) -> Result<Listing, CliError> {
     let remote = console(context, place).await?;
+    let told = |error: RemoteError| about(remote.host(), error.into());
     let listed = |name, status| Listed {
         name,
         status,
@@ -180,15 +182,25 @@ pub(super) async fn list_at(context: &Context, place: &Place) -> Result<Listing,
             .map(|rack| listed(rack.full_name(), rack.status))
             .collect(),
         Err(error) if error.status() == Some(404) => {
-            let system = remote.system().await?;
+            let system = remote.system().await.map_err(told)?;
             vec![listed(system.name, system.status)]
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(told(error)),
     };
     Ok(Listing {
         racks,
         errors: Vec::new(),
     })
+}
+
+/// Says what an error is about, where it does not say so itself.
+pub(super) fn about(what: &str, error: CliError) -> CliError {
+    if error.message().contains(what) {
+        return error;
+    }
+    let named = CliError::new(error.exit(), format!("{what}: {}", error.message()));
+    let hints = error.hints().iter();
+    hints.fold(named, |named, hint| named.hint(hint))
 }
 
 /// Prints the classic's columns, and a third where there is more than the one console.

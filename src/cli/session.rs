@@ -5,6 +5,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::json;
 
+use super::api_key::api_access;
 use super::app::Output;
 use super::complete;
 use super::context::Context;
@@ -12,7 +13,7 @@ use super::reach::{How, reach};
 use super::signals;
 use super::way::Way;
 use crate::clock::Clock;
-use crate::rack::{KeyStore, Rack};
+use crate::rack::{ApiKeyAccess, KeyStore, Rack};
 use crate::roll::{EVENT_VERSION, Engine, EventSink, Journals, Refusal, Report, Stop};
 use crate::ui::{
     Bars, CliError, Exit, JsonLines, PlainLines, Printer, Task, print_refusal, print_report,
@@ -44,6 +45,26 @@ impl Session {
         rack: &RackArgs,
         output: Output,
     ) -> Result<Self, CliError> {
+        Self::open_as(context, rack, output, None).await
+    }
+
+    /// The same, for what may be about the rack API's key: with the login at `host`, or the one
+    /// that is found to be the rack's.
+    pub(crate) async fn open_with_api(
+        context: &Context,
+        rack: &RackArgs,
+        output: Output,
+        host: Option<&str>,
+    ) -> Result<Self, CliError> {
+        Self::open_as(context, rack, output, Some(host)).await
+    }
+
+    async fn open_as(
+        context: &Context,
+        rack: &RackArgs,
+        output: Output,
+        api: Option<Option<&str>>,
+    ) -> Result<Self, CliError> {
         let printer = context.printer().clone();
         if output == Output::Text {
             printer.busy("Looking at the rack");
@@ -53,9 +74,14 @@ impl Session {
         let journals = Journals::new(context.journals_dir()?);
         let stop = Stop::new();
         let keys = Arc::clone(&rack.keys);
+        let access = match api {
+            Some(host) => api_access(context, &rack, host).await?,
+            None => ApiKeyAccess::default(),
+        };
         let sink = renderer(context, output);
         let entropy = context.entropy()?;
         let engine = Engine::new(rack, clock.clone(), entropy, journals, sink, stop.clone());
+        let engine = engine.with_api(access);
         Ok(Self {
             printer,
             output,

@@ -114,6 +114,25 @@ pub struct Difference {
     pub to: String,
 }
 
+impl Difference {
+    /// Compares what is wanted with what a rack says of itself, where there is no template to ask.
+    #[must_use]
+    pub fn all(wanted: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Vec<Self> {
+        let differs = wanted.iter().filter_map(|(key, to)| {
+            let from = now.get(key).map_or("", String::as_str);
+            // A value that is not told may be any.
+            let secret = key == "Password" || from == MASK;
+            let to = if secret { MASK } else { to };
+            (secret || from != to).then(|| Self {
+                key: key.clone(),
+                from: from.to_owned(),
+                to: to.to_owned(),
+            })
+        });
+        differs.collect()
+    }
+}
+
 /// A change of a stack's parameters, all of them in one update.
 #[derive(Clone)]
 pub struct Change {
@@ -162,11 +181,18 @@ impl Change {
         {
             add_tags(&mut request.tags, &tags)?;
         }
-        let differences = differences(&stack, &request, &declared);
+        let mut differences = differences(&stack, &request, &declared);
+        if request.tags != before {
+            differences.push(Difference {
+                key: TAGS.to_owned(),
+                from: tags_text(&before),
+                to: tags_text(&request.tags),
+            });
+        }
         // What is looked up in the Parameter Store may differ although its name does not.
         let looked_up = |key: &String| declared.get(key).is_some_and(ParameterDeclaration::is_ssm);
         let is_looked_up = request.set.keys().any(looked_up);
-        if differences.is_empty() && request.tags == before && !is_looked_up {
+        if differences.is_empty() && !is_looked_up {
             return Err(PortError::NoChanges);
         }
         if stack.status.is_busy() {
@@ -222,17 +248,18 @@ impl Change {
 /// Returns the parameters of a stack as operators see them: tags included, secrets masked.
 #[must_use]
 pub(super) fn shown_parameters(stack: &Stack) -> BTreeMap<String, String> {
-    let tags = stack
-        .tags
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"));
-    let tags = tags.collect::<Vec<_>>().join(",");
-    let mut shown = BTreeMap::from([(TAGS.to_owned(), tags)]);
+    let mut shown = BTreeMap::from([(TAGS.to_owned(), tags_text(&stack.tags))]);
     for parameter in &stack.parameters {
         let value = masked(&parameter.key, &parameter.value);
         shown.insert(parameter.key.clone(), value.to_owned());
     }
     shown
+}
+
+/// Writes tags as a classic rack shows them.
+fn tags_text(tags: &BTreeMap<String, String>) -> String {
+    let pairs = tags.iter().map(|(key, value)| format!("{key}={value}"));
+    pairs.collect::<Vec<_>>().join(",")
 }
 
 /// Masks the one parameter that every rack keeps secret, for accounts that do not do it.

@@ -148,6 +148,21 @@ impl KeyStore for Directory {
         }
     }
 
+    async fn list(&self, prefix: &str) -> Result<Vec<String>> {
+        let directory = self.root.join("keys");
+        let entries = match fs::read_dir(&directory) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(self.broken(error.to_string())),
+        };
+        let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+        let names: io::Result<Vec<String>> = names.collect();
+        let mut names = names.map_err(|error| self.broken(error.to_string()))?;
+        names.retain(|name| name.starts_with(prefix) && !name.starts_with('.'));
+        names.sort();
+        Ok(names)
+    }
+
     async fn current(&self) -> Result<Option<PrivateKey>> {
         self.read(&self.current_file())
     }

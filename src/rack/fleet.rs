@@ -57,6 +57,9 @@ pub struct LaunchTemplateRef {
 pub struct Instance {
     /// The id.
     pub id: String,
+    /// What its `Name` tag says.
+    #[serde(default)]
+    pub name: Option<String>,
     /// `pending`, `running`, `shutting-down`, `terminated`, `stopping` or `stopped`.
     pub state: String,
     /// The key pair it was started with; it cannot change.
@@ -102,4 +105,66 @@ pub struct Service {
     pub running: u32,
     /// `minimumHealthyPercent` of its deployment configuration.
     pub minimum_healthy_percent: Option<u32>,
+}
+
+/// An ECS service with how far its deployments are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceState {
+    /// The name.
+    pub name: String,
+    /// How many tasks it should have.
+    pub desired: u32,
+    /// How many run.
+    pub running: u32,
+    /// How many are on their way up.
+    pub pending: u32,
+    /// `minimumHealthyPercent` of its deployment configuration.
+    pub minimum_healthy_percent: Option<u32>,
+    /// `maximumPercent` of its deployment configuration.
+    pub maximum_percent: Option<u32>,
+    /// Its deployments, the primary one first.
+    pub deployments: Vec<ServiceDeployment>,
+}
+
+impl ServiceState {
+    /// Returns the deployment that new tasks belong to.
+    #[must_use]
+    pub fn primary(&self) -> Option<&ServiceDeployment> {
+        let mut deployments = self.deployments.iter();
+        deployments.find(|deployment| deployment.is_primary)
+    }
+}
+
+/// One attempt of a service to bring its tasks to one task definition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceDeployment {
+    /// The id, which tasks name as what started them.
+    pub id: String,
+    /// Whether new tasks belong to it.
+    pub is_primary: bool,
+    /// The task definition's ARN.
+    pub definition: String,
+    /// When it was begun.
+    pub created_at: Option<Timestamp>,
+    /// Whether ECS has given it up (`rolloutState` `FAILED`).
+    pub failed: bool,
+    /// How many of its tasks did not come up, as far as ECS counts them.
+    pub failed_tasks: u32,
+    /// How many of its tasks run.
+    pub running: u32,
+}
+
+/// A task of a service that is meant to run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceTask {
+    /// The ARN.
+    pub id: String,
+    /// The deployment that started it.
+    pub deployment: Option<String>,
+    /// `PENDING`, `RUNNING` and so on.
+    pub status: String,
+    /// When it was asked for.
+    pub created_at: Option<Timestamp>,
+    /// When it came up.
+    pub started_at: Option<Timestamp>,
 }

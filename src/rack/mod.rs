@@ -1,5 +1,6 @@
 //! What a rack is: the narrow ports that the roll engine needs, in our own types.
 
+mod api_key;
 pub mod aws;
 mod change;
 pub mod directory;
@@ -14,9 +15,13 @@ mod system;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use api_key::{ApiKeyAccess, ApiKeyHolder, ApiProbe, KeyFile};
 pub use change::{Change, ChangeProblem, Difference, check_change};
 pub use error::PortError;
-pub use fleet::{Group, Instance, LaunchTemplateRef, Member, Service};
+pub use fleet::{
+    Group, Instance, LaunchTemplateRef, Member, Service, ServiceDeployment, ServiceState,
+    ServiceTask,
+};
 pub use groups::{GroupProblem, ParameterGroup};
 pub use key::{KeyPair, KeyType, MintedKeyPair, PrivateKey};
 pub use ports::{Fleet, KeyPairs, KeyStore, Rack, Services, Stacks};

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::api_key::ApiProbe;
 use super::error::PortError;
-use super::fleet::{Group, Instance, LaunchTemplateRef, Service};
+use super::fleet::{Group, Instance, LaunchTemplateRef, Service, ServiceState, ServiceTask};
 use super::key::{KeyPair, KeyType, MintedKeyPair, PrivateKey};
 use super::stack::{
     EventPage, ResourceChange, Stack, StackResource, TemplateBody, UpdateAccepted, UpdateRequest,
@@ -75,6 +76,9 @@ pub trait Fleet: Send + Sync {
     /// Lists every instance of the account and region, in a rack or not, that was started
     /// with key pair `name` and is not `terminated`.
     async fn instances_with_key(&self, name: &str) -> Result<Vec<Instance>>;
+    /// Reads what an instance has written to its console: as it was soon after it started, or
+    /// the `latest`, which only newer kinds of instances tell. `None` when there is nothing yet.
+    async fn console_output(&self, instance: &str, latest: bool) -> Result<Option<String>>;
     /// Says which key pair each launch template version names.
     async fn launch_template_keys(
         &self,
@@ -92,6 +96,13 @@ pub trait Fleet: Send + Sync {
 pub trait Services: Send + Sync {
     /// Lists all services of a cluster.
     async fn in_cluster(&self, cluster: &str) -> Result<Vec<Service>>;
+    /// Describes one service, by name or ARN.
+    async fn service(&self, cluster: &str, service: &str) -> Result<ServiceState>;
+    /// Lists the tasks of a service that are meant to run.
+    async fn tasks(&self, cluster: &str, service: &str) -> Result<Vec<ServiceTask>>;
+    /// Replaces every task of a service although nothing of it has changed
+    /// (`UpdateService` with `forceNewDeployment`).
+    async fn redeploy(&self, cluster: &str, service: &str) -> Result<ServiceState>;
 }
 
 /// Holds private keys by the name of their key pair, so that none is ever overwritten by another.
@@ -107,6 +118,8 @@ pub trait KeyStore: Send + Sync {
     async fn get(&self, name: &str) -> Result<Option<PrivateKey>>;
     /// Forgets a private key; one that is not there counts as forgotten.
     async fn delete(&self, name: &str) -> Result<()>;
+    /// Lists the names that begin with `prefix`, in order.
+    async fn list(&self, prefix: &str) -> Result<Vec<String>>;
     /// Reads the key that everybody uses by default: a classic rack's `instance-key`.
     async fn current(&self) -> Result<Option<PrivateKey>>;
     /// Makes the stored key of `name` the one that everybody uses by default.
@@ -138,6 +151,10 @@ pub struct Rack {
     pub services: Arc<dyn Services>,
     /// Where private keys are kept.
     pub keys: Arc<dyn KeyStore>,
+    /// The user to log in to instances as.
+    pub ssh_user: String,
     /// The rack as an operator sees it.
     pub system: Arc<dyn System>,
+    /// The rack's own HTTP API, where it can be asked without a login.
+    pub probe: Option<Arc<dyn ApiProbe>>,
 }

@@ -182,8 +182,9 @@ pub struct EventPage {
     pub next: Option<String>,
 }
 
-/// An update of a stack that keeps its template.
-#[derive(Debug, Clone)]
+/// An update of a stack that keeps its template. Its new values may be secrets, so `Debug`
+/// shows only their names.
+#[derive(Clone)]
 pub struct UpdateRequest {
     /// The stack's ARN or name.
     pub stack: String,
@@ -203,6 +204,16 @@ pub struct UpdateRequest {
     pub role_arn: Option<String>,
     /// The stack's own setting, repeated: a roll does not change it.
     pub disable_rollback: bool,
+}
+
+impl fmt::Debug for UpdateRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpdateRequest")
+            .field("stack", &self.stack)
+            .field("token", &self.token)
+            .field("set", &self.set.keys())
+            .finish_non_exhaustive()
+    }
 }
 
 impl UpdateRequest {

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 
 use super::{
     EventPage, Fleet, Group, Instance, KeyPair, KeyPairs, KeyStore, KeyType, LaunchTemplateRef,
-    MintedKeyPair, PortError, PrivateKey, ResourceChange, Service, Services, Stack, StackResource,
-    Stacks, System, SystemDescription, SystemInstance, TemplateBody, UpdateAccepted, UpdateRequest,
+    MintedKeyPair, PortError, PrivateKey, ResourceChange, Service, ServiceState, ServiceTask,
+    Services, Stack, StackResource, Stacks, System, SystemDescription, SystemInstance,
+    TemplateBody, UpdateAccepted, UpdateRequest,
 };
 
 /// Every call fails. A test that reaches it asked for more than it said.
@@ -90,6 +91,9 @@ impl Fleet for Unreachable {
     async fn instances_with_key(&self, _: &str) -> Result<Vec<Instance>, PortError> {
         refuse("DescribeInstances")
     }
+    async fn console_output(&self, _: &str, _: bool) -> Result<Option<String>, PortError> {
+        refuse("GetConsoleOutput")
+    }
     async fn launch_template_keys(
         &self,
         _: &[LaunchTemplateRef],
@@ -109,6 +113,15 @@ impl Services for Unreachable {
     async fn in_cluster(&self, _: &str) -> Result<Vec<Service>, PortError> {
         refuse("ListServices")
     }
+    async fn service(&self, _: &str, _: &str) -> Result<ServiceState, PortError> {
+        refuse("DescribeServices")
+    }
+    async fn tasks(&self, _: &str, _: &str) -> Result<Vec<ServiceTask>, PortError> {
+        refuse("ListTasks")
+    }
+    async fn redeploy(&self, _: &str, _: &str) -> Result<ServiceState, PortError> {
+        refuse("UpdateService")
+    }
 }
 
 #[async_trait]
@@ -127,6 +140,9 @@ impl KeyStore for Unreachable {
     }
     async fn delete(&self, _: &str) -> Result<(), PortError> {
         refuse("DeleteObject")
+    }
+    async fn list(&self, _: &str) -> Result<Vec<String>, PortError> {
+        refuse("ListObjectsV2")
     }
     async fn current(&self) -> Result<Option<PrivateKey>, PortError> {
         refuse("GetObject")

@@ -19,6 +19,9 @@ impl Run<'_> {
     /// When the stack or a live instance still needs the key, or nobody answers. Then the key
     /// stays in the key store, and the roll can be resumed to try again.
     pub(super) async fn discard(&mut self) -> Result<(), Trouble> {
+        if self.plan.is_api() {
+            return self.discard_value().await;
+        }
         self.begin(Step::Discard);
         self.note(Entry::TurnedBack).await;
         let key = self.plan.new_key.clone();
@@ -37,7 +40,7 @@ impl Run<'_> {
     }
 
     /// Writes a line if it can be written: a full disk must not bar the way back.
-    async fn note(&mut self, entry: Entry) {
+    pub(super) async fn note(&mut self, entry: Entry) {
         if let Err(error) = self.record(entry).await {
             self.warn(error.to_string());
         }
@@ -55,7 +58,7 @@ impl Run<'_> {
                 Err(PortError::NotFound { .. }) => return Ok(()),
                 Err(error) => return Err(error.into()),
             };
-            let named = stack.parameter(&self.plan.key_parameter) == Some(key);
+            let named = self.named_by(&stack) == Some(true);
             let gone = stack.status.0 == "DELETE_COMPLETE";
             if !named || gone {
                 return Ok(());

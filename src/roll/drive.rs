@@ -53,6 +53,12 @@ impl Run<'_> {
         if let Err(trouble) = self.before_the_stack(stage).await {
             return self.turn_back(trouble).await;
         }
+        if self.can_probe() {
+            self.outage.start();
+        }
+        if self.unchanged {
+            return self.prove().await;
+        }
         if detach && stage < Stage::Installed {
             return self.detached("the stack is being updated");
         }
@@ -78,9 +84,18 @@ impl Run<'_> {
     }
 
     async fn before_the_stack(&mut self, stage: Stage) -> Result<(), Trouble> {
-        if stage == Stage::Beginning {
-            self.preserve().await?;
-            self.mint().await?;
+        match (stage, self.plan.is_api()) {
+            (Stage::Beginning, false) => {
+                self.preserve().await?;
+                self.mint().await?;
+            }
+            (Stage::Beginning, true) => {
+                self.mint_value().await?;
+                self.store_value().await?;
+            }
+            // Whoever takes the roll up elsewhere may keep the key too.
+            (Stage::Minted, true) => self.mint_value().await?,
+            _ => {}
         }
         if stage < Stage::Installed {
             self.install().await?;
@@ -139,7 +154,7 @@ impl Run<'_> {
                             skip.join(",")
                         }
                     ),
-                    "both key pairs are kept until then".to_owned(),
+                    format!("{} until then", self.both_kept()),
                 ];
                 report
             }
@@ -156,7 +171,7 @@ impl Run<'_> {
                         "roll it back with `convox rolls continue {}`",
                         self.plan.roll
                     ),
-                    "both key pairs are kept until then".to_owned(),
+                    format!("{} until then", self.both_kept()),
                 ];
                 report
             }
@@ -170,7 +185,7 @@ impl Run<'_> {
                         .to_owned(),
                 );
                 report.hints = vec![
-                    "both key pairs are kept".to_owned(),
+                    self.both_kept().to_owned(),
                     format!("once the stack is at rest, {}", self.resume_hint()),
                 ];
                 report
@@ -180,7 +195,14 @@ impl Run<'_> {
 
     /// After a rollback: the new key goes, the old one has never been touched.
     async fn turned_back(&mut self) -> Report {
-        if let Err(left) = self.discard().await {
+        let mut ready = Ok(());
+        if self.tracker.is_rolling_back() {
+            ready = self.restart_after_rollback().await;
+        }
+        if let Err(left) = match ready {
+            Ok(()) => self.discard().await,
+            left => left,
+        } {
             let mut report = self.report(
                 Outcome::Stuck,
                 format!(
@@ -214,9 +236,10 @@ impl Run<'_> {
 
     async fn stack_deleted(&mut self) -> Report {
         let mut report = self.report(Outcome::Stuck, "the stack was deleted during the roll");
-        report
-            .hints
-            .push("the old key pair is left as it is".to_owned());
+        if !self.plan.is_api() {
+            let left = "the old key pair is left as it is".to_owned();
+            report.hints.push(left);
+        }
         match self.discard().await {
             Ok(()) => report.new_key = None,
             Err(left) => report
@@ -228,6 +251,9 @@ impl Run<'_> {
 
     /// The stack is complete: asks the instances, then lets the old key go.
     async fn prove(&mut self) -> Report {
+        if self.plan.is_api() {
+            return self.prove_api().await;
+        }
         match self.verify().await {
             Ok(Proof::Proven(count)) => self.settle(count).await,
             Ok(Proof::Unproven(holdouts)) => {
@@ -301,12 +327,14 @@ impl Run<'_> {
         report
     }
 
-    fn detached(&self, why: &str) -> Report {
+    pub(super) fn detached(&self, why: &str) -> Report {
         let mut report = self.report(Outcome::Detached, format!("{why}; the roll goes on in AWS"));
-        report.hints = vec![
-            self.resume_hint(),
-            "the old key stays until the roll is finished that way".to_owned(),
-        ];
+        report.hints = vec![self.resume_hint()];
+        report.hints.push(if self.plan.is_api() {
+            "the rack API is restarted, and the old key let go, only then".to_owned()
+        } else {
+            "the old key stays until the roll is finished that way".to_owned()
+        });
         report
     }
 

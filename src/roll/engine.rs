@@ -1,13 +1,14 @@
 //! The door to the roll engine: plan a roll, run it, and come back to it.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::api::{self, ApiKeyRequest, KeyKind, NewKey, OutageMeter};
 use super::drive::Stage;
 use super::event::{EVENT_VERSION, Event, EventKind, EventSink};
-use super::forward::{TAG_KEEP_OLD, TAG_KEY_TYPE, TAG_RACK, TAG_REPLACES, TAG_ROLL, TAG_STACK};
+use super::find::Found;
 use super::journal::{Effect, Entry, Journal, JournalError, Journals, Line};
 use super::observe::observe;
 use super::outcome::{Outcome, Report};
@@ -20,19 +21,22 @@ use super::tail::EventTail;
 use super::tracker::Tracker;
 use crate::clock::Clock;
 use crate::ids::{Entropy, RollId};
-use crate::rack::{KeyPair, KeyType, PortError, Rack, StackStatus, StatusClass};
+use crate::rack::{ApiKeyAccess, KeyFile, PortError, Rack, StackStatus, StatusClass};
 
 /// How far a machine's clock may be from AWS's when events are searched for a roll.
 const CLOCK_SLACK: SignedDuration = SignedDuration::from_mins(15);
 /// How long an update that is sent again on a resume waits for somebody else's.
 const RESUME_WAIT_BUSY: Duration = Duration::from_secs(600);
 
-/// Rolls the SSH key of one rack.
+/// Rolls the keys of one rack.
 pub struct Engine {
-    rack: Rack,
+    pub(super) rack: Rack,
+    pub(super) api: ApiKeyAccess,
+    /// The new API key of the plan that was made last.
+    new: Option<(RollId, NewKey)>,
     clock: Clock,
     entropy: Entropy,
-    journals: Journals,
+    pub(super) journals: Journals,
     sink: Box<dyn EventSink>,
     stop: Stop,
     seq: u64,
@@ -46,6 +50,9 @@ pub struct RollSummary {
     pub id: RollId,
     /// The rack.
     pub rack: String,
+    /// Whether it is the rack API's key and not the instances' SSH key.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub api: bool,
     /// When it began.
     pub started_at: Timestamp,
     /// An outcome in words, or how far it is known to be.
@@ -58,13 +65,6 @@ pub struct RollSummary {
     pub new_key: String,
     /// Whether its journal is on this machine.
     pub local: bool,
-}
-
-/// A roll that can be taken up again.
-struct Found {
-    plan: Plan,
-    lines: Vec<Line>,
-    from_journal: bool,
 }
 
 impl Engine {
@@ -81,6 +81,8 @@ impl Engine {
         let wait_busy = RESUME_WAIT_BUSY;
         Self {
             rack,
+            api: ApiKeyAccess::default(),
+            new: None,
             clock,
             entropy,
             journals,
@@ -89,6 +91,56 @@ impl Engine {
             seq: 0,
             wait_busy,
         }
+    }
+
+    /// Lets the engine ask the rack API, and know who keeps its key.
+    #[must_use]
+    pub fn with_api(mut self, api: ApiKeyAccess) -> Self {
+        self.api = api;
+        self
+    }
+
+    /// Looks at the rack and says what a roll of its API key would do. Changes nothing that
+    /// stays. The new key is known to the engine from then on, and to nobody else.
+    ///
+    /// # Errors
+    /// Why a roll is refused, with the way out.
+    pub async fn plan_api_key(
+        &mut self,
+        request: ApiKeyRequest,
+        wait_busy: Duration,
+    ) -> Result<Plan, Refusal> {
+        self.wait_busy = wait_busy;
+        let roll = RollId::generate(self.clock.now(), &self.entropy);
+        if let Some(path) = &request.password_out {
+            KeyFile::new(path.clone()).check()?;
+        }
+        self.wait_until_at_rest(&roll, wait_busy).await?;
+        let minted = request.value.is_none();
+        let value = request.value.clone();
+        let mut new = NewKey {
+            value: value.unwrap_or_else(|| api::mint(&self.entropy)),
+            set: request.set.clone(),
+            stack: String::new(),
+            minted,
+        };
+        let access = self.api.clone();
+        let observed = self
+            .patiently(&roll, async |rack| {
+                api::observe(rack, &roll, &access, &new).await
+            })
+            .await?;
+        let plan = api::plan(&self.rack, roll.clone(), &request, &observed)?;
+        new.stack.clone_from(&plan.stack_id);
+        self.new = Some((roll, new));
+        Ok(plan)
+    }
+
+    /// Returns the new API key of a plan that was made here.
+    #[must_use]
+    pub fn new_api_key(&self, plan: &Plan) -> Option<&secrecy::SecretString> {
+        let (roll, new) = self.new.as_ref()?;
+        (*roll == plan.roll).then_some(&new.value)
     }
 
     /// Looks at the rack and says what a roll would do. Changes nothing that stays.
@@ -140,6 +192,7 @@ impl Engine {
             return Ok(report);
         }
         let mut run = self.take_up(&found).await?;
+        run.recall_value().await?;
         // Best effort: with no evidence in the events the stack itself is asked.
         let news = run.gather_patiently().await;
         let stage = run.stage(&found.lines, news.as_ref().err()).await?;
@@ -165,7 +218,10 @@ impl Engine {
             return Err(untimely(id, "not-under-way", message));
         }
         match self.take_up(&found).await {
-            Ok(mut run) => Ok(run.cancel().await),
+            Ok(mut run) => {
+                run.recall_value().await?;
+                Ok(run.cancel().await)
+            }
             Err(refusal) if refusal.is_held() => self.cancel_for_another(&found.plan).await,
             Err(refusal) => Err(refusal),
         }
@@ -189,67 +245,12 @@ impl Engine {
             return Err(untimely(id, "not-stuck", message));
         }
         let mut run = self.take_up(&found).await?;
+        run.recall_value().await?;
         // What has happened so far, so that an old end is not taken for the new one.
         for news in run.gather_patiently().await? {
             run.emit(news);
         }
         Ok(run.continue_back(class, skip).await)
-    }
-
-    /// Lists the rolls that this machine or the rack's key pairs know of, oldest first.
-    ///
-    /// # Errors
-    /// When neither can be read.
-    pub async fn rolls(&mut self) -> Result<Vec<RollSummary>, Refusal> {
-        let mut rolls = BTreeMap::new();
-        let tags = BTreeMap::from([(TAG_RACK.to_owned(), self.rack.name.clone())]);
-        for pair in self.rack.key_pairs.tagged(&tags).await? {
-            let id = pair
-                .tags
-                .get(TAG_ROLL)
-                .and_then(|id| id.parse::<RollId>().ok());
-            if let Some(id) = id {
-                rolls.insert(id.clone(), summary_of_pair(id, &self.rack.name, &pair));
-            }
-        }
-        for id in self.journals.rolls()? {
-            let lines = self.journals.read(&id)?.unwrap_or_default();
-            rolls.extend(summary_of_journal(&lines).map(|summary| (id, summary)));
-        }
-        Ok(rolls.into_values().collect())
-    }
-
-    /// Returns what the rack itself remembers of a roll: for a machine without its journal.
-    ///
-    /// # Errors
-    /// When no such roll is known.
-    pub async fn remembered(&mut self, id: &RollId) -> Result<Vec<Event>, Refusal> {
-        let found = self.find(id).await?;
-        let mut tail = EventTail::new(&found.plan.stack_id, since(id));
-        let groups = found.plan.groups.iter();
-        let groups = groups.map(|group| (group.logical_id.clone(), group.instances));
-        let mut tracker = Tracker::new(&found.plan.stack_id, id.as_str(), groups).strictly();
-        let mut events = Vec::new();
-        let mut tell = |at, kind| {
-            let seq = u64::try_from(events.len())
-                .unwrap_or(u64::MAX)
-                .saturating_add(1);
-            let (v, roll) = (EVENT_VERSION, id.clone());
-            events.push(Event {
-                v,
-                seq,
-                at,
-                roll,
-                kind,
-            });
-        };
-        tell(id.made_at(), EventKind::Planned(Box::new(found.plan)));
-        for event in tail.poll(self.rack.stacks.as_ref()).await?.events {
-            if tracker.observe(&event).ours {
-                tell(event.at, EventKind::Stack(event));
-            }
-        }
-        Ok(events)
     }
 
     fn emit(&mut self, roll: &RollId, kind: EventKind) {
@@ -324,6 +325,14 @@ impl Engine {
             .iter()
             .map(|group| (group.logical_id.clone(), group.instances));
         let tracker = Tracker::new(&plan.stack_id, plan.roll.as_str(), groups);
+        let mut api = self.api.clone();
+        if let KeyKind::Api(planned) = &plan.kind
+            && let Some(path) = &planned.password_out
+        {
+            api.holders.push(Arc::new(KeyFile::new(path.clone())));
+        }
+        let new = self.new.as_ref().filter(|(roll, _)| *roll == plan.roll);
+        let new = new.map(|(_, new)| new.clone());
         let mut rack = self.rack.clone();
         // The name does not find a stack that is deleted under way, and keys must be forgotten.
         if let Some(keys) = rack.keys.of_stack(&plan.stack_id) {
@@ -342,49 +351,12 @@ impl Engine {
             plan,
             resumed,
             wait_busy: self.wait_busy,
+            api,
+            new,
+            pending: None,
+            unchanged: false,
+            outage: OutageMeter::default(),
         }
-    }
-
-    /// Finds a roll by its journal here, or else by the tags of its key pair.
-    async fn find(&mut self, id: &RollId) -> Result<Found, Refusal> {
-        if let Some(lines) = self.journals.read(id)? {
-            let plan = lines.iter().find_map(|line| match &line.entry {
-                Entry::Opened(plan) => Some(plan.as_ref().clone()),
-                _ => None,
-            });
-            if let Some(plan) = plan {
-                return Ok(Found {
-                    plan,
-                    lines,
-                    from_journal: true,
-                });
-            }
-        }
-        let tags = BTreeMap::from([(TAG_ROLL.to_owned(), id.to_string())]);
-        let tagged = self
-            .patiently(id, async |rack| Ok(rack.key_pairs.tagged(&tags).await?))
-            .await?;
-        let pair = tagged.into_iter().next().ok_or_else(|| unknown(id))?;
-        let tag = |name: &str| pair.tags.get(name).cloned();
-        let mut rack = self.rack.clone();
-        // The name does not find a stack that has been deleted meanwhile.
-        rack.stack = tag(TAG_STACK).unwrap_or(rack.stack);
-        let observed = self
-            .patiently(id, async |_| observe(&rack, id).await)
-            .await?;
-        let rsa = tag(TAG_KEY_TYPE).as_deref() == Some(KeyType::Rsa.as_str());
-        let options = RollOptions {
-            key_type: if rsa { KeyType::Rsa } else { KeyType::Ed25519 },
-            keep_old: pair.tags.contains_key(TAG_KEEP_OLD),
-        };
-        let mut plan = preflight::draft(&rack, id.clone(), options, &observed);
-        plan.old_key = tag(TAG_REPLACES);
-        plan.new_key = pair.name;
-        Ok(Found {
-            plan,
-            lines: Vec::new(),
-            from_journal: false,
-        })
     }
 
     async fn stack_status(&mut self, plan: &Plan) -> Result<StackStatus, Refusal> {
@@ -396,7 +368,7 @@ impl Engine {
     }
 
     /// Repeats what only reads while it is throttled or not answered.
-    async fn patiently<T>(
+    pub(super) async fn patiently<T>(
         &mut self,
         roll: &RollId,
         read: impl AsyncFn(&Rack) -> Result<T, Refusal>,
@@ -451,6 +423,7 @@ impl Engine {
             new_key: Some(plan.new_key.clone()),
             first_failure: None,
             holdouts: Vec::new(),
+            unavailable_ms: None,
         })
     }
 
@@ -467,6 +440,7 @@ impl Engine {
             new_key: None,
             first_failure: None,
             holdouts: Vec::new(),
+            unavailable_ms: None,
         };
         self.emit(&plan.roll, EventKind::Finished(report.clone()));
         report
@@ -496,7 +470,16 @@ impl Run<'_> {
         let stack = self
             .patiently(async |rack| rack.stacks.describe(&id).await)
             .await?;
-        if stack.parameter(&self.plan.key_parameter) == Some(self.plan.new_key.as_str()) {
+        if self.plan.is_api() {
+            // The key store alone keeps all that the update takes.
+            let stored = self.new.is_some();
+            return Ok(if stored {
+                Stage::Minted
+            } else {
+                Stage::Beginning
+            });
+        }
+        if self.named_by(&stack) == Some(true) {
             let complete = stack.status.class() == StatusClass::Good;
             return Ok(if complete {
                 Stage::Complete
@@ -520,7 +503,7 @@ impl Run<'_> {
 }
 
 /// Returns the time from which on events may belong to a roll.
-fn since(id: &RollId) -> Timestamp {
+pub(super) fn since(id: &RollId) -> Timestamp {
     let made_at = id.made_at();
     made_at.saturating_sub(CLOCK_SLACK).unwrap_or(made_at)
 }
@@ -543,48 +526,5 @@ fn untimely(id: &RollId, code: &str, message: String) -> Refusal {
         code: code.to_owned(),
         message,
         hint: format!("see where the roll is with `convox rolls show {id}`"),
-    })
-}
-
-fn unknown(id: &RollId) -> Refusal {
-    Refusal::nothing_changed(Advice {
-        code: "no-such-roll".to_owned(),
-        message: format!("no roll {id} is known, here or by the rack's key pairs"),
-        hint: "list the rolls with `convox rolls list`".to_owned(),
-    })
-}
-
-fn summary_of_pair(id: RollId, rack: &str, pair: &KeyPair) -> RollSummary {
-    RollSummary {
-        rack: rack.to_owned(),
-        started_at: pair.created_at.unwrap_or_else(|| id.made_at()),
-        state: "known by its key pair".to_owned(),
-        outcome: None,
-        old_key: pair.tags.get(TAG_REPLACES).cloned(),
-        new_key: pair.name.clone(),
-        local: false,
-        id,
-    }
-}
-
-fn summary_of_journal(lines: &[Line]) -> Option<RollSummary> {
-    let (first, plan) = lines.iter().find_map(|line| match &line.entry {
-        Entry::Opened(plan) => Some((line, plan)),
-        _ => None,
-    })?;
-    let (state, outcome) = match &lines.last()?.entry {
-        Entry::Closed(report) => (report.message.clone(), Some(report.outcome)),
-        Entry::TurnedBack => ("on its way back".to_owned(), None),
-        _ => ("under way or interrupted".to_owned(), None),
-    };
-    Some(RollSummary {
-        id: plan.roll.clone(),
-        rack: plan.rack.clone(),
-        started_at: first.at,
-        state,
-        outcome,
-        old_key: plan.old_key.clone(),
-        new_key: plan.new_key.clone(),
-        local: true,
     })
 }

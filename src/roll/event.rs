@@ -91,6 +91,15 @@ pub enum EventKind {
         /// Milliseconds until the next look; none when this was the last.
         retry_in_ms: Option<u64>,
     },
+    /// The rack API's processes are being replaced.
+    Restarting {
+        /// How many there should be.
+        desired: u32,
+        /// How many run that have started since the key changed.
+        fresh: u32,
+        /// How many there are of the others.
+        stale: u32,
+    },
     /// Something that somebody should know, and that stops nothing.
     Warning {
         /// What, in one line.

@@ -116,11 +116,15 @@ impl Run<'_> {
         if stack.status.is_busy() {
             return None;
         }
-        let named = stack.parameter(&self.plan.key_parameter) == Some(self.plan.new_key.as_str());
-        match (stack.status.class(), named) {
-            (StatusClass::Good, true) => Some(Followed::Complete),
-            (_, true) => None,
-            (_, false) => Some(Followed::NeverBegan),
+        match (stack.status.class(), self.named_by(&stack)) {
+            // An API key cannot be read back: its proof is still to come.
+            (StatusClass::Good, None | Some(true)) => Some(Followed::Complete),
+            (_, Some(true)) => None,
+            (_, Some(false)) => Some(Followed::NeverBegan),
+            (_, None) => Some(Followed::Lost(format!(
+                "it is {}, and its events tell nothing of this update",
+                stack.status
+            ))),
         }
     }
 }

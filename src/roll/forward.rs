@@ -208,7 +208,7 @@ impl Run<'_> {
             let stack = self
                 .patiently(async |rack| rack.stacks.describe(&id).await)
                 .await?;
-            let request = update_request(&self.plan, &stack);
+            let request = self.update_request(&stack)?;
             let error = match self.rack.stacks.update(&request).await {
                 Ok(_) => break,
                 Err(error) => error,
@@ -217,13 +217,17 @@ impl Run<'_> {
             if self.update_has_begun().await {
                 break;
             }
+            if self.plan.is_api() && matches!(error, PortError::NoChanges) {
+                self.unchanged = true;
+                break;
+            }
             unsure |= error.is_unanswered();
             let mut busy = None;
             if !error.is_transient() {
                 let stack = self
                     .patiently(async |rack| rack.stacks.describe(&id).await)
                     .await?;
-                if stack.parameter(&self.plan.key_parameter) == Some(self.plan.new_key.as_str()) {
+                if self.named_by(&stack) == Some(true) {
                     break;
                 }
                 let refused = matches!(error, PortError::Rejected { .. });
@@ -271,10 +275,12 @@ impl Run<'_> {
         if let Err(error) = self.finished(Effect::UpdateStack).await {
             self.warn(error.to_string());
         }
-        self.done(
-            Step::Install,
-            format!("{} = {}", self.plan.key_parameter, self.plan.new_key),
-        );
+        let detail = match self.plan.api() {
+            None => format!("{} = {}", self.plan.key_parameter, self.plan.new_key),
+            Some(_) if self.unchanged => "the stack has that key already".to_owned(),
+            Some(_) => format!("{} is being set", self.plan.key_parameter),
+        };
+        self.done(Step::Install, detail);
         Ok(())
     }
 
@@ -321,7 +327,7 @@ impl Run<'_> {
     }
 
     /// Gives up while nothing has been changed yet, if somebody asks to stop.
-    fn check_stop(&self) -> Result<(), Trouble> {
+    pub(super) fn check_stop(&self) -> Result<(), Trouble> {
         if self.stop.is_requested() {
             return Err(Trouble::new("interrupted before the stack was touched"));
         }

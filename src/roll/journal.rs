@@ -31,22 +31,30 @@ pub enum Effect {
     PreserveKey,
     /// Make the new key pair in EC2.
     CreateKeyPair,
-    /// Keep its private half in the key store.
+    /// Keep its private half, or the new API key, in the key store.
     StoreKey,
+    /// Hand the new API key to whoever keeps one, beside the one that works.
+    StageKey,
     /// Change the stack's parameter.
     UpdateStack,
+    /// Replace the rack API's processes.
+    RestartService,
     /// Make the new key the default one.
     PromoteKey,
     /// Delete the old key pair in EC2.
     DeleteOldKeyPair,
     /// Forget the old private key.
     ForgetOldKey,
+    /// Forget the copy of the new API key that was kept during the roll.
+    ForgetStagedKey,
     /// Cancel the update.
     CancelUpdate,
     /// Go on with a rollback that failed, or start one that was disabled.
     ContinueRollback,
     /// Delete the new key pair in EC2, on the way back.
     DeleteNewKeyPair,
+    /// Have whoever keeps the API key forget the new one, on the way back.
+    UnstageKey,
     /// Forget the new private key, on the way back.
     ForgetNewKey,
 }

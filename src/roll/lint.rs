@@ -21,6 +21,25 @@ pub(super) fn lint(plan: &Plan) -> Vec<String> {
         Step::Install,
         "the private key must be kept before the stack names it",
     );
+    if plan.is_api() {
+        before(
+            Step::Mint,
+            Step::Stage,
+            "whoever keeps the key must have the new one when another machine can go on",
+        );
+        if plan.api().is_some_and(|api| api.service.is_some()) {
+            before(
+                Step::Restart,
+                Step::Verify,
+                "processes have the new key only once they are restarted",
+            );
+        }
+        before(
+            Step::Stage,
+            Step::Install,
+            "the new key must be kept where nothing loses it before the API takes it",
+        );
+    }
     before(
         Step::Watch,
         Step::Verify,

@@ -3,10 +3,12 @@
 //! It knows a rack only through the ports of [`crate::rack`], and tells what it does
 //! only by events. No AWS, no command line, no terminal.
 
+mod api;
 mod back;
 mod drive;
 mod engine;
 mod event;
+mod find;
 mod finish;
 mod follow;
 mod forward;
@@ -27,6 +29,7 @@ mod tracker;
 mod verify;
 mod watch;
 
+pub use api::{API_KEY_PARAMETER, ApiKeyRequest, ApiPlan, ApiService, KeyKind};
 pub use engine::{Engine, RollSummary};
 pub use event::{EVENT_VERSION, Event, EventKind, EventSink, Holdout, Progress};
 pub use forward::{

@@ -100,7 +100,7 @@ pub(super) async fn observe(rack: &Rack, roll: &RollId) -> Result<Observed, Refu
 }
 
 /// Takes a refusal for what it is, and the lack of an answer for a reason to ask again.
-fn settled(checked: Result<(), PortError>) -> Result<Result<(), PortError>, Refusal> {
+pub(super) fn settled(checked: Result<(), PortError>) -> Result<Result<(), PortError>, Refusal> {
     match checked {
         Err(error) if error.is_transient() => Err(error.into()),
         checked => Ok(checked),
@@ -124,7 +124,7 @@ async fn preview(rack: &Rack, roll: &RollId, stack: &Stack) -> Option<Vec<Resour
 }
 
 /// Returns what the resources of a type are called in AWS.
-fn physical_ids(resources: &[StackResource], kind: &str) -> Vec<String> {
+pub(super) fn physical_ids(resources: &[StackResource], kind: &str) -> Vec<String> {
     let live = resources.iter().filter(|resource| is_live(resource, kind));
     live.map(|resource| resource.physical_id.clone()).collect()
 }

@@ -72,4 +72,7 @@ pub struct Report {
     pub first_failure: Option<Failure>,
     /// Live instances without the new key, in a roll that is not proven.
     pub holdouts: Vec<Holdout>,
+    /// For how long nobody answered for the rack API, in milliseconds, where it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unavailable_ms: Option<u64>,
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::api::KeyKind;
 use crate::ids::RollId;
 use crate::rack::{KeyType, ResourceChange};
 
@@ -13,19 +14,24 @@ use crate::rack::{KeyType, ResourceChange};
 pub enum Step {
     /// Keep the current private key under its own name, so that nothing overwrites it.
     Preserve,
-    /// Make the key pair in EC2 and keep its private half in the key store.
+    /// Make the new key. An SSH key is kept in the key store; an API key by whoever keeps one,
+    /// beside the key that works.
     Mint,
+    /// Keep the new API key in the key store for as long as the roll lasts.
+    Stage,
     /// Change the stack's parameter.
     Install,
     /// Follow the stack to its end.
     Watch,
-    /// Ask every instance which key it carries.
+    /// Replace the rack API's processes, which read the key only when they start.
+    Restart,
+    /// Ask every instance which key it carries, or the rack API which key it takes.
     Verify,
     /// Make the new key the one that everybody uses by default.
     Promote,
-    /// Delete the old key pair.
+    /// Let the old key go.
     Retire,
-    /// Delete the new key pair and its private half: the way back.
+    /// Let the new key go: the way back.
     Discard,
 }
 
@@ -36,8 +42,10 @@ impl Step {
         match self {
             Self::Preserve => "preserve",
             Self::Mint => "mint",
+            Self::Stage => "stage",
             Self::Install => "install",
             Self::Watch => "watch",
+            Self::Restart => "restart",
             Self::Verify => "verify",
             Self::Promote => "promote",
             Self::Retire => "retire",
@@ -64,17 +72,20 @@ pub struct RollOptions {
 /// What a roll will do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
+    /// The kind of key.
+    #[serde(default, skip_serializing_if = "KeyKind::is_ssh")]
+    pub kind: KeyKind,
     /// The roll's id, which is also the update's client request token.
     pub roll: RollId,
     /// The rack.
     pub rack: String,
     /// The stack's ARN.
     pub stack_id: String,
-    /// The parameter that names the key pair.
+    /// The parameter that names the key pair, or holds the API key.
     pub key_parameter: String,
     /// The key pair that the rack has; none on a rack that never had one.
     pub old_key: Option<String>,
-    /// The key pair to make.
+    /// The key pair to make, or the name under which the key store keeps the new API key.
     pub new_key: String,
     /// What was asked for.
     pub options: RollOptions,

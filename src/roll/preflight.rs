@@ -2,6 +2,7 @@
 
 use strsim::normalized_damerau_levenshtein;
 
+use super::api::KeyKind;
 use super::journal::JournalError;
 use super::lint::lint;
 use super::observe::{Observed, ObservedGroup};
@@ -9,7 +10,7 @@ use super::outcome::Outcome;
 use super::plan::{Advice, GroupPlan, Plan, PlannedStep, RollOptions, RollPolicy, Step};
 use super::reached::ObservedPolicy;
 use crate::ids::RollId;
-use crate::rack::{PortError, Rack, StackStatus, StatusClass};
+use crate::rack::{PortError, Rack, Stack, StackStatus, StatusClass};
 use crate::template::TemplateError;
 
 /// Why a roll does not begin, or cannot be found. Nothing was changed.
@@ -102,7 +103,7 @@ impl From<JournalError> for Refusal {
     }
 }
 
-fn advice(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Advice {
+pub(super) fn advice(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Advice {
     Advice {
         code: code.to_owned(),
         message: message.into(),
@@ -157,7 +158,11 @@ pub(super) fn plan(
             reasons,
         });
     }
-    let plan = draft(rack, roll, options, observed);
+    linted(draft(rack, roll, options, observed))
+}
+
+/// Passes a plan that may be carried out.
+pub(super) fn linted(plan: Plan) -> Result<Plan, Refusal> {
     let faults = lint(&plan);
     if !faults.is_empty() {
         let reasons = faults
@@ -198,6 +203,7 @@ impl Plan {
     /// Makes a plan that knows only what it is for.
     pub(super) fn bare(rack: &Rack, roll: RollId, options: RollOptions, stack_id: &str) -> Self {
         Self {
+            kind: KeyKind::Ssh,
             new_key: format!("{}-keypair-{roll}", rack.name),
             roll,
             rack: rack.name.clone(),
@@ -249,9 +255,9 @@ fn group_plan(observed: &ObservedGroup) -> Option<GroupPlan> {
     })
 }
 
-fn refusals(rack: &Rack, observed: &Observed) -> Vec<Advice> {
+/// Lists what speaks against any update of a stack.
+pub(super) fn stack_refusals(stack: &Stack) -> Vec<Advice> {
     let mut reasons = Vec::new();
-    let stack = &observed.stack;
     match stack.status.class() {
         StatusClass::RollbackFailed => reasons.push(advice(
             "rollback-failed",
@@ -272,6 +278,19 @@ fn refusals(rack: &Rack, observed: &Observed) -> Vec<Advice> {
         }
         _ => {}
     }
+    if stack.deployment_mode.as_deref() == Some("EXPRESS") {
+        reasons.push(advice(
+            "express-mode",
+            "the stack is deployed in EXPRESS mode, where complete does not mean replaced",
+            "set the stack's deployment mode to STANDARD",
+        ));
+    }
+    reasons
+}
+
+fn refusals(rack: &Rack, observed: &Observed) -> Vec<Advice> {
+    let stack = &observed.stack;
+    let mut reasons = stack_refusals(stack);
     let parameter = &rack.key_parameter;
     if !observed.declared.contains_key(parameter) {
         let names = observed.declared.keys().map(String::as_str);
@@ -295,13 +314,6 @@ fn refusals(rack: &Rack, observed: &Observed) -> Vec<Advice> {
                     near.join(" or ")
                 )
             },
-        ));
-    }
-    if stack.deployment_mode.as_deref() == Some("EXPRESS") {
-        reasons.push(advice(
-            "express-mode",
-            "the stack is deployed in EXPRESS mode, where complete does not mean replaced",
-            "set the stack's deployment mode to STANDARD",
         ));
     }
     if observed.groups.is_empty() && observed.spot_fleets.is_empty() {

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use super::api::{BETWEEN_SAMPLES, NewKey, OutageMeter, SAMPLE_PATIENCE};
 use super::event::{EVENT_VERSION, Event, EventKind, EventSink};
 use super::follow::retry_words;
 use super::journal::{Effect, Entry, Journal, JournalError};
@@ -12,7 +16,7 @@ use super::stop::Stop;
 use super::tail::EventTail;
 use super::tracker::Tracker;
 use crate::clock::Clock;
-use crate::rack::{PortError, Rack};
+use crate::rack::{ApiKeyAccess, PortError, Rack, Stack};
 
 /// How long a call that is safe to repeat is repeated while nobody answers it.
 pub(super) const PATIENCE: Duration = Duration::from_secs(600);
@@ -33,6 +37,15 @@ pub(super) struct Run<'a> {
     pub(super) resumed: bool,
     /// How long to wait for somebody else's update when ours is refused for it.
     pub(super) wait_busy: Duration,
+    /// The rack API, and who keeps its key.
+    pub(super) api: ApiKeyAccess,
+    /// The new API key, as the key store has it.
+    pub(super) new: Option<NewKey>,
+    /// The new API key as somebody has it who was handed it, where the key store has it no more.
+    pub(super) pending: Option<SecretString>,
+    /// The stack has the new API key already: there was nothing to update.
+    pub(super) unchanged: bool,
+    pub(super) outage: OutageMeter,
 }
 
 /// Why a roll does not go forward: it has changed nothing that stays.
@@ -130,10 +143,61 @@ impl Run<'_> {
     }
 
     /// Waits, unless somebody asks to stop: then returns `false` at once.
-    pub(super) async fn pause(&self, span: Duration) -> bool {
+    pub(super) async fn pause(&mut self, span: Duration) -> bool {
+        if self.outage.is_on() {
+            return self.pause_and_sample(span).await;
+        }
+        self.sleep(span).await
+    }
+
+    async fn sleep(&self, span: Duration) -> bool {
         tokio::select! {
             () = self.clock.sleep(span) => true,
             () = self.stop.requested() => false,
+        }
+    }
+
+    /// Waits, and looks now and then whether anybody answers for the rack API.
+    async fn pause_and_sample(&mut self, span: Duration) -> bool {
+        let until = self.clock.now().saturating_add(span);
+        let until = until.unwrap_or(Timestamp::MAX);
+        loop {
+            let left = until.duration_since(self.clock.now());
+            let left = Duration::try_from(left).unwrap_or_default();
+            if left.is_zero() {
+                return true;
+            }
+            if !self.sleep(left.min(BETWEEN_SAMPLES)).await {
+                return false;
+            }
+            self.sample().await;
+        }
+    }
+
+    async fn sample(&mut self) {
+        let (Some(probe), Some(key)) = (self.api.probe.clone(), self.value()) else {
+            return;
+        };
+        let answered = tokio::select! {
+            answer = probe.accepts(&key) => answer.is_ok(),
+            () = self.clock.sleep(SAMPLE_PATIENCE) => false,
+        };
+        let now = self.clock.now();
+        self.outage.sample(now, answered);
+    }
+
+    /// Tells whether the stack has the new key; an API key cannot be read back.
+    pub(super) fn named_by(&self, stack: &Stack) -> Option<bool> {
+        let named = stack.parameter(&self.plan.key_parameter);
+        (!self.plan.is_api()).then(|| named == Some(self.plan.new_key.as_str()))
+    }
+
+    /// Says in words what is not given up in a roll that is not at its end.
+    pub(super) fn both_kept(&self) -> &'static str {
+        if self.plan.is_api() {
+            "both keys are kept"
+        } else {
+            "both key pairs are kept"
         }
     }
 
@@ -180,6 +244,7 @@ impl Run<'_> {
             new_key: Some(self.plan.new_key.clone()),
             first_failure: self.tracker.first_failure().filter(|_| failed).cloned(),
             holdouts: Vec::new(),
+            unavailable_ms: self.outage.total_ms(self.clock.now()),
         }
     }
 

@@ -33,6 +33,10 @@ pub(super) struct Tracker {
     /// Resources that failed since the last time the stack itself spoke.
     failed_lately: Vec<String>,
     roll_began: Option<Timestamp>,
+    /// When the update's own first event was.
+    began_at: Option<Timestamp>,
+    /// When the stack last came to an end.
+    ended_at: Option<Timestamp>,
     end: Option<End>,
 }
 
@@ -113,6 +117,8 @@ impl Tracker {
             first_failure: None,
             failed_lately: Vec::new(),
             roll_began: None,
+            began_at: None,
+            ended_at: None,
             end: None,
         }
     }
@@ -133,6 +139,16 @@ impl Tracker {
     /// Tells whether the update's own first event has been seen.
     pub(super) fn has_started(&self) -> bool {
         self.started
+    }
+
+    /// Returns when the update began, by its first event.
+    pub(super) fn began_at(&self) -> Option<Timestamp> {
+        self.began_at
+    }
+
+    /// Returns when the stack came to its end, by its last event.
+    pub(super) fn ended_at(&self) -> Option<Timestamp> {
+        self.end.as_ref().and(self.ended_at)
     }
 
     /// Returns how the update ended, once it has.
@@ -199,6 +215,7 @@ impl Tracker {
                 return Noticed::default();
             }
             self.started = true;
+            self.began_at = Some(event.at);
             return Noticed {
                 ours: true,
                 ..Noticed::default()
@@ -248,6 +265,7 @@ impl Tracker {
                     self.blame(event);
                 }
                 self.outstanding.clear();
+                self.ended_at = Some(event.at);
                 self.end = Some(End {
                     class,
                     status,

@@ -252,11 +252,8 @@ impl Watch {
         if report.outcome != Outcome::Done {
             report.first_failure = tracker.first_failure().cloned();
         }
-        if end.class == StatusClass::RollbackFailed && !end.failed.is_empty() {
-            report.hints.push(format!(
-                "or leave as it is what could not go back: {}",
-                end.failed.join(", ")
-            ));
+        if end.class == StatusClass::RollbackFailed {
+            report.hints.push(self.way_back(&end.failed));
         }
         report
     }
@@ -275,7 +272,7 @@ impl Watch {
             StatusClass::RollbackFailed => (
                 Outcome::Stuck,
                 format!("the rollback of {name} failed ({status})"),
-                "mend the cause, then go on with `convox rolls continue` or ContinueUpdateRollback",
+                "mend the cause, and the rollback can go on",
             ),
             StatusClass::Failed => (
                 Outcome::Stuck,
@@ -303,6 +300,21 @@ impl Watch {
         report
     }
 
+    /// The command that goes on with a rollback; there is no roll that ours could go on with.
+    fn way_back(&self, failed: &[String]) -> String {
+        let mut way = format!(
+            "`aws cloudformation continue-update-rollback --stack-name {}` goes on with it",
+            self.stack
+        );
+        if !failed.is_empty() {
+            way.push_str(&format!(
+                "; `--resources-to-skip {}` leaves what fails as it is",
+                failed.join(" ")
+            ));
+        }
+        way
+    }
+
     fn detached(&self, why: String) -> Report {
         let mut report = self.report(
             Outcome::Detached,
@@ -324,15 +336,17 @@ impl Watch {
     /// A classic rack is not `running` before: instances may be on their way after the stack.
     async fn settled(&mut self, done: Report) -> Report {
         let began = self.clock.now();
-        let mut refusals = 0;
+        let (mut refusals, mut told) = (0, false);
         loop {
             let wait = match self.system.describe().await {
                 Ok(system) if system.status == "converging" => {
                     refusals = 0;
-                    self.emit(EventKind::Busy {
-                        status: system.status,
-                        retry_in_ms: u64::try_from(CONVERGING.as_millis()).unwrap_or(u64::MAX),
-                    });
+                    if !std::mem::replace(&mut told, true) {
+                        self.emit(EventKind::Busy {
+                            status: system.status,
+                            retry_in_ms: u64::try_from(CONVERGING.as_millis()).unwrap_or(u64::MAX),
+                        });
+                    }
                     CONVERGING
                 }
                 Ok(_) => return done,
@@ -393,6 +407,7 @@ impl Watch {
 
     fn report(&self, outcome: Outcome, message: impl Into<String>) -> Report {
         Report {
+            unavailable_ms: None,
             outcome,
             exit_code: outcome.exit_code(),
             message: message.into(),

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 use super::persist::{PersistError, Store};
+use super::rack_api::rack_of_path;
 use super::scenario::{Effect, Scenario, ScenarioError, Verdict};
 use super::wire::{self, Call, Outcome};
 use super::world::World;
@@ -122,6 +123,22 @@ impl Sandbox {
             Ok(Settled::Lost | Settled::Later(_)) => None,
             Err(error) => Some(call.render(wire::failed(&error.to_string()), "0")),
         }
+    }
+
+    /// Answers one request to the HTTP API of a rack, as its balancer would: 503 while none of
+    /// its processes is healthy, 404 for a rack that there is not.
+    pub async fn rack_api(&self, rack: &str, request: Request<Bytes>) -> Response<Bytes> {
+        let path = request.uri().path().to_owned();
+        let path = match rack_of_path(&path) {
+            Some((named, rest)) if named == rack => rest.to_owned(),
+            _ => path,
+        };
+        let answered = self.transact(|state| state.world.answer_as_rack(rack, &path, &request));
+        answered.unwrap_or_else(|error| {
+            let mut broken = Response::new(Bytes::from(error.to_string()));
+            *broken.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
+            broken
+        })
     }
 
     /// Looks at the world as it is now.

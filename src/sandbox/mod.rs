@@ -14,6 +14,7 @@ mod hidden;
 pub mod kms;
 mod paging;
 mod persist;
+mod rack_api;
 pub mod s3;
 pub mod scenario;
 mod serve;

@@ -56,6 +56,12 @@ impl World {
         self.s3.buckets.keys().map(String::as_str)
     }
 
+    /// Returns the keys of all objects in a bucket.
+    pub fn object_keys(&self, bucket: &str) -> impl Iterator<Item = &str> {
+        let bucket = self.s3.buckets.get(bucket).into_iter();
+        bucket.flat_map(|bucket| bucket.objects.keys().map(String::as_str))
+    }
+
     /// Deletes a bucket.
     ///
     /// # Errors

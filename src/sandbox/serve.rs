@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::account::Sandbox;
+use super::rack_api::rack_of_path;
 
 /// The largest request body: S3's is 5 GiB, a rehearsal's is a key or a template.
 const LARGEST_BODY: usize = 16 << 20;
@@ -72,6 +73,14 @@ async fn answer(
     let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
+    // A bucket may be called `racks`, but calls to S3 are signed and not `Basic`.
+    let basic = head.headers.get(http::header::AUTHORIZATION);
+    let basic = basic.is_none_or(|it| it.as_bytes().starts_with(b"Basic "));
+    let rack = rack_of_path(head.uri.path()).filter(|_| basic);
+    if let Some(rack) = rack.map(|(rack, _)| rack.to_owned()) {
+        let request = Request::from_parts(head, body);
+        return sandbox.rack_api(&rack, request).await.map(Body::from);
+    }
     match sandbox.handle(Request::from_parts(head, body)).await {
         Some(response) => response.map(Body::from),
         None => {

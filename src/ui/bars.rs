@@ -10,6 +10,8 @@ use crate::roll::{Event, EventKind, EventSink, Progress, Step};
 pub struct Bars {
     printer: Printer,
     narrator: Narrator,
+    /// Whether the roll is of the rack API's key.
+    api: bool,
 }
 
 impl Bars {
@@ -19,6 +21,7 @@ impl Bars {
         Self {
             printer,
             narrator: Narrator::default(),
+            api: false,
         }
     }
 
@@ -26,11 +29,11 @@ impl Bars {
         let screen = self.printer.screen();
         match &event.kind {
             EventKind::StepStarted { step } => screen.draw(|live| {
-                live.status(doing(*step).to_owned());
+                live.status(doing(*step, self.api).to_owned());
                 live.event("");
             }),
             EventKind::Resumed { step, .. } => {
-                screen.draw(|live| live.status(doing(*step).to_owned()));
+                screen.draw(|live| live.status(doing(*step, self.api).to_owned()));
             }
             EventKind::Busy { status, .. } => {
                 screen
@@ -53,6 +56,14 @@ impl Bars {
             } => {
                 let total = proven + holdouts.len();
                 screen.draw(|live| live.event(&format!("{proven} of {total} carry the new key")));
+            }
+            EventKind::Restarting {
+                desired,
+                fresh,
+                stale,
+            } => {
+                let text = format!("{fresh} of {desired} started anew, {stale} to go");
+                screen.draw(|live| live.event(&text));
             }
             EventKind::Finished(_) => screen.close(),
             EventKind::Planned(_)
@@ -77,9 +88,19 @@ impl EventSink for Bars {
         if self.printer.verbosity() == Verbosity::Quiet {
             return;
         }
+        match &event.kind {
+            EventKind::Planned(plan) => self.api = plan.is_api(),
+            EventKind::StepStarted {
+                step: Step::Stage | Step::Restart,
+            } => self.api = true,
+            _ => {}
+        }
         let redrawn = matches!(
             event.kind,
-            EventKind::Progress(_) | EventKind::Busy { .. } | EventKind::Verified { .. }
+            EventKind::Progress(_)
+                | EventKind::Busy { .. }
+                | EventKind::Verified { .. }
+                | EventKind::Restarting { .. }
         );
         let line = self.narrator.line(event).filter(|line| match line.weight {
             Weight::Detail => self.printer.verbosity() == Verbosity::Verbose,
@@ -100,8 +121,15 @@ impl Drop for Bars {
 }
 
 /// Words a step while it goes on.
-fn doing(step: Step) -> &'static str {
+fn doing(step: Step, api: bool) -> &'static str {
     match step {
+        Step::Mint if api => "Keeping the new key beside the old one",
+        Step::Verify if api => "Asking the rack API which key it takes",
+        Step::Promote if api => "Putting the new key in the old one's place",
+        Step::Retire if api => "Letting the old key go",
+        Step::Discard if api => "Forgetting the new key",
+        Step::Stage => "Keeping the new key where a crash cannot lose it",
+        Step::Restart => "Restarting the rack API",
         Step::Preserve => "Keeping the current private key under its own name",
         Step::Mint => "Making the new key pair",
         Step::Install => "Asking CloudFormation for the update",

@@ -224,6 +224,7 @@ pub fn report(outcome: Outcome) -> Report {
         other => panic!("no canned report for {other:?}"),
     };
     Report {
+        unavailable_ms: None,
         outcome,
         exit_code: outcome.exit_code(),
         message: message.to_owned(),
@@ -247,6 +248,7 @@ pub fn plan() -> Plan {
         undo: undo.map(str::to_owned),
     };
     Plan {
+        kind: crate::roll::KeyKind::Ssh,
         roll: roll(),
         rack: "prod".to_owned(),
         stack_id: STACK.to_owned(),

@@ -33,7 +33,7 @@ pub use printer::{Printer, Verbosity};
 pub use report::{Task, print_refusal, print_report};
 pub use rolls::{outcome_word, print_rolls, print_timeline};
 pub use system::{
-    print_accepted, print_change, print_change_json, print_instances, print_instances_json,
+    PlannedChange, print_accepted, print_change, print_instances, print_instances_json,
     print_parameters, print_system, print_terminated, print_unchanged,
 };
 pub use table::Table;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::colour::Colour;
 use super::printer::Printer;
 use super::table::Table;
 use super::text::{count, one_line, span};
@@ -15,14 +16,8 @@ pub fn print_plan(printer: &Printer, plan: &Plan) {
 
     text.push_str(&heading("Keys"));
     for (name, value) in [
-        (
-            "old key",
-            plan.old_key.clone().unwrap_or_else(|| "none".to_owned()),
-        ),
-        (
-            "new key",
-            format!("{} ({})", plan.new_key, plan.options.key_type.as_str()),
-        ),
+        ("old key", old_key_words(plan)),
+        ("new key", new_key_words(plan)),
         ("stack", plan.stack_id.clone()),
         ("parameter", plan.key_parameter.clone()),
         ("key store", plan.key_store.clone()),
@@ -42,6 +37,11 @@ pub fn print_plan(printer: &Printer, plan: &Plan) {
         }
     }
 
+    if plan.is_api() {
+        text.push_str(&changes_and_warnings(plan, colour));
+        printer.data(&text);
+        return;
+    }
     text.push_str(&heading("Groups"));
     let mut groups = Table::new(["GROUP", "INSTANCES", "MIN", "MAX", "POLICY"]);
     for group in &plan.groups {
@@ -58,6 +58,31 @@ pub fn print_plan(printer: &Printer, plan: &Plan) {
         text.push_str(&format!("{fleet}: a spot fleet, whose instances count\n"));
     }
 
+    text.push_str(&changes_and_warnings(plan, colour));
+    printer.data(&text);
+}
+
+fn old_key_words(plan: &Plan) -> String {
+    let none = if plan.is_api() {
+        "the password that works now"
+    } else {
+        "none"
+    };
+    plan.old_key.clone().unwrap_or_else(|| none.to_owned())
+}
+
+fn new_key_words(plan: &Plan) -> String {
+    if plan.is_api() {
+        format!("a password, kept as {} meanwhile", plan.new_key)
+    } else {
+        format!("{} ({})", plan.new_key, plan.options.key_type.as_str())
+    }
+}
+
+/// Words what a change set tells, and the warnings.
+fn changes_and_warnings(plan: &Plan, colour: Colour) -> String {
+    let heading = |text: &str| format!("\n{}\n", colour.strong(text));
+    let mut text = String::new();
     if let Some(changes) = &plan.changes {
         text.push_str(&heading("Changes, as a change set tells"));
         let mut table = Table::new(["ACTION", "RESOURCE", "REPLACED", "TYPE"]);
@@ -81,11 +106,25 @@ pub fn print_plan(printer: &Printer, plan: &Plan) {
             }
         }
     }
-    printer.data(&text);
+    text
 }
 
 /// Prints what somebody should know who is asked whether to go ahead.
 pub fn print_plan_summary(printer: &Printer, plan: &Plan) {
+    if let Some(api) = plan.api() {
+        let also = if api.also.is_empty() {
+            String::new()
+        } else {
+            format!(", and {} with it", api.also.join(", "))
+        };
+        printer.say(&format!("Rack {}: a new password{also}", plan.rack));
+        if !api.holders.is_empty() {
+            let holders = api.holders.join(" and ");
+            printer.say(&format!("It goes to {holders} once it works"));
+        }
+        print_plan_warnings(printer, plan);
+        return;
+    }
     let instances: u32 = plan.groups.iter().map(|group| group.instances).sum();
     let instances = count(usize::try_from(instances).unwrap_or(usize::MAX), "instance");
     let groups: Vec<_> = plan.groups.iter().map(group_words).collect();

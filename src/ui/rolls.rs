@@ -86,6 +86,7 @@ mod tests {
         let roll = RollSummary {
             id: canned::roll(),
             rack: "prod".to_owned(),
+            api: false,
             started_at: "2026-11-22T03:00:00Z".parse().unwrap(),
             state: "watch".to_owned(),
             outcome: None,

@@ -45,6 +45,17 @@ impl Narrator {
     pub fn line(&mut self, event: &Event) -> Option<Line> {
         let (weight, label, text) = match &event.kind {
             EventKind::Planned(plan) => {
+                if plan.is_api() {
+                    let text = format!(
+                        "roll {} of {}: a new password for the rack API",
+                        plan.roll, plan.rack
+                    );
+                    return Some(Line {
+                        weight: Weight::Normal,
+                        label: "plan",
+                        text,
+                    });
+                }
                 let old = plan.old_key.as_deref().unwrap_or("no key");
                 let text = format!(
                     "roll {} of {}: {old} -> {}",
@@ -128,6 +139,16 @@ impl Narrator {
                         (Weight::Warning, "verify", text)
                     }
                 }
+            }
+            EventKind::Restarting {
+                desired,
+                fresh,
+                stale,
+            } => {
+                let text = format!(
+                    "{fresh} of the rack API's {desired} processes started anew, {stale} to go"
+                );
+                (Weight::Normal, "restart", text)
             }
             EventKind::Warning { message } => (Weight::Warning, "warning", message.clone()),
             EventKind::Finished(_) => return None,

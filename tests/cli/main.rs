@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod api;
 mod bad_input;
 mod credentials;
 mod environment;
@@ -9,5 +10,10 @@ mod help;
 mod keyroll;
 mod rolls;
 mod sandbox;
+#[expect(dead_code, reason = "the tests of the wire need more of it")]
+#[path = "../wire/server.rs"]
+mod server;
 #[cfg(unix)]
 mod signals;
+#[cfg(unix)]
+mod ssh;

@@ -9,5 +9,6 @@ mod crashes;
 mod invariants;
 mod nested;
 mod outcomes;
+mod password;
 mod real_rack;
 mod rehearsal;

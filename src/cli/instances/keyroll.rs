@@ -6,8 +6,10 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use super::keyroll_api;
 use crate::cli::app::Output;
 use crate::cli::context::Context;
+use crate::cli::reach::reach_by_api;
 use crate::cli::reserve::ReservedFile;
 use crate::cli::session::{RackArgs, Session};
 use crate::rack::{KeyStore, KeyType, PortError};
@@ -22,6 +24,9 @@ use crate::ui::{
 /// every instance which key it carries. Only then does the new key become the default and the
 /// old key pair go. Whatever fails on the way, the key that an instance carries stays in the
 /// key store.
+///
+/// A rack that is reached over its API rolls the key by itself, and is only watched: it replaces
+/// its stored key first.
 #[derive(Debug, Args)]
 pub(crate) struct KeyrollArgs {
     #[command(flatten)]
@@ -33,11 +38,11 @@ pub(crate) struct KeyrollArgs {
 
     /// Leave as soon as CloudFormation has taken the update
     #[arg(long, conflicts_with = "plan")]
-    detach: bool,
+    pub(super) detach: bool,
 
     /// Say what would be done, and do nothing
     #[arg(long)]
-    plan: bool,
+    pub(super) plan: bool,
 
     /// What to write on stdout
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
@@ -53,15 +58,15 @@ pub(crate) struct KeyrollArgs {
 
     /// Also write the new private key to this file, which must not exist yet
     #[arg(long, value_name = "FILE", conflicts_with = "plan")]
-    save_key: Option<PathBuf>,
+    pub(super) save_key: Option<PathBuf>,
 
     /// Do not ask whether to go ahead
     #[arg(short, long)]
-    yes: bool,
+    pub(super) yes: bool,
 
     /// How long to wait for a stack that is busy, such as 90s or 15m
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = humantime::parse_duration)]
-    wait_busy: Duration,
+    pub(super) wait_busy: Duration,
 }
 
 /// The kinds of key pair that EC2 makes.
@@ -95,7 +100,7 @@ impl KeyrollArgs {
     }
 
     /// Makes the file that the new private key is to be saved to.
-    fn reserve(&self) -> Result<Option<ReservedFile>, CliError> {
+    pub(super) fn reserve(&self) -> Result<Option<ReservedFile>, CliError> {
         self.save_key
             .as_deref()
             .map(ReservedFile::create)
@@ -109,6 +114,9 @@ impl KeyrollArgs {
             key_type: self.key_type.into(),
             keep_old: self.keep_old,
         };
+        if let Some(remote) = reach_by_api(context, &self.rack).await? {
+            return keyroll_api::roll(self, context, &remote).await;
+        }
         let mut session = Session::open(context, &self.rack, self.output).await?;
         let plan = match session.engine().plan(options, self.wait_busy).await {
             Ok(plan) => plan,

@@ -3,6 +3,7 @@
 mod explain;
 mod params;
 mod params_set;
+mod password;
 mod show;
 mod wait;
 

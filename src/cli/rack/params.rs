@@ -6,7 +6,8 @@ use super::params_set::ParamsSetArgs;
 use crate::cli::app::Output;
 use crate::cli::complete;
 use crate::cli::context::Context;
-use crate::cli::session::{RackArgs, find_rack};
+use crate::cli::reach::reach;
+use crate::cli::session::RackArgs;
 use crate::rack::{GroupProblem, ParameterGroup};
 use crate::ui::{CliError, Exit, print_parameters};
 
@@ -66,8 +67,8 @@ impl ParamsArgs {
         let group = self.group.as_deref().map(ParameterGroup::find);
         let group = group.transpose()?;
         let printer = context.printer();
-        let (rack, _) = find_rack(context, &self.rack).await?;
-        let mut parameters = rack.system.describe().await?.parameters;
+        let reached = reach(context, &self.rack).await?;
+        let mut parameters = reached.system().describe().await?.parameters;
         if let Some(group) = group {
             parameters.retain(|key, _| group.has(key));
             if parameters.is_empty() {

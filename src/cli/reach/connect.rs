@@ -6,7 +6,6 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::decide::{Address, Login, Place};
 use crate::cli::context::Context;
-use crate::clock::Clock;
 use crate::config::ConfigError;
 use crate::rack::remote::{Endpoint, KnownRacks, Remote, SessionStore, Trust};
 use crate::ui::CliError;
@@ -36,7 +35,8 @@ pub(super) async fn connect(context: &Context, place: &Place) -> Result<Remote, 
     let trust = trust(context)?;
     let client = |endpoint: Endpoint| {
         let keep = keep_sessions(context, place, endpoint.host());
-        Remote::new(endpoint, &trust, Clock::system(), keep)
+        let clock = context.clock_for(&endpoint);
+        Remote::new(endpoint, &trust, clock, keep)
     };
     let remote = client(endpoint.clone())?;
     if let Some(login) = &place.login

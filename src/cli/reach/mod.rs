@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::config::Setting;
 use crate::rack::remote::Remote;
 use crate::rack::{Rack, System};
-use crate::ui::CliError;
+use crate::ui::{CliError, Verbosity};
 
 use connect::connect;
 pub(crate) use connect::{allow_http, known_racks, trust};
@@ -83,22 +83,64 @@ pub(crate) async fn reach(context: &Context, rack: &RackArgs) -> Result<Reached,
         Way::Aws => find_in_aws(context, name).await?,
         Way::Api(place) => {
             let remote = connect(context, &place).await?;
-            return Ok(Reached {
+            let reached = Reached {
                 system: Arc::new(remote.clone()),
                 clock: remote.clock().clone(),
                 how: How::Api(remote),
                 login: place.login,
                 settings,
-            });
+            };
+            tell(context, &reached);
+            return Ok(reached);
         }
     };
-    Ok(Reached {
+    let reached = Reached {
         system: Arc::clone(&rack.system),
         how: How::Aws(Box::new(rack)),
         clock,
         login: None,
         settings,
-    })
+    };
+    tell(context, &reached);
+    Ok(reached)
+}
+
+/// Tells every detail to whoever wants it: where the rack is, and what says so.
+fn tell(context: &Context, reached: &Reached) {
+    let printer = context.printer();
+    if printer.verbosity() < Verbosity::Verbose {
+        return;
+    }
+    match (reached.how(), reached.login()) {
+        (How::Aws(rack), _) => printer.say(&format!("reached as the stack {}", rack.stack)),
+        (How::Api(remote), Some(login)) => {
+            let login = &login.host;
+            printer.say(&format!(
+                "reached at {} with the login to {login}",
+                remote.host()
+            ));
+        }
+        (How::Api(remote), None) => printer.say(&format!("reached at {}", remote.host())),
+    }
+    for Setting {
+        name,
+        value,
+        source,
+    } in reached.settings()
+    {
+        printer.say(&format!("{name}: {value} ({source})"));
+    }
+}
+
+/// Finds the rack as [`reach`] does if it is reached over an API; nothing is looked for in AWS.
+pub(crate) async fn reach_by_api(
+    context: &Context,
+    rack: &RackArgs,
+) -> Result<Option<Remote>, CliError> {
+    match decide(context, rack.rack.as_deref())?.way {
+        Way::Api(place) => connect(context, &place).await.map(Some),
+        Way::Sandbox | Way::Aws => Ok(None),
+    }
 }
 
 /// Makes a client for a host that was decided on, for commands that ask a console.

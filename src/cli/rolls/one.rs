@@ -28,7 +28,7 @@ pub(super) struct OneRoll {
 impl OneRoll {
     /// Reaches the rack that the roll belongs to.
     pub(super) async fn session(&self, context: &Context) -> Result<Session, CliError> {
-        Session::open(context, &self.rack, self.output).await
+        Session::open_with_api(context, &self.rack, self.output, None).await
     }
 
     /// Does something about the roll, and tells how that ended.

@@ -5,11 +5,13 @@
 //! `racks`. Both keep `auth`. Nothing that is not ours to change is ever dropped.
 
 mod files;
+mod holder;
 mod json;
 mod logins;
 mod place;
 #[cfg(test)]
 mod tests;
 
+pub use holder::LoginHolder;
 pub use logins::{Logins, Staged};
 pub use place::{Chosen, Classic, Layout, LoggedOut};

@@ -87,6 +87,28 @@ impl Objects {
         }
     }
 
+    /// Lists the objects whose keys begin with `prefix`, without it.
+    pub(super) async fn list(&self, prefix: &str) -> Result<Vec<String>, PortError> {
+        let what = format!("s3://{}", self.bucket);
+        let call = Call::new("s3", "ListObjectsV2", &what);
+        let mut names = Vec::new();
+        let mut token = None;
+        loop {
+            let page = self.clients.s3().list_objects_v2().bucket(&self.bucket);
+            let page = page.prefix(prefix).set_continuation_token(token);
+            let page = page.send().await.map_err(|error| call.failed(error))?;
+            let keys = page.contents.unwrap_or_default().into_iter();
+            names.extend(keys.filter_map(|object| {
+                let key = object.key?;
+                key.strip_prefix(prefix).map(str::to_owned)
+            }));
+            token = page.next_continuation_token.filter(|it| !it.is_empty());
+            if token.is_none() {
+                return Ok(names);
+            }
+        }
+    }
+
     pub(super) async fn delete(&self, object: &str) -> Result<(), PortError> {
         let what = format!("s3://{}/{object}", self.bucket);
         let call = Call::new("s3", "DeleteObject", &what);
@@ -183,6 +205,12 @@ impl KeyStore for BucketStore {
         self.objects
             .delete(&self.object(&format!("keys/{name}")))
             .await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>> {
+        let all = self.object(&format!("keys/{prefix}"));
+        let names = self.objects.list(&all).await?.into_iter();
+        Ok(names.map(|rest| format!("{prefix}{rest}")).collect())
     }
 
     async fn current(&self) -> Result<Option<PrivateKey>> {

@@ -141,6 +141,31 @@ impl KeyStore for ParameterStore {
         self.forget(&self.parameter(name)).await
     }
 
+    async fn list(&self, prefix: &str) -> Result<Vec<String>> {
+        let path = format!("{}/keys", self.prefix);
+        let call = Call::new("ssm", "GetParametersByPath", &path);
+        let mut names = Vec::new();
+        let mut token = None;
+        loop {
+            // Without decryption: only the names are wanted.
+            let page = self.clients.ssm().get_parameters_by_path().path(&path);
+            let page = page.set_next_token(token).send().await;
+            let page = page.map_err(|error| call.failed(error))?;
+            let found = page.parameters.unwrap_or_default().into_iter();
+            names.extend(found.filter_map(|parameter| {
+                let name = parameter.name?;
+                let name = name
+                    .rsplit_once('/')
+                    .map_or(name.as_str(), |(_, name)| name);
+                name.starts_with(prefix).then(|| name.to_owned())
+            }));
+            token = page.next_token.filter(|it| !it.is_empty());
+            if token.is_none() {
+                return Ok(names);
+            }
+        }
+    }
+
     async fn current(&self) -> Result<Option<PrivateKey>> {
         self.key(&self.current_parameter()).await
     }

@@ -191,6 +191,12 @@ impl KeyStore for SettingsStore {
         self.place().await?.objects.delete(&object(name)).await
     }
 
+    async fn list(&self, prefix: &str) -> Result<Vec<String>> {
+        let objects = &self.place().await?.objects;
+        let names = objects.list(&object(prefix)).await?.into_iter();
+        Ok(names.map(|rest| format!("{prefix}{rest}")).collect())
+    }
+
     async fn current(&self) -> Result<Option<PrivateKey>> {
         Ok(private_key(self.read(CURRENT).await?))
     }

@@ -6,13 +6,13 @@ use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::Value;
 
+use super::client::Remote;
 use super::error::RemoteError;
 use super::exchange::Request;
 use super::form;
 use super::model::{
     Auth, AuthAnswer, InstanceAnswer, Keyroll, KeyrollAnswer, RackListing, SystemAnswer,
 };
-use super::remote::Remote;
 use crate::rack::{PrivateKey, SystemDescription, SystemInstance};
 
 type Result<T> = std::result::Result<T, RemoteError>;

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION, WWW_AUTHENTICATE};
+use reqwest::header::{
+    CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT,
+    WWW_AUTHENTICATE,
+};
 use reqwest::{Method, Response};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -13,8 +16,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::client::Remote;
 use super::error::{RemoteError, timed_out};
-use super::remote::Remote;
 
 type Result<T> = std::result::Result<T, RemoteError>;
 
@@ -174,14 +177,15 @@ impl Remote {
             Some(_) => "application/x-www-form-urlencoded",
             None => "application/octet-stream",
         };
-        headers.insert("accept", HeaderValue::from_static("*/*"));
-        headers.insert("content-type", HeaderValue::from_static(kind));
+        headers.push(("accept", HeaderValue::from_static("*/*")));
+        headers.push(("content-type", HeaderValue::from_static(kind)));
+        let has_body = [Method::POST, Method::PUT].contains(&request.method);
+        let length = request.form.as_ref().map_or(0, String::len);
+        let headers = self.compose(headers, has_body.then_some(length))?;
         let url = self.url(request.path, true);
         let mut builder = self.0.client.request(request.method.clone(), url);
         if let Some(form) = &request.form {
             builder = builder.body(form.clone());
-        } else if request.method == Method::POST || request.method == Method::PUT {
-            headers.insert("content-length", HeaderValue::from_static("0"));
         }
         let sent = builder.headers(headers).send().await;
         sent.map_err(|error| self.failed(&name_of(request), &error))
@@ -192,35 +196,46 @@ impl Remote {
         &self,
         password: Option<&SecretString>,
         is_login: bool,
-    ) -> Result<HeaderMap> {
+    ) -> Result<Vec<(&'static str, HeaderValue)>> {
         let endpoint = &self.0.endpoint;
         let password = password.unwrap_or(endpoint.password()).expose_secret();
         let pair = Zeroizing::new(format!("{}:{password}", endpoint.username()));
         let basic = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
-        let mut headers = HeaderMap::new();
-        let mut add = |name: &'static str, value: &str, what| {
-            let value = HeaderValue::from_bytes(value.as_bytes());
-            let value = value.map_err(|_| unsendable(what))?;
-            headers.insert(HeaderName::from_static(name), value);
-            Ok(())
-        };
-        // Why these two are as they are, `mod.rs` says.
-        add("user-agent", "convox.go/dev", "the name of the program")?;
-        add("authorization", &basic, "the password")?;
+        let mut basic = value("the password", &basic)?;
+        basic.set_sensitive(true);
+        // Why it is `dev`, `mod.rs` says.
+        let version = HeaderValue::from_static("dev");
+        let mut headers = vec![("authorization", basic), ("version", version)];
         if !is_login && let Some(rack) = endpoint.rack() {
-            add("rack", rack, "the name of the rack")?;
+            headers.push(("rack", value("the name of the rack", rack)?));
         }
-        match self.session() {
-            None if is_login => {}
-            session => add("session", &session.unwrap_or_default(), "the session")?,
-        }
-        add("version", "dev", "the version")?;
-        for secret in ["authorization", "session"] {
-            if let Some(value) = headers.get_mut(secret) {
-                value.set_sensitive(true);
-            }
+        let session = self.session();
+        if !is_login || session.is_some() {
+            let mut session = value("the session", &session.unwrap_or_default())?;
+            session.set_sensitive(true);
+            headers.push(("session", session));
         }
         Ok(headers)
+    }
+
+    /// Puts headers in the order that the classic sends them in: three in front, the others by
+    /// name.
+    pub(super) fn compose(
+        &self,
+        mut headers: Vec<(&'static str, HeaderValue)>,
+        length: Option<usize>,
+    ) -> Result<HeaderMap> {
+        headers.sort_by_key(|(name, _)| *name);
+        let mut composed = HeaderMap::new();
+        composed.insert(HOST, value("the host", self.host())?);
+        composed.insert(USER_AGENT, HeaderValue::from_static("convox.go/dev"));
+        if let Some(length) = length {
+            composed.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        for (name, value) in headers {
+            composed.insert(HeaderName::from_static(name), value);
+        }
+        Ok(composed)
     }
 
     /// Returns the address of a path. The classic ends each in a question mark.
@@ -328,6 +343,10 @@ impl Remote {
     }
 }
 
+pub(super) fn value(what: &'static str, text: &str) -> Result<HeaderValue> {
+    HeaderValue::from_bytes(text.as_bytes()).map_err(|_| unsendable(what))
+}
+
 fn unsendable(what: &'static str) -> RemoteError {
     RemoteError::Unsendable {
         what,
@@ -350,22 +369,18 @@ pub(super) fn root_cause(error: &dyn Error) -> String {
 }
 
 /// Returns what the TLS library said, if it was the one that failed.
-fn tls_failure(error: &reqwest::Error) -> Option<String> {
-    let mut cause: Option<&dyn Error> = Some(error);
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<rustls::Error>() {
-            return Some(error.to_string());
-        }
-        // An I/O error hides what it was made of from `source`.
-        let hidden = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
-        if let Some(error) = hidden.and_then(|error| error.downcast_ref::<rustls::Error>()) {
-            return Some(error.to_string());
-        }
-        cause = error.source();
+fn tls_failure(error: &(dyn Error + 'static)) -> Option<String> {
+    if let Some(error) = error.downcast_ref::<rustls::Error>() {
+        return Some(error.to_string());
     }
-    None
+    // An I/O error hides what it was made of from `source`, and may be made of another.
+    let hidden = error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref);
+    if let Some(found) = hidden.and_then(|hidden| tls_failure(hidden)) {
+        return Some(found);
+    }
+    error.source().and_then(tls_failure)
 }
 
 /// Finds a challenge in a 401, spelled exactly as consoles do.

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::client::Remote;
 use super::error::RemoteError;
 use super::exchange::shorten;
 use super::overlap::Overlap;
-use super::remote::Remote;
 use super::socket::{Message, Socket};
 
 /// How long the pause before a log is followed anew is.
@@ -50,7 +50,7 @@ impl Remote {
     #[must_use]
     pub fn logs(&self, options: LogOptions) -> Logs {
         Logs {
-            overlap: Overlap::new(self.0.clock.now(), options.since),
+            overlap: Overlap::new(options.since),
             remote: self.clone(),
             options,
             socket: None,

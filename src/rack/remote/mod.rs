@@ -10,6 +10,7 @@
 //! release that it is not, or one that no server knows.
 
 mod calls;
+mod client;
 mod endpoint;
 mod error;
 mod exchange;
@@ -18,19 +19,21 @@ mod form;
 mod logs;
 mod model;
 mod overlap;
+mod probe;
+mod progress;
 mod proxy;
-mod remote;
 mod shell;
 mod socket;
 mod system;
 mod trust;
 
+pub use client::{Remote, RemoteOptions, SessionStore};
 pub use endpoint::{DEFAULT_CONSOLE, Endpoint};
 pub use error::RemoteError;
 pub use fingerprint::{Fingerprint, KnownRacks};
 pub use logs::{LogOptions, Logs};
 pub use model::{Auth, Keyroll, Organization, RackListing};
+pub use progress::{KeyBefore, Progress, Standing};
 pub use proxy::Proxies;
-pub use remote::{Remote, RemoteOptions, SessionStore};
 pub use shell::{Shell, ShellEvent, ShellInput, Size};
 pub use trust::Trust;

@@ -17,8 +17,11 @@ const REMEMBERED: usize = 20_000;
 /// as were seen before are taken for the same when the log is read again.
 #[derive(Debug)]
 pub(super) struct Overlap {
-    /// From when the log is read, by our clock, as long as there is no line.
-    begin: Timestamp,
+    /// How far back the first connection reads.
+    since: Duration,
+    /// From when the log is read, by our clock, as long as there is no line; none before the
+    /// first connection.
+    begin: Option<Timestamp>,
     /// When the last new line came, by our clock, and its own time, whichever is earlier.
     last: Option<Timestamp>,
     recent: VecDeque<String>,
@@ -29,9 +32,10 @@ pub(super) struct Overlap {
 }
 
 impl Overlap {
-    pub(super) fn new(now: Timestamp, since: Duration) -> Self {
+    pub(super) fn new(since: Duration) -> Self {
         Self {
-            begin: now.saturating_sub(since).unwrap_or(Timestamp::MIN),
+            since,
+            begin: None,
             last: None,
             recent: VecDeque::new(),
             expected: HashMap::new(),
@@ -46,9 +50,14 @@ impl Overlap {
         for line in &self.recent {
             *self.expected.entry(line.clone()).or_default() += 1;
         }
-        let (from, more) = match self.last {
-            Some(last) => (last, OVERLAP),
-            None => (self.begin, Duration::ZERO),
+        let (from, more) = match (self.last, self.begin) {
+            (Some(last), _) => (last, OVERLAP),
+            (None, Some(begin)) => (begin, Duration::ZERO),
+            (None, None) => {
+                let begin = now.saturating_sub(self.since);
+                self.begin = Some(begin.unwrap_or(Timestamp::MIN));
+                return self.since;
+            }
         };
         let passed = now.duration_since(from).unsigned_abs();
         // Go writes whole seconds plainly; a part of one is rounded up.
@@ -112,7 +121,7 @@ mod tests {
 
     #[test]
     fn what_is_read_twice_is_told_once() {
-        let mut overlap = Overlap::new(at(0), Duration::from_secs(5));
+        let mut overlap = Overlap::new(Duration::from_secs(5));
         let mut log = vec![
             line(-9, "before"),
             line(-4, "a"),
@@ -132,14 +141,14 @@ mod tests {
 
     #[test]
     fn a_log_without_lines_is_read_from_where_it_was_asked_for() {
-        let mut overlap = Overlap::new(at(0), Duration::from_secs(5));
+        let mut overlap = Overlap::new(Duration::from_secs(5));
         assert_eq!(overlap.connect(at(0)), Duration::from_secs(5));
         assert_eq!(overlap.connect(at(60)), Duration::from_secs(65));
     }
 
     #[test]
     fn a_clock_that_is_ahead_loses_nothing() {
-        let mut overlap = Overlap::new(at(0), Duration::from_secs(5));
+        let mut overlap = Overlap::new(Duration::from_secs(5));
         // The rack's clock is an hour behind ours, or ahead of it.
         assert!(overlap.is_new(&line(-3600, "a"), at(0)));
         assert!(overlap.connect(at(10)) >= Duration::from_secs(3610));
@@ -149,7 +158,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_what_is_forgotten_stays_told() {
-        let mut overlap = Overlap::new(at(0), Duration::ZERO);
+        let mut overlap = Overlap::new(Duration::ZERO);
         let count = i64::try_from(REMEMBERED).unwrap() + 10;
         for second in 0..count {
             assert!(overlap.is_new(&line(second, "x"), at(second)));

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::calls::{is_classic, segment};
+use super::client::Remote;
 use super::error::RemoteError;
 use super::exchange::shorten;
-use super::remote::Remote;
 use super::socket::{Message, Outgoing, Socket};
 
 /// What a rack writes before the exit code.

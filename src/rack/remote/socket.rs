@@ -10,7 +10,6 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Buf as _, BytesMut};
-use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{StatusCode, Upgraded};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
@@ -20,9 +19,9 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::frame::{Frame, FrameHeader};
 
+use super::client::Remote;
 use super::error::RemoteError;
-use super::exchange::{Request, shorten};
-use super::remote::Remote;
+use super::exchange::{Request, shorten, value};
 use crate::clock::Clock;
 
 type Result<T> = std::result::Result<T, RemoteError>;
@@ -134,19 +133,15 @@ impl Remote {
         let origin = self.0.endpoint.url();
         let upgrade = [
             ("connection", "Upgrade"),
-            ("upgrade", "websocket"),
             ("origin", origin.as_str()),
             ("sec-websocket-key", key.as_str()),
             ("sec-websocket-version", "13"),
+            ("upgrade", "websocket"),
         ];
-        for (name, value) in upgrade.iter().chain(headers) {
-            let value = HeaderValue::from_bytes(value.as_bytes());
-            let value = value.map_err(|_| RemoteError::Unsendable {
-                what: "the command",
-                message: "there is a line break or another control character in it".to_owned(),
-            })?;
-            all.insert(HeaderName::from_static(name), value);
+        for (name, text) in upgrade.iter().chain(headers) {
+            all.push((name, value("the command", text)?));
         }
+        let all = self.compose(all, None)?;
         let sent = self.0.client.get(self.url(path, false)).headers(all);
         let response = sent.send().await;
         let response = response.map_err(|error| self.failed(&name, &error))?;

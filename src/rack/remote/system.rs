@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use super::remote::Remote;
+use super::client::Remote;
 use crate::rack::{PortError, System, SystemDescription, SystemInstance};
 
 type Result<T> = std::result::Result<T, PortError>;

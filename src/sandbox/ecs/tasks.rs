@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::super::hidden::Hidden;
 use super::super::world::{self, World};
 use super::{Due, drain, scheduler};
 
@@ -64,6 +66,10 @@ pub struct Task {
     pub stopped: Option<Timestamp>,
     /// Why.
     pub reason: Option<String>,
+    /// The rack API's key, if the task was given one when it was made: a process that runs
+    /// does not notice a change of the parameter that it came from.
+    #[serde(default)]
+    pub(crate) password: Option<Hidden>,
 }
 
 /// What a task is to be.
@@ -86,6 +92,7 @@ pub(super) fn start(world: &mut World, cluster_name: &str, new: &NewTask<'_>) ->
         Some((service, _)) => format!("service:{service}"),
         None => format!("family:{}", definition.family),
     };
+    let password = password_for(world, &definition.body);
     let (definition, ports) = (definition.arn.clone(), definition.host_ports.clone());
     let cluster = world.ecs.clusters.get_mut(cluster_name)?;
     let mut instance = None;
@@ -119,6 +126,7 @@ pub(super) fn start(world: &mut World, cluster_name: &str, new: &NewTask<'_>) ->
         started: None,
         stopped: None,
         reason: None,
+        password,
     };
     cluster.tasks.insert(id.clone(), task);
     let due = Due::Started {
@@ -129,8 +137,44 @@ pub(super) fn start(world: &mut World, cluster_name: &str, new: &NewTask<'_>) ->
     Some(id)
 }
 
+/// Works out what a task finds as `PASSWORD`: a variable of its definition, or a secret that
+/// names a parameter by its ARN.
+fn password_for(world: &World, definition: &Value) -> Option<Hidden> {
+    let containers = definition.get("containerDefinitions")?.as_array()?;
+    containers.iter().find_map(|container| {
+        let named = |list: &str| {
+            let entries = container.get(list)?.as_array()?;
+            entries.iter().find(|entry| entry["name"] == "PASSWORD")
+        };
+        if let Some(variable) = named("environment") {
+            return variable["value"].as_str().map(Hidden::new);
+        }
+        let from = named("secrets")?["valueFrom"].as_str()?;
+        let name = from
+            .rsplit_once(":parameter/")
+            .map_or(from, |(_, name)| name);
+        world.ssm_value(name).map(Hidden::new)
+    })
+}
+
 pub(super) fn on_started(world: &mut World, cluster_name: &str, id: &str) {
     let now = world.now;
+    let group = world
+        .ecs
+        .clusters
+        .get(cluster_name)
+        .and_then(|cluster| cluster.tasks.get(id))
+        .filter(|task| !task.stopping && task.state == TaskState::Pending)
+        .map(|task| task.group.clone());
+    if group.is_some_and(|group| world.task_fails(&group)) {
+        end(
+            world,
+            cluster_name,
+            id,
+            "Essential container in task exited",
+        );
+        return;
+    }
     let Some(cluster) = world.ecs.clusters.get_mut(cluster_name) else {
         return;
     };

@@ -53,6 +53,8 @@ pub enum Fault {
     Capacity(Capacity),
     /// The drain function never completes a terminating hook.
     DrainStuck(DrainStuck),
+    /// Tasks do not come up.
+    Tasks(TasksFail),
     /// Somebody else makes a call.
     Call(OtherCall),
     /// Events of the same second come in another order than they happened.
@@ -189,6 +191,20 @@ pub struct DrainStuck {
     #[serde(default = "one")]
     pub from: u64,
     /// How many are hit; all of them when not said.
+    #[serde(default)]
+    pub times: Option<u64>,
+}
+
+/// Tasks that end as soon as they have come up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TasksFail {
+    /// The service's name, such as `*ServiceWebApi*`.
+    pub service: String,
+    /// The first start that is hit, counted from 1 among those that match.
+    #[serde(default = "one")]
+    pub from: u64,
+    /// How many starts are hit; all of them when not said.
     #[serde(default)]
     pub times: Option<u64>,
 }

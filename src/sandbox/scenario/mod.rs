@@ -14,7 +14,8 @@ use super::wire::{self, Service};
 use super::world::{self, World};
 use fault::fits;
 pub use fault::{
-    Calls, Capacity, DrainStuck, Fate, Fault, Latency, OtherCall, Signals, Span, Stale, WhichKey,
+    Calls, Capacity, DrainStuck, Fate, Fault, Latency, OtherCall, Signals, Span, Stale, TasksFail,
+    WhichKey,
 };
 pub use file::{Expect, Rack, Scenario, ScenarioError, Service as App};
 
@@ -244,6 +245,23 @@ impl World {
             }
         }
         BootFate::Success
+    }
+
+    /// Decides whether a task of `group`, such as `service:web`, ends as soon as it has come up.
+    pub fn task_fails(&mut self, group: &str) -> bool {
+        let Some(service) = group.strip_prefix("service:") else {
+            return false;
+        };
+        self.faults.rules.iter_mut().any(|rule| {
+            let Fault::Tasks(tasks) = &rule.fault else {
+                return false;
+            };
+            if !fits(&tasks.service, service) {
+                return false;
+            }
+            rule.seen += 1;
+            within(rule.seen, tasks.from, tasks.times)
+        })
     }
 
     /// Decides whether EC2 has room for one more instance; a refusal is AWS's sentence.

@@ -1,0 +1,221 @@
+//! `convox rack params set Password=`: a roll of the rack API's key.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::cli::app::Output;
+use crate::cli::context::Context;
+use crate::cli::session::{RackArgs, Session};
+use crate::roll::{ApiKeyRequest, EVENT_VERSION, Outcome, Plan};
+use crate::ui::{
+    CliError, Exit, Printer, Task, print_plan, print_plan_summary, print_plan_warnings,
+};
+
+/// What only `Password=` takes.
+#[derive(Debug, Args)]
+pub(super) struct PasswordArgs {
+    /// With Password=: also write the new password to this file, which must not exist yet
+    #[arg(long, value_name = "FILE")]
+    password_out: Option<PathBuf>,
+
+    /// With Password=: print the new password once it works
+    #[arg(long, conflicts_with = "plan")]
+    reveal: bool,
+
+    /// With Password=: the login to keep the new password in [default: the rack's own]
+    #[arg(long, value_name = "HOST")]
+    login: Option<String>,
+
+    /// With Password=: leave as soon as CloudFormation has taken the update
+    #[arg(long, conflicts_with = "plan")]
+    detach: bool,
+
+    /// With Password=: do not ask whether to go ahead
+    #[arg(short, long)]
+    yes: bool,
+
+    /// With Password=: how long to wait for a stack that is busy, such as 90s or 15m
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = humantime::parse_duration)]
+    wait_busy: Duration,
+}
+
+impl PasswordArgs {
+    /// Names the first flag that means something only with `Password=`.
+    pub(super) fn stray(&self) -> Option<&'static str> {
+        let given = [
+            (self.password_out.is_some(), "--password-out"),
+            (self.reveal, "--reveal"),
+            (self.login.is_some(), "--login"),
+            (self.detach, "--detach"),
+        ];
+        given.into_iter().find_map(|(is, flag)| is.then_some(flag))
+    }
+}
+
+/// How the command is to go about it, whatever it sets.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    pub(super) output: Output,
+    pub(super) plan: bool,
+}
+
+/// Rolls the key of the rack API to `value`, and sets `others` in the same update.
+pub(super) async fn roll_password(
+    context: &Context,
+    rack: &RackArgs,
+    value: &str,
+    others: BTreeMap<String, String>,
+    args: &PasswordArgs,
+    manner: Manner,
+) -> Result<Exit, CliError> {
+    let printer = context.printer();
+    let task = Task::forward("Updating parameters".to_owned());
+    let Manner {
+        output,
+        plan: only_plan,
+    } = manner;
+    let request = ApiKeyRequest {
+        value: read_value(printer, value)?,
+        set: others,
+        password_out: args.password_out.clone(),
+    };
+    let host = args.login.as_deref();
+    let mut session = Session::open_with_api(context, rack, output, host).await?;
+    let plan = match session.engine().plan_api_key(request, args.wait_busy).await {
+        Ok(plan) => plan,
+        Err(refusal) => return Ok(session.refused(&task, &refusal)),
+    };
+    if only_plan {
+        show(printer, output, &plan);
+        return Ok(Exit::Done);
+    }
+    let real = !context.global().sandbox;
+    if real && !args.yes && output == Output::Text && printer.can_ask() {
+        print_plan_summary(printer, &plan);
+        if !printer.confirm("Set the password and restart the rack API?") {
+            return Err(CliError::failed("not set, nothing is changed")
+                .hint("`--yes` goes ahead without asking, `--plan` shows the whole plan"));
+        }
+    } else if output == Output::Text {
+        print_plan_warnings(printer, &plan);
+    }
+    let new = session.engine().new_api_key(&plan).cloned();
+    let is_shown = args.reveal || args.password_out.is_some();
+    if let Some(new) = new.as_ref().filter(|_| is_shown && output == Output::Text) {
+        mask(context, printer, new);
+    }
+    let report = session
+        .heeding(async |engine| engine.run(plan, args.detach).await)
+        .await?;
+    let Some(report) = report else {
+        return Ok(Exit::Interrupted);
+    };
+    let exit = session.ended(&task, &report);
+    if let Some(new) = new.filter(|_| args.reveal && report.outcome == Outcome::Done) {
+        reveal(printer, output, &new);
+    }
+    Ok(exit)
+}
+
+/// Reads the new password from where the command line says that it is; none is to be made.
+fn read_value(printer: &Printer, value: &str) -> Result<Option<SecretString>, CliError> {
+    let text = match value {
+        "" => return Ok(None),
+        "-" => {
+            let mut text = Zeroizing::new(String::new());
+            std::io::stdin()
+                .read_to_string(&mut text)
+                .map_err(|error| CliError::usage(format!("cannot read stdin: {error}")))?;
+            text
+        }
+        value if value.starts_with('@') => {
+            let path = &value[1..];
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| CliError::usage(format!("cannot read {path}: {error}")))?;
+            Zeroizing::new(text)
+        }
+        literal => {
+            printer.warn(
+                "the password is on the command line, where other users of this machine and the \
+                 shell's history see it",
+                Some("use Password=@FILE, Password=- for stdin, or Password= to have one made"),
+            );
+            return Ok(Some(SecretString::from(literal)));
+        }
+    };
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    if line.is_empty() {
+        return Err(CliError::usage("the password is empty")
+            .hint("Password= with nothing after it has one made"));
+    }
+    if line.contains(['\n', '\r']) {
+        return Err(CliError::usage("the password is more than one line"));
+    }
+    Ok(Some(SecretString::from(line)))
+}
+
+/// Has GitHub Actions hide the password in this job's log, whatever prints it later.
+fn mask(context: &Context, printer: &Printer, new: &SecretString) {
+    if context.environment().get("GITHUB_ACTIONS") == Some("true") {
+        // Workflow commands are data: GitHub encodes `%` and ends of lines.
+        let escaped = Zeroizing::new(new.expose_secret().replace('%', "%25"));
+        printer.data(&format!("::add-mask::{}\n", escaped.as_str()));
+    }
+}
+
+fn reveal(printer: &Printer, output: Output, new: &SecretString) {
+    match output {
+        Output::Text => printer.data(&format!("{}\n", new.expose_secret())),
+        Output::Json => {
+            let data = json!({ "value": new.expose_secret() });
+            let line = json!({ "v": EVENT_VERSION, "type": "password", "data": data });
+            printer.data(&format!("{line}\n"));
+        }
+    }
+}
+
+fn show(printer: &Printer, output: Output, plan: &Plan) {
+    match output {
+        Output::Text => print_plan(printer, plan),
+        Output::Json => {
+            let line = json!({ "v": EVENT_VERSION, "type": "planned", "data": plan });
+            printer.data(&format!("{line}\n"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::Verbosity;
+
+    #[test]
+    fn a_password_comes_from_where_it_is_said_to_be() {
+        let (printer, captured) = Printer::captured(Verbosity::Normal);
+        assert!(read_value(&printer, "").unwrap().is_none());
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("new");
+        std::fs::write(&path, "p@ss w+rd%&\r\n").unwrap();
+        let at = format!("@{}", path.display());
+        let read = read_value(&printer, &at).unwrap().unwrap();
+        assert_eq!(read.expose_secret(), "p@ss w+rd%&");
+        assert_eq!(captured.stderr(), "");
+        let literal = read_value(&printer, "a=b").unwrap().unwrap();
+        assert_eq!(literal.expose_secret(), "a=b");
+        assert!(captured.stderr().contains("on the command line"));
+        assert!(!captured.stderr().contains("a=b"));
+        for (text, said) in [("\n", "is empty"), ("a\nb\n", "more than one line")] {
+            std::fs::write(&path, text).unwrap();
+            let error = read_value(&printer, &at).unwrap_err();
+            assert!(error.message().contains(said), "{}", error.message());
+        }
+    }
+}
