@@ -162,7 +162,6 @@ impl<'a> Follower<'a> {
 /// Makes a report of an end that names no key.
 pub(crate) fn report(outcome: Outcome, message: String, hints: &[&str]) -> Report {
     Report {
-        unavailable_ms: None,
         outcome,
         exit_code: outcome.exit_code(),
         message,

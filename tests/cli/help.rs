@@ -85,6 +85,7 @@ fn version_and_help_are_data() {
       rolls        Look at rolls, go on with them or undo them
       sandbox      Manage the little AWS account on this machine
       completions  Print a shell's completions
+      man          Write the manual pages
 
     Options:
       -h, --help
@@ -110,6 +111,13 @@ fn version_and_help_are_data() {
     exit 0
     --- stdout
     Give every instance of a rack a new SSH key
+
+    Makes a new EC2 key pair, has CloudFormation replace the instances batch by batch, and asks every
+    instance which key it carries. Only then does the new key become the default and the old key pair
+    go. Whatever fails on the way, the key that an instance carries stays in the key store.
+
+    A rack that is reached over its API rolls the key by itself, and is only watched: it replaces its
+    stored key first.
 
     Usage: convox instances keyroll [OPTIONS]
 
@@ -189,6 +197,7 @@ fn a_command_line_without_a_command_shows_the_way() {
       rolls        Look at rolls, go on with them or undo them
       sandbox      Manage the little AWS account on this machine
       completions  Print a shell's completions
+      man          Write the manual pages
 
     Options:
       -h, --help     Print help (see more with '--help')
@@ -212,7 +221,7 @@ fn a_command_line_without_a_command_shows_the_way() {
       continue  Go on with a rollback that is stuck
 
     Options:
-      -h, --help  Print help
+      -h, --help  Print help (see more with '--help')
 
     <global options>
     ");
@@ -223,7 +232,7 @@ fn completions_are_data() {
     let env = TestEnvironment::new();
     let shown = env.run("completions bash");
     assert!(
-        shown.starts_with("exit 0\n--- stdout\n_convox()"),
+        shown.starts_with("exit 0\n--- stdout\n# Made by `convox completions bash`.\n"),
         "{shown}"
     );
     assert!(shown.ends_with("--- stderr\n"), "{shown}");
