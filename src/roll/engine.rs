@@ -518,7 +518,7 @@ fn ended(lines: &[Line]) -> Option<Report> {
         Outcome::NothingChanged | Outcome::Busy => report.new_key.is_none(),
         Outcome::Unproven | Outcome::Stuck | Outcome::Detached => false,
     };
-    over.then(|| report.clone())
+    over.then(|| report.as_ref().clone())
 }
 
 fn untimely(id: &RollId, code: &str, message: String) -> Refusal {

@@ -91,7 +91,7 @@ pub enum Entry {
     /// The way back has begun; the roll does not go forward any more.
     TurnedBack,
     /// The roll came to an end, or was left.
-    Closed(Report),
+    Closed(Box<Report>),
 }
 
 /// Why a journal cannot be used.

@@ -250,7 +250,7 @@ impl Run<'_> {
 
     /// Closes the journal and tells the stream how it ended.
     pub(super) async fn close(&mut self, report: Report) -> Report {
-        if let Err(error) = self.record(Entry::Closed(report.clone())).await {
+        if let Err(error) = self.record(Entry::Closed(Box::new(report.clone()))).await {
             self.warn(error.to_string());
         }
         self.emit(EventKind::Finished(report.clone()));
