@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::app::Output;
+use super::complete;
 use super::context::Context;
 use super::reach::{How, reach};
 use super::session::RackArgs;
@@ -24,7 +25,7 @@ pub(crate) struct GetArgs {
     rack: RackArgs,
 
     /// Path, such as /instances
-    #[arg(value_name = "PATH")]
+    #[arg(value_name = "PATH", add = complete::api_paths())]
     path: String,
 
     /// What to write on stdout: indented, or on one line

@@ -183,7 +183,6 @@ enum Command {
     /// Ask a rack's HTTP API directly
     #[command(subcommand)]
     Api(api::Command),
-    /// Print the versions of this program and of the rack
     Version(version::VersionArgs),
     /// Look at rolls, go on with them or undo them
     #[command(subcommand)]

@@ -20,6 +20,8 @@ pub(super) enum Kind {
     Groups,
     /// Hosts of stored logins.
     Hosts,
+    /// Paths of a rack's HTTP API that can be read.
+    ApiPaths,
     /// Ids of rolls that have a journal on this machine.
     Rolls,
     /// Names of scenarios, and files.
@@ -32,12 +34,13 @@ pub(super) enum Kind {
     Directories,
 }
 
-const ALL: [Kind; 10] = [
+const ALL: [Kind; 11] = [
     Kind::Racks,
     Kind::Instances,
     Kind::Parameters,
     Kind::Groups,
     Kind::Hosts,
+    Kind::ApiPaths,
     Kind::Rolls,
     Kind::Scenarios,
     Kind::Profiles,
@@ -68,6 +71,11 @@ pub(crate) fn groups() -> ArgValueCompleter {
 /// Completes the host of a stored login.
 pub(crate) fn hosts() -> ArgValueCompleter {
     Kind::Hosts.completer()
+}
+
+/// Completes a path of a rack's HTTP API that can be read.
+pub(crate) fn api_paths() -> ArgValueCompleter {
+    Kind::ApiPaths.completer()
 }
 
 /// Completes the id of a roll that has a journal on this machine.

@@ -22,7 +22,9 @@ use std::ffi::OsString;
 
 use clap_complete::Shell;
 
-pub(crate) use kind::{groups, hosts, instances, parameters, profiles, racks, rolls, scenarios};
+pub(crate) use kind::{
+    api_paths, groups, hosts, instances, parameters, profiles, racks, rolls, scenarios,
+};
 pub(crate) use shells::script;
 
 use line::Line;

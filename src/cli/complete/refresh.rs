@@ -23,11 +23,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// Starts a process that asks `question`, with the options `kept`, and does not wait for it.
 ///
 /// It has no terminal to write to, and a process group of its own, so that no Ctrl-C meant for
-/// something else ends it.
-#[expect(
-    clippy::zombie_processes,
-    reason = "it is the system's child within milliseconds, when this process ends"
-)]
+/// something else ends it. When this process ends, in milliseconds, it is the system's child.
 pub(super) fn start(question: Question, kept: &[String]) {
     let Ok(program) = std::env::current_exe() else {
         return;

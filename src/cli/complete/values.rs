@@ -24,6 +24,16 @@ use crate::ui::outcome_word;
 /// How many rolls are offered, the newest first.
 const ROLLS: usize = 20;
 
+/// What can be read of a rack, by its API.
+const API_PATHS: &[(&str, &str)] = &[
+    ("/instances", "its instances"),
+    ("/racks", "the racks of a console"),
+    ("/system", "the rack"),
+    ("/system/capacity", "how much of it is in use"),
+    ("/system/processes", "its own processes"),
+    ("/system/releases", "its releases"),
+];
+
 /// A word that may be typed, and what a shell may show beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Value {
@@ -71,6 +81,10 @@ impl Sources {
                 .map(|name| Value::new(name, ""))
                 .collect(),
             Kind::Hosts => self.hosts(),
+            Kind::ApiPaths => API_PATHS
+                .iter()
+                .map(|(path, what)| Value::new(*path, *what))
+                .collect(),
             Kind::Rolls => self.rolls(),
             Kind::Scenarios => scenarios()
                 .map(|(name, about)| Value::new(name, about))

@@ -11,6 +11,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::app::Output;
+use crate::cli::complete;
 use crate::cli::context::Context;
 use crate::cli::reach::{How, reach};
 use crate::cli::session::RackArgs;
@@ -35,7 +36,7 @@ pub(crate) struct SshArgs {
     rack: RackArgs,
 
     /// Instance id, address or Name tag, or the beginning of an id or a name
-    #[arg(required_unless_present = "all")]
+    #[arg(required_unless_present = "all", add = complete::instances())]
     instance: Option<String>,
 
     /// Command to run in place of a login shell; words that begin with a dash go behind `--`
