@@ -22,6 +22,10 @@ pub(super) struct Overlap {
     /// From when the log is read, by our clock, as long as there is no line; none before the
     /// first connection.
     begin: Option<Timestamp>,
+    /// The time of the oldest line of the first connection that had any, by the rack's clock.
+    first: Option<Timestamp>,
+    /// Whether this is the connection that `first` is of.
+    is_first: bool,
     /// When the last new line came, by our clock, and its own time, whichever is earlier.
     last: Option<Timestamp>,
     recent: VecDeque<String>,
@@ -36,6 +40,8 @@ impl Overlap {
         Self {
             since,
             begin: None,
+            first: None,
+            is_first: true,
             last: None,
             recent: VecDeque::new(),
             expected: HashMap::new(),
@@ -46,6 +52,7 @@ impl Overlap {
     /// Begins a connection, and returns how far back it must read. The first begins exactly
     /// where it was asked to.
     pub(super) fn connect(&mut self, now: Timestamp) -> Duration {
+        self.is_first = self.recent.is_empty();
         self.expected.clear();
         for line in &self.recent {
             *self.expected.entry(line.clone()).or_default() += 1;
@@ -81,6 +88,14 @@ impl Overlap {
         {
             return false;
         }
+        if self.is_first {
+            self.first = match (self.first, time) {
+                (Some(first), Some(time)) => Some(first.min(time)),
+                (first, time) => first.or(time),
+            };
+        } else if time.is_some_and(|time| self.is_before_the_beginning(time)) {
+            return false;
+        }
         let seen = time.map_or(now, |time| time.min(now));
         self.last = Some(self.last.map_or(seen, |last| last.max(seen)));
         self.recent.push_back(line.to_owned());
@@ -90,6 +105,13 @@ impl Overlap {
             self.forgotten = self.forgotten.max(oldest);
         }
         true
+    }
+
+    /// Tells whether a line is only seen because the log is read again from further back: older
+    /// than what was asked for at first, by our clock, and than all that came then, by the rack's.
+    fn is_before_the_beginning(&self, time: Timestamp) -> bool {
+        let earlier = |limit: Option<Timestamp>| limit.is_some_and(|limit| time < limit);
+        earlier(self.begin) && earlier(self.first)
     }
 }
 
