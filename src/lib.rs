@@ -12,5 +12,6 @@ pub mod private;
 pub mod rack;
 pub mod roll;
 pub mod sandbox;
+pub mod ssh;
 pub mod template;
 pub mod ui;

@@ -23,11 +23,13 @@ const DOORS: &[(&str, &[&str])] = &[
             "rack::aws",
             "rack::remote",
             "sandbox",
+            "ssh",
             "clock",
             "ids",
             "private",
         ],
     ),
+    ("ssh", &["rack", "ids", "private"]),
     ("ui", &["roll", "rack", "rack::remote", "clock", "ids"]),
     (
         "config",

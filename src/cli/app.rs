@@ -7,7 +7,8 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use super::context::Context;
 use super::{
-    api, completions, instances, login, logout, rack, racks, rolls, sandbox, switch, usage, version,
+    api, complete, completions, instances, login, logout, man, rack, racks, rolls, sandbox, switch,
+    usage, version,
 };
 use crate::ui::{CliError, Exit, Printer, Verbosity, print_error_json};
 
@@ -59,7 +60,8 @@ pub(crate) struct GlobalArgs {
         long,
         global = true,
         help_heading = "Global options",
-        value_name = "NAME"
+        value_name = "NAME",
+        add = complete::profiles()
     )]
     pub(crate) profile: Option<String>,
 
@@ -130,7 +132,7 @@ pub(crate) enum Via {
 impl GlobalArgs {
     /// Refuses flags that contradict each other, which clap cannot tell by value, and makes
     /// `--via sandbox` and `--sandbox` one.
-    fn settle(mut self) -> Result<Self, CliError> {
+    pub(super) fn settle(mut self) -> Result<Self, CliError> {
         let Some(via) = self.via else {
             return Ok(self);
         };
@@ -170,13 +172,9 @@ pub(crate) enum Output {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Log in to a console or a rack, and make it the one that commands are for
     Login(login::LoginArgs),
-    /// Forget the stored password of a console or a rack
     Logout(logout::LogoutArgs),
-    /// List racks
     Racks(racks::RacksArgs),
-    /// Show the rack that is chosen at a console, or choose another
     Switch(switch::SwitchArgs),
     /// Show a rack, or do something with it
     Rack(rack::RackCommand),
@@ -193,8 +191,8 @@ enum Command {
     /// Manage the little AWS account on this machine
     #[command(subcommand)]
     Sandbox(sandbox::Command),
-    /// Print a shell's completions
     Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 impl Command {
@@ -211,7 +209,8 @@ impl Command {
             | Self::Logout(_)
             | Self::Switch(_)
             | Self::Sandbox(_)
-            | Self::Completions(_) => Output::Text,
+            | Self::Completions(_)
+            | Self::Man(_) => Output::Text,
         }
     }
 
@@ -228,13 +227,19 @@ impl Command {
             Self::Rolls(command) => command.run(context),
             Self::Sandbox(command) => command.run(context),
             Self::Completions(args) => args.run(context),
+            Self::Man(args) => args.run(context),
         }
     }
 }
 
 /// Runs the command line `args`, the program's name first, and returns how it ended.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
-    let cli = match Cli::try_parse_from(args) {
+    let mut args = args.into_iter().peekable();
+    let program = args.next();
+    if args.next_if(|arg| arg == complete::COMMAND).is_some() {
+        return complete::answer(args);
+    }
+    let cli = match Cli::try_parse_from(program.into_iter().chain(args)) {
         Ok(cli) => cli,
         Err(error) => return usage::print(&Printer::stdio(Verbosity::Normal), &error),
     };

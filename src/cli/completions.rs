@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap_complete::{Generator as _, Shell};
 
-use super::app::command;
+use super::complete::script;
 use super::context::Context;
 use crate::ui::{CliError, Exit};
 
@@ -19,14 +19,25 @@ const SHELLS: [Shell; 5] = [
 ];
 
 /// Print a shell's completions
+///
+/// Besides commands and options they complete names of racks and parameters, ids of instances and
+/// rolls, and more. What an account has to be asked for is remembered for a minute, and no shell
+/// waits for it longer than 200 ms.
+///
+///   bash        source <(convox completions bash)
+///   zsh         source <(convox completions zsh)
+///   fish        convox completions fish | source
+///   elvish      eval (convox completions elvish | slurp)
+///   PowerShell  convox completions powershell | Out-String | Invoke-Expression
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct CompletionsArgs {
     /// The shell
     #[arg(required_unless_present = "dir")]
     shell: Option<Shell>,
 
     /// Write the files of all shells into this directory instead
-    #[arg(long, value_name = "DIR", conflicts_with = "shell")]
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath, conflicts_with = "shell")]
     dir: Option<PathBuf>,
 }
 
@@ -52,12 +63,6 @@ fn write(dir: &Path, shell: Shell) -> Result<(), CliError> {
             CliError::failed(format!("cannot write {}: {error}", path.display()))
                 .hint("give a directory that you may write to")
         })
-}
-
-fn script(shell: Shell) -> String {
-    let mut bytes = Vec::new();
-    clap_complete::generate(shell, &mut command(), "convox", &mut bytes);
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

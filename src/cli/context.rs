@@ -130,6 +130,16 @@ impl Context {
         Ok(dir.join("rolls"))
     }
 
+    /// Returns the directory of host keys. Those of the sandbox are apart from the real ones.
+    pub(crate) fn known_hosts_dir(&self) -> Result<PathBuf, CliError> {
+        let dir = if self.global.sandbox {
+            self.sandbox_dir()?
+        } else {
+            self.environment.state_dir()?
+        };
+        Ok(dir.join("known_hosts"))
+    }
+
     /// Returns the directory that holds the sandbox's account.
     pub(crate) fn sandbox_dir(&self) -> Result<PathBuf, CliError> {
         Ok(self.environment.state_dir()?.join("sandbox"))

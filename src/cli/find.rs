@@ -85,6 +85,7 @@ pub(super) async fn list_in_sandbox(context: &Context) -> Result<Listing, CliErr
     Ok(listing)
 }
 
+/// Opens the account on this machine.
 async fn sandbox_account(context: &Context) -> Result<(Account, Clock, Sandbox), CliError> {
     let (sandbox, clock) = match context.rehearsal() {
         Some(rehearsal) => rehearse(context, rehearsal)?,

@@ -162,7 +162,6 @@ impl<'a> Follower<'a> {
 /// Makes a report of an end that names no key.
 pub(crate) fn report(outcome: Outcome, message: String, hints: &[&str]) -> Report {
     Report {
-        unavailable_ms: None,
         outcome,
         exit_code: outcome.exit_code(),
         message,
@@ -171,5 +170,6 @@ pub(crate) fn report(outcome: Outcome, message: String, hints: &[&str]) -> Repor
         new_key: None,
         first_failure: None,
         holdouts: Vec::new(),
+        unavailable_ms: None,
     }
 }

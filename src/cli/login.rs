@@ -6,6 +6,7 @@ use clap::Args;
 use secrecy::SecretString;
 use zeroize::{Zeroize as _, Zeroizing};
 
+use super::complete;
 use super::context::Context;
 use super::reach::{allow_http, known_racks, open_classic, trust};
 use crate::clock::Clock;
@@ -27,7 +28,7 @@ const LONGEST: u64 = 64 * 1024;
 #[derive(Debug, Args)]
 pub(crate) struct LoginArgs {
     /// Host of the console or the rack, with its port where that is unusual
-    #[arg(value_name = "HOST", default_value = DEFAULT_CONSOLE)]
+    #[arg(value_name = "HOST", default_value = DEFAULT_CONSOLE, add = complete::hosts())]
     host: String,
 
     /// The password or API key, which other users of this machine can see meanwhile

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::complete;
 use super::context::Context;
 use super::reach::open_classic;
 use crate::config::ConfigError;
@@ -13,7 +14,7 @@ use crate::ui::{CliError, Exit};
 #[derive(Debug, Args)]
 pub(crate) struct LogoutArgs {
     /// Host, as `convox login` was given it [default: the one that is chosen]
-    #[arg(value_name = "HOST")]
+    #[arg(value_name = "HOST", add = complete::hosts())]
     host: Option<String>,
 }
 

@@ -3,6 +3,7 @@
 mod api;
 mod api_key;
 mod app;
+mod complete;
 mod completions;
 mod context;
 mod find;
@@ -10,6 +11,7 @@ mod follow;
 mod instances;
 mod login;
 mod logout;
+mod man;
 mod rack;
 mod racks;
 mod reach;

@@ -167,7 +167,7 @@ fn is_set_up_for_aws(context: &Context) -> Result<bool, CliError> {
 }
 
 /// Lists the racks of a console, or the one rack that the host is.
-async fn list_at(context: &Context, place: &Place) -> Result<Listing, CliError> {
+pub(super) async fn list_at(context: &Context, place: &Place) -> Result<Listing, CliError> {
     let remote = console(context, place).await?;
     let told = |error: RemoteError| about(remote.host(), error.into());
     let listed = |name, status| Listed {

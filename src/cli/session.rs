@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::api_key::api_access;
 use super::app::Output;
+use super::complete;
 use super::context::Context;
 use super::reach::{How, reach};
 use super::signals;
@@ -22,7 +23,7 @@ use crate::ui::{
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RackArgs {
     /// Name of the rack [default: CONVOX_RACK, or the only one there is]
-    #[arg(short, long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME", add = complete::racks())]
     pub(crate) rack: Option<String>,
 }
 

@@ -46,6 +46,27 @@ pub(crate) fn told() -> io::Result<impl Future<Output = ()> + Send + 'static> {
     })
 }
 
+/// Listens from now on, and returns what completes when somebody else wants an end.
+///
+/// Ctrl-C and Ctrl-\\ are for the child that shares the terminal, and leave us alone.
+#[cfg(unix)]
+pub(crate) fn told_by_others() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let of_terminal = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::quit())?,
+    );
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
+        }
+        drop(of_terminal);
+    })
+}
+
 #[cfg(unix)]
 struct Signals {
     interrupt: tokio::signal::unix::Signal,

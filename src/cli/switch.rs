@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::complete;
 use super::context::Context;
 use super::reach::{Address, Place, Way, console, decide, open_classic};
 use crate::config::ConfigError;
@@ -17,7 +18,7 @@ use crate::ui::{CliError, Exit};
 #[derive(Debug, Args)]
 pub(crate) struct SwitchArgs {
     /// The rack, or the host of a login
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = complete::racks())]
     name: Option<String>,
 }
 

@@ -2,9 +2,10 @@
 
 use super::app::GlobalArgs;
 use super::session::RackArgs;
+use crate::ui::CliError;
 
 /// The commands that reach a rack.
-const REACHING: [&str; 3] = ["convox instances ", "convox rolls ", "convox rack "];
+const REACHING: [&str; 3] = ["convox instances", "convox rack ", "convox rolls "];
 
 /// The flags with which this command reached its rack. The engine, which words the hints,
 /// knows of none.
@@ -43,6 +44,13 @@ impl Way {
             }
         });
         parts.collect::<Vec<_>>().join("`")
+    }
+
+    /// Completes the commands in an error's hints.
+    pub(super) fn leads(&self, error: CliError) -> CliError {
+        let bare = CliError::new(error.exit(), error.message());
+        let hints = error.hints().iter();
+        hints.fold(bare, |error, hint| error.hint(self.complete(hint)))
     }
 }
 

@@ -59,6 +59,14 @@ impl Environment {
         self.xdg("XDG_STATE_HOME", ".local/state")
     }
 
+    /// Returns `$XDG_CACHE_HOME/convox`, else `~/.cache/convox`: what may be thrown away.
+    ///
+    /// # Errors
+    /// [`ConfigError::NoHome`] when neither variable is set.
+    pub fn cache_dir(&self) -> Result<PathBuf, ConfigError> {
+        self.xdg("XDG_CACHE_HOME", ".cache")
+    }
+
     /// Returns `$XDG_CONFIG_HOME`, else `~/.config`, which the classic's directories are in.
     ///
     /// # Errors
@@ -108,6 +116,10 @@ mod tests {
         assert_eq!(
             home.state_dir().unwrap(),
             Path::new("/home/ada/.local/state/convox")
+        );
+        assert_eq!(
+            home.cache_dir().unwrap(),
+            Path::new("/home/ada/.cache/convox")
         );
         let xdg = Environment::from_iter([
             ("HOME", "/home/ada"),

@@ -114,6 +114,25 @@ pub struct Difference {
     pub to: String,
 }
 
+impl Difference {
+    /// Compares what is wanted with what a rack says of itself, where there is no template to ask.
+    #[must_use]
+    pub fn all(wanted: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Vec<Self> {
+        let differs = wanted.iter().filter_map(|(key, to)| {
+            let from = now.get(key).map_or("", String::as_str);
+            // A value that is not told may be any.
+            let secret = key == "Password" || from == MASK;
+            let to = if secret { MASK } else { to };
+            (secret || from != to).then(|| Self {
+                key: key.clone(),
+                from: from.to_owned(),
+                to: to.to_owned(),
+            })
+        });
+        differs.collect()
+    }
+}
+
 /// A change of a stack's parameters, all of them in one update.
 #[derive(Clone)]
 pub struct Change {

@@ -57,6 +57,9 @@ pub struct LaunchTemplateRef {
 pub struct Instance {
     /// The id.
     pub id: String,
+    /// What its `Name` tag says.
+    #[serde(default)]
+    pub name: Option<String>,
     /// `pending`, `running`, `shutting-down`, `terminated`, `stopping` or `stopped`.
     pub state: String,
     /// The key pair it was started with; it cannot change.

@@ -76,6 +76,9 @@ pub trait Fleet: Send + Sync {
     /// Lists every instance of the account and region, in a rack or not, that was started
     /// with key pair `name` and is not `terminated`.
     async fn instances_with_key(&self, name: &str) -> Result<Vec<Instance>>;
+    /// Reads what an instance has written to its console: as it was soon after it started, or
+    /// the `latest`, which only newer kinds of instances tell. `None` when there is nothing yet.
+    async fn console_output(&self, instance: &str, latest: bool) -> Result<Option<String>>;
     /// Says which key pair each launch template version names.
     async fn launch_template_keys(
         &self,
@@ -148,6 +151,8 @@ pub struct Rack {
     pub services: Arc<dyn Services>,
     /// Where private keys are kept.
     pub keys: Arc<dyn KeyStore>,
+    /// The user to log in to instances as.
+    pub ssh_user: String,
     /// The rack as an operator sees it.
     pub system: Arc<dyn System>,
     /// The rack's own HTTP API, where it can be asked without a login.

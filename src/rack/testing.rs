@@ -91,6 +91,9 @@ impl Fleet for Unreachable {
     async fn instances_with_key(&self, _: &str) -> Result<Vec<Instance>, PortError> {
         refuse("DescribeInstances")
     }
+    async fn console_output(&self, _: &str, _: bool) -> Result<Option<String>, PortError> {
+        refuse("GetConsoleOutput")
+    }
     async fn launch_template_keys(
         &self,
         _: &[LaunchTemplateRef],

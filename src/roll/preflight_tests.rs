@@ -32,6 +32,7 @@ fn rack() -> Rack {
         fleet: nothing.clone(),
         services: nothing.clone(),
         keys: nothing.clone(),
+        ssh_user: "ec2-user".to_owned(),
         system: nothing,
         probe: None,
     }
@@ -62,6 +63,7 @@ fn healthy() -> Observed {
     };
     let instance = |n: u32| Instance {
         id: format!("i-{n}"),
+        name: None,
         state: "running".to_owned(),
         key_name: Some("old".to_owned()),
         owner: Some("prod-Instances".to_owned()),

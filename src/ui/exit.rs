@@ -21,6 +21,8 @@ pub enum Exit {
     Detached,
     /// The stack is busy with another operation.
     Busy,
+    /// As a command on another machine ended, whatever its code meant there.
+    Remote(u8),
     /// Interrupted a second time, and gone without a word.
     Interrupted,
 }
@@ -38,6 +40,7 @@ impl Exit {
             Self::Stuck => 5,
             Self::Detached => 6,
             Self::Busy => 7,
+            Self::Remote(code) => code,
             Self::Interrupted => 130,
         }
     }

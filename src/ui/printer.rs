@@ -117,6 +117,11 @@ impl Printer {
         self.0.write(&self.0.stdout, text);
     }
 
+    /// Writes bytes to stdout, whatever they are: what another program has written.
+    pub fn data_bytes(&self, bytes: &[u8]) {
+        self.0.write(&self.0.stdout, bytes);
+    }
+
     /// Writes a line to stderr, unless quiet.
     pub fn say(&self, line: &str) {
         if self.0.verbosity > Verbosity::Quiet {
@@ -155,14 +160,14 @@ impl Printer {
 
     /// Writes a line to stderr, quiet or not.
     pub fn always(&self, line: &str) {
-        self.0.write(&self.0.stderr, &format!("{line}\n"));
+        self.0.write(&self.0.stderr, format!("{line}\n"));
     }
 
     /// Asks a question on the terminal; anything but a yes is a no.
     #[must_use]
     pub fn confirm(&self, question: &str) -> bool {
         self.close_screen();
-        self.0.write(&self.0.stderr, &format!("{question} [y/N] "));
+        self.0.write(&self.0.stderr, format!("{question} [y/N] "));
         let mut answer = String::new();
         match io::stdin().lock().read_line(&mut answer) {
             Ok(0) | Err(_) => {
@@ -231,7 +236,7 @@ impl Printer {
     /// It lands below the redrawn lines, which would be a line off from then on.
     pub fn erase_echo(&self) {
         if self.is_watched() && self.0.screen.is_shown() {
-            let _ = write_all(io::stderr().lock(), "\r\x1b[2K\x1b[A");
+            let _ = write_all(io::stderr().lock(), b"\r\x1b[2K\x1b[A");
         }
     }
 
@@ -246,7 +251,8 @@ impl Printer {
 }
 
 impl Streams {
-    fn write(&self, stream: &Stream, text: &str) {
+    fn write(&self, stream: &Stream, text: impl AsRef<[u8]>) {
+        let text = text.as_ref();
         self.screen.above(|| {
             // Whoever has stopped reading does not want to be told so.
             let _ = match &stream.to {
@@ -256,12 +262,12 @@ impl Streams {
                     bytes
                         .lock()
                         .unwrap_or_else(PoisonError::into_inner)
-                        .extend_from_slice(text.as_bytes());
+                        .extend_from_slice(text);
                     Ok(())
                 }
                 #[cfg(test)]
                 Target::Terminal(terminal) => {
-                    terminal.print(text);
+                    terminal.print(&String::from_utf8_lossy(text));
                     Ok(())
                 }
             };
@@ -278,8 +284,8 @@ fn can_redraw(kind: Option<&str>) -> bool {
     }
 }
 
-fn write_all(mut stream: impl Write, text: &str) -> io::Result<()> {
-    stream.write_all(text.as_bytes())?;
+fn write_all(mut stream: impl Write, text: &[u8]) -> io::Result<()> {
+    stream.write_all(text)?;
     stream.flush()
 }
 

@@ -20,8 +20,10 @@ pub fn print_rolls(printer: &Printer, rolls: &[RollSummary], now: Timestamp) {
             roll.id.to_string(),
             roll.rack.clone(),
             ago(roll.started_at, now),
-            roll.outcome
-                .map_or_else(|| roll.state.clone(), |outcome| word(outcome).to_owned()),
+            roll.outcome.map_or_else(
+                || roll.state.clone(),
+                |outcome| outcome_word(outcome).to_owned(),
+            ),
             roll.old_key.clone().unwrap_or_else(|| "none".to_owned()),
             roll.new_key.clone(),
             if roll.local { "here" } else { "elsewhere" }.to_owned(),
@@ -30,8 +32,9 @@ pub fn print_rolls(printer: &Printer, rolls: &[RollSummary], now: Timestamp) {
     printer.data(&table.render());
 }
 
-/// Words an outcome in a table.
-fn word(outcome: Outcome) -> &'static str {
+/// Words an outcome in a table or a list.
+#[must_use]
+pub fn outcome_word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Done => "done",
         Outcome::NothingChanged => "nothing changed",

@@ -9,7 +9,7 @@ use super::info::Info;
 use super::printer::Printer;
 use super::table::Table;
 use super::text::ago;
-use crate::rack::{Change, ResourceChange, SystemDescription, SystemInstance};
+use crate::rack::{Difference, ResourceChange, SystemDescription, SystemInstance};
 use crate::roll::EVENT_VERSION;
 
 /// Parameters that a terminal is not shown, unless that is asked for.
@@ -162,18 +162,30 @@ fn percent(part: f64) -> String {
     format!("{:.2}%", part * 100.0)
 }
 
+/// A change of parameters, and what is known of what it would do.
+#[derive(Debug)]
+pub struct PlannedChange<'a> {
+    /// The rack.
+    pub rack: &'a str,
+    /// The parameters.
+    pub differences: &'a [Difference],
+    /// What a change set says, where one could be asked.
+    pub resources: Option<&'a [ResourceChange]>,
+}
+
 /// Prints what a change of parameters would do, as data.
-pub fn print_change(
-    printer: &Printer,
-    rack: &str,
-    change: &Change,
-    resources: Option<&[ResourceChange]>,
-) {
+pub fn print_change(printer: &Printer, change: &PlannedChange<'_>, as_json: bool) {
+    if as_json {
+        let mut data = change_data(change.rack, change.differences);
+        data["resources"] = json!(change.resources);
+        print_typed(printer, "planned", &data);
+        return;
+    }
     let colour = printer.data_colour();
-    let mut text = format!("Update of rack {rack}, not started\n");
+    let mut text = format!("Update of rack {}, not started\n", change.rack);
     text.push_str(&format!("\n{}\n", colour.strong("Parameters")));
     let mut table = Table::new(["NAME", "NOW", "THEN"]);
-    for difference in change.differences() {
+    for difference in change.differences {
         table.row([
             difference.key.clone(),
             difference.from.clone(),
@@ -183,8 +195,8 @@ pub fn print_change(
     text.push_str(&table.render());
     let heading = colour.strong("Changes, as a change set tells");
     text.push_str(&format!("\n{heading}\n"));
-    let Some(resources) = resources else {
-        text.push_str("the account tells none\n");
+    let Some(resources) = change.resources else {
+        text.push_str("no change set could be asked\n");
         printer.data(&text);
         return;
     };
@@ -213,45 +225,37 @@ pub fn print_change(
     }
 }
 
-/// Prints the same as one object.
-pub fn print_change_json(
+/// Prints as one object that an update was accepted, and under which token if it has one.
+pub fn print_accepted(
     printer: &Printer,
     rack: &str,
-    change: &Change,
-    resources: Option<&[ResourceChange]>,
+    differences: &[Difference],
+    token: Option<&str>,
 ) {
-    let mut data = change_data(rack, change);
-    data["resources"] = json!(resources);
-    print_typed(printer, "planned", data);
-}
-
-/// Prints as one object that an update was accepted, and under which token.
-pub fn print_accepted(printer: &Printer, rack: &str, change: &Change, token: &str) {
-    let mut data = change_data(rack, change);
+    let mut data = change_data(rack, differences);
     data["token"] = json!(token);
-    print_typed(printer, "accepted", data);
+    print_typed(printer, "accepted", &data);
 }
 
 /// Prints as one object that there was nothing to change.
 pub fn print_unchanged(printer: &Printer, rack: &str) {
-    print_typed(printer, "unchanged", json!({ "rack": rack }));
+    print_typed(printer, "unchanged", &json!({ "rack": rack }));
 }
 
 /// Prints as one object that an instance is being terminated.
-pub fn print_terminated(printer: &Printer, rack: &str, instance: &str) {
-    let data = json!({ "rack": rack, "instance": instance });
-    print_typed(printer, "terminating", data);
+pub fn print_terminated(printer: &Printer, instance: &str) {
+    print_typed(printer, "terminating", &json!({ "instance": instance }));
 }
 
-fn change_data(rack: &str, change: &Change) -> Value {
-    let differences = change.differences().iter();
+fn change_data(rack: &str, differences: &[Difference]) -> Value {
     let differences: Vec<Value> = differences
+        .iter()
         .map(|it| json!({ "name": it.key, "now": it.from, "then": it.to }))
         .collect();
-    json!({ "rack": rack, "stack": change.stack().id, "parameters": differences })
+    json!({ "rack": rack, "parameters": differences })
 }
 
-fn print_typed(printer: &Printer, kind: &str, data: Value) {
+fn print_typed(printer: &Printer, kind: &str, data: &Value) {
     let line = json!({ "v": EVENT_VERSION, "type": kind, "data": data });
     print_line(printer, &line);
 }

@@ -17,6 +17,17 @@ Global options:
       --sandbox
           Use the little AWS account that lives on this machine
 
+      --via <WAY>
+          How to reach the rack [default: its API where a host is chosen, else AWS]
+
+          Possible values:
+          - aws:     With AWS credentials, in the account that the rack is in
+          - api:     By its HTTP API, or a console's
+          - sandbox: In the little AWS account on this machine, as `--sandbox`
+
+      --tls-ca <FILE>
+          Also believe the certificates of this file, in PEM form, when reaching an API
+
   -q, --quiet
           Say only how it ended
 
@@ -31,6 +42,10 @@ Global options:
       --profile <NAME>      Profile of the AWS configuration files
       --endpoint-url <URL>  Send every AWS call to this address instead
       --sandbox             Use the little AWS account that lives on this machine
+      --via <WAY>           How to reach the rack [default: its API where a host is chosen, else
+                            AWS] [possible values: aws, api, sandbox]
+      --tls-ca <FILE>       Also believe the certificates of this file, in PEM form, when reaching
+                            an API
   -q, --quiet               Say only how it ended
   -v, --verbose             Tell every detail
 ";
@@ -59,7 +74,14 @@ fn version_and_help_are_data() {
     Usage: convox [OPTIONS] <COMMAND>
 
     Commands:
-      instances    Manage the instances of a rack
+      login        Log in to a console or a rack, and make it the one that commands are for
+      logout       Forget the stored password of a console or a rack
+      racks        List racks
+      switch       Show the rack that is chosen at a console, or choose another
+      rack         Show a rack, or do something with it
+      instances    List the instances of a rack, or do something with them
+      api          Ask a rack's HTTP API directly
+      version      Print the versions of this program and of the rack
       rolls        Look at rolls, go on with them or undo them
       sandbox      Manage the little AWS account on this machine
       completions  Print a shell's completions
@@ -156,7 +178,14 @@ fn a_command_line_without_a_command_shows_the_way() {
     Usage: convox [OPTIONS] <COMMAND>
 
     Commands:
-      instances    Manage the instances of a rack
+      login        Log in to a console or a rack, and make it the one that commands are for
+      logout       Forget the stored password of a console or a rack
+      racks        List racks
+      switch       Show the rack that is chosen at a console, or choose another
+      rack         Show a rack, or do something with it
+      instances    List the instances of a rack, or do something with them
+      api          Ask a rack's HTTP API directly
+      version      Print the versions of this program and of the rack
       rolls        Look at rolls, go on with them or undo them
       sandbox      Manage the little AWS account on this machine
       completions  Print a shell's completions

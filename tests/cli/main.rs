@@ -15,3 +15,5 @@ mod sandbox;
 mod server;
 #[cfg(unix)]
 mod signals;
+#[cfg(unix)]
+mod ssh;

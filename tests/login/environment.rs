@@ -88,7 +88,7 @@ impl TestEnvironment {
     pub fn run_with(&self, line: &str, input: &str) -> String {
         let output = self.command(line).write_stdin(input).output().unwrap();
         let text = |bytes: &[u8]| {
-            let text = self.shown(&String::from_utf8(bytes.to_vec()).unwrap());
+            let text = self.shown(std::str::from_utf8(bytes).unwrap());
             if text.is_empty() || text.ends_with('\n') {
                 text
             } else {

@@ -74,7 +74,7 @@ fn errors_are_shown_and_hide_no_other_place() {
     --- stdout
     NAME  STATUS
     --- stderr
-    ERROR: invalid authentication
+    ERROR: HOST: invalid authentication
     hint: `convox login HOST` stores another password, if this one is outdated
     ");
     env.write(".local/state/convox/sandbox/world.json", "{}");
@@ -83,7 +83,7 @@ fn errors_are_shown_and_hide_no_other_place() {
     --- stdout
     NAME  STATUS  VIA
     --- stderr
-    ERROR: invalid authentication
+    ERROR: HOST: invalid authentication
     hint: `convox login HOST` stores another password, if this one is outdated
     ERROR: $HOME/.local/state/convox/sandbox/world.json is damaged: missing field `version` at line 1 column 2
     hint: `convox sandbox reset` starts the account afresh

@@ -196,8 +196,8 @@ fn a_certificate_of_its_own_is_vouched_for_once() {
     --- stdout
     Authenticating with HOST... <no line break>
     --- stderr
-    ERROR: the certificate of HOST has changed: it was 00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00, it is FINGERPRINT
-    hint: somebody may be listening in; if the rack has a new certificate, `convox login HOST --tls-fingerprint FINGERPRINT` says so
+    ERROR: the certificate of HOST has another fingerprint
+    hint: it is FINGERPRINT, which --tls-fingerprint does not name; somebody may be listening in
     ");
     assert!(server.seen().is_empty(), "no password is sent");
     let line = format!(

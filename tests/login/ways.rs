@@ -16,7 +16,14 @@ const SYSTEM: &[Answer] = &[
 #[test]
 fn nothing_set_means_aws() {
     let env = TestEnvironment::new();
-    insta::assert_snapshot!(env.explain("rack --explain"), @"");
+    insta::assert_snapshot!(env.explain("rack --explain"), @r"
+    exit 0
+    --- stdout
+    SETTING  VALUE  FROM
+    via  aws  no host is chosen
+    rack  the only one there is  default
+    --- stderr
+    ");
 }
 
 #[test]
@@ -32,19 +39,108 @@ fn a_stored_login_goes_before_aws_and_a_described_rack_before_it() {
         ".config/convox/config.yaml",
         "defaults: {region: eu-west-1}\nracks:\n  shop: {stack: shop-production, ssh_user: ubuntu}\n",
     );
-    insta::assert_snapshot!(env.explain("rack --explain"), @"");
-    insta::assert_snapshot!(env.explain("rack --explain -r shop"), @"");
-    insta::assert_snapshot!(env.explain("rack --explain -r acme/prod"), @"");
-    insta::assert_snapshot!(env.explain("rack --explain --region us-east-1"), @"");
-    insta::assert_snapshot!(env.explain("rack --explain --via sandbox"), @"");
-    insta::assert_snapshot!(env.explain("rack --explain --sandbox --output json"), @"");
+    insta::assert_snapshot!(env.explain("rack --explain"), @r"
+    exit 0
+    --- stdout
+    SETTING  VALUE  FROM
+    via  api  file $HOME/.config/convox2/host
+    host  console.example  file $HOME/.config/convox2/host
+    password  (set, not shown)  file $HOME/.config/convox2/auth
+    rack  acme/dev  file $HOME/.config/convox2/racks
+    files  $HOME/.config/convox2  the files that are there
+    --- stderr
+    ");
+    insta::assert_snapshot!(env.explain("rack --explain -r shop"), @r"
+    exit 0
+    --- stdout
+    SETTING  VALUE  FROM
+    via  aws  config.yaml describes the rack
+    rack  shop  flag --rack
+    stack  shop-production  config.yaml: racks.shop.stack
+    region  eu-west-1  config.yaml: defaults.region
+    key parameter  Key  default
+    key store  the rack's settings bucket  default
+    ssh user  ubuntu  config.yaml: racks.shop.ssh_user
+    --- stderr
+    ");
+    insta::assert_snapshot!(env.explain("rack --explain -r acme/prod"), @r"
+    exit 0
+    --- stdout
+    SETTING  VALUE  FROM
+    via  api  file $HOME/.config/convox2/host
+    host  console.example  file $HOME/.config/convox2/host
+    password  (set, not shown)  file $HOME/.config/convox2/auth
+    rack  acme/prod  flag --rack
+    files  $HOME/.config/convox2  the files that are there
+    --- stderr
+    ");
+    insta::assert_snapshot!(env.explain("rack --explain --region us-east-1"), @r"
+    exit 0
+    --- stdout
+    SETTING  VALUE  FROM
+    via  aws  flag --region
+    rack  shop  config.yaml: its only rack
+    region  us-east-1  flag --region
+    stack  shop-production  config.yaml: racks.shop.stack
+    key parameter  Key  default
+    key store  the rack's settings bucket  default
+    ssh user  ubuntu  config.yaml: racks.shop.ssh_user
+    --- stderr
+    ");
+    insta::assert_snapshot!(env.explain("rack --explain --via sandbox"), @r"
+    exit 0
+    --- stdout
+    SETTING  VALUE  FROM
+    via  sandbox  flag --via
+    rack  the only one there is  default
+    account  $HOME/.local/state/convox/sandbox  default
+    --- stderr
+    ");
+    insta::assert_snapshot!(env.explain("rack --explain --sandbox --output json"), @r#"
+    exit 0
+    --- stdout
+    {"name":"via","value":"sandbox","source":"flag --sandbox"}
+    {"name":"rack","value":"the only one there is","source":"default"}
+    {"name":"account","value":"$HOME/.local/state/convox/sandbox","source":"default"}
+    --- stderr
+    "#);
     let env = env
         .set("CONVOX_HOST", "rack.example")
         .set("CONVOX_PASSWORD", "hunter2");
-    insta::assert_snapshot!(env.explain("rack --explain -r shop"), @"");
-    insta::assert_snapshot!(env.explain("rack --explain -r shop --via aws"), @"");
+    insta::assert_snapshot!(env.explain("rack --explain -r shop"), @r"
+    exit 0
+    --- stdout
+    SETTING  VALUE  FROM
+    via  api  environment CONVOX_HOST
+    host  rack.example  environment CONVOX_HOST
+    password  (set, not shown)  environment CONVOX_PASSWORD
+    rack  shop  flag --rack
+    files  $HOME/.config/convox2  the files that are there
+    --- stderr
+    ");
+    insta::assert_snapshot!(env.explain("rack --explain -r shop --via aws"), @r"
+    exit 0
+    --- stdout
+    SETTING  VALUE  FROM
+    via  aws  flag --via
+    rack  shop  flag --rack
+    stack  shop-production  config.yaml: racks.shop.stack
+    region  eu-west-1  config.yaml: defaults.region
+    key parameter  Key  default
+    key store  the rack's settings bucket  default
+    ssh user  ubuntu  config.yaml: racks.shop.ssh_user
+    --- stderr
+    ");
     let env = env.set("RACK_URL", "https://jwt:hunter2@direct.example");
-    insta::assert_snapshot!(env.explain("rack --explain"), @"");
+    insta::assert_snapshot!(env.explain("rack --explain"), @r"
+    exit 0
+    --- stdout
+    SETTING  VALUE  FROM
+    via  api  environment RACK_URL
+    host  direct.example  environment RACK_URL
+    password  (set, not shown)  environment RACK_URL
+    --- stderr
+    ");
 }
 
 #[test]
@@ -150,15 +246,38 @@ fn a_login_survives_a_roll_whichever_password_the_rack_accepts() {
         env.read(".config/convox2/auth"),
         "{\n  \"HOST\": \"new\"\n}"
     );
-    insta::assert_snapshot!(env.read(".config/convox2/pending.json"), @"");
+    insta::assert_snapshot!(env.read(".config/convox2/pending.json"), @r#"
+    {
+      "HOST": {
+        "password": "new",
+        "roll": "01kb2q5z8g000001",
+        "previous": "old"
+      }
+    }
+    "#);
     server.accept(&["old"]);
-    insta::assert_snapshot!(env.run("rack --tls-ca ca.pem"), @"");
+    insta::assert_snapshot!(env.run("rack --tls-ca ca.pem"), @r"
+    exit 0
+    --- stdout
+    Name      prod
+    Provider  aws
+    Status    running
+    Version   20260101000000
+    --- stderr
+    HOST accepts the other password of its roll
+    ");
     assert_eq!(
         env.read(".config/convox2/auth"),
         "{\n  \"HOST\": \"old\"\n}"
     );
     server.accept(&["third"]);
-    insta::assert_snapshot!(env.run("rack --tls-ca ca.pem"), @"");
+    insta::assert_snapshot!(env.run("rack --tls-ca ca.pem"), @r"
+    exit 1
+    --- stdout
+    --- stderr
+    ERROR: invalid authentication
+    hint: `convox login HOST` stores another password, if this one is outdated
+    ");
     assert_eq!(
         env.read(".config/convox2/auth"),
         "{\n  \"HOST\": \"old\"\n}"

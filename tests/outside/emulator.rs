@@ -91,6 +91,7 @@ impl Emulator {
             .parameters(give("Key", key))
             .parameters(give("Password", PASSWORD))
             .parameters(give("Size", "3"))
+            .parameters(give("InstanceType", "t3.small"))
             .parameters(give("First", key))
             .parameters(give("Gate", gate))
             .tags(tag("System", "convox"))

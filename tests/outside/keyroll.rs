@@ -15,22 +15,22 @@ use crate::emulator::{Emulator, PASSWORD, settled};
 const LONGEST: Duration = Duration::from_secs(240);
 
 /// One run of the command, with a home of its own.
-struct Run {
+pub(crate) struct Run {
     home: tempfile::TempDir,
     output: Output,
 }
 
 impl Run {
-    fn code(&self) -> i32 {
+    pub(crate) fn code(&self) -> i32 {
         self.output.status.code().unwrap_or(-1)
     }
 
-    fn stdout(&self) -> String {
+    pub(crate) fn stdout(&self) -> String {
         String::from_utf8_lossy(&self.output.stdout).into_owned()
     }
 
     /// Everything that the run said or left on the disk.
-    fn traces(&self) -> String {
+    pub(crate) fn traces(&self) -> String {
         let mut text = self.stdout();
         text += &String::from_utf8_lossy(&self.output.stderr);
         let mut directories = vec![self.home.path().to_owned()];
@@ -48,7 +48,7 @@ impl Run {
     }
 
     /// The event that ends the stream.
-    fn last_event(&self) -> Value {
+    pub(crate) fn last_event(&self) -> Value {
         let stdout = self.stdout();
         let line = stdout
             .lines()
@@ -59,7 +59,7 @@ impl Run {
 }
 
 /// Begins `convox ARGS` against an emulator.
-fn begin(emulator: &Emulator, args: &[&str]) -> impl Future<Output = Run> + use<> {
+pub(crate) fn begin(emulator: &Emulator, args: &[&str]) -> impl Future<Output = Run> + use<> {
     let home = tempfile::tempdir().unwrap();
     let child = Command::new(env!("CARGO_BIN_EXE_convox"))
         .args(args)
@@ -104,7 +104,7 @@ fn keyroll(emulator: &Emulator, rack: &str) -> impl Future<Output = Run> + use<>
 }
 
 /// Waits until the update of a rack stands at its gate.
-async fn at_the_gate(rack: &Rack) {
+pub(crate) async fn at_the_gate(rack: &Rack) {
     let clock = Clock::system();
     for _ in 0..600 {
         let page = rack.stacks.events(&rack.stack, None).await.unwrap();

@@ -12,3 +12,4 @@ mod keeping;
 mod keyroll;
 mod ministack;
 mod moto;
+mod params;

@@ -150,7 +150,7 @@ fn setting_a_parameter_says_ok_once_it_is_accepted() {
     insta::assert_snapshot!(env.run("rack params set ApiCpu=256 --output json"), @r#"
     exit 0
     --- stdout
-    {"data":{"parameters":[{"name":"ApiCpu","now":"128","then":"256"}],"rack":"prod","stack":"arn:aws:cloudformation:us-east-1:123456789012:stack/prod/UUID","token":"ROLL"},"type":"accepted","v":1}
+    {"data":{"parameters":[{"name":"ApiCpu","now":"128","then":"256"}],"rack":"prod","token":"ROLL"},"type":"accepted","v":1}
     --- stderr
     "#);
     insta::assert_snapshot!(env.run("rack params set InstanceType=t3.small"), @r"
@@ -277,7 +277,7 @@ fn a_plan_says_what_would_be_replaced_and_changes_nothing() {
     insta::assert_snapshot!(env.run("rack params set VolumeSize=100 --plan --output json"), @r#"
     exit 0
     --- stdout
-    {"data":{"parameters":[{"name":"VolumeSize","now":"50","then":"100"}],"rack":"prod","resources":[{"action":"Modify","logical_id":"Instances","physical_id":"prod-Instances-SUFFIX","replacement":"False","resource_type":"AWS::AutoScaling::AutoScalingGroup"},{"action":"Modify","logical_id":"InstancesLaunchTemplate","physical_id":"lt-00000000000000000","replacement":"False","resource_type":"AWS::EC2::LaunchTemplate"}],"stack":"arn:aws:cloudformation:us-east-1:123456789012:stack/prod/UUID"},"type":"planned","v":1}
+    {"data":{"parameters":[{"name":"VolumeSize","now":"50","then":"100"}],"rack":"prod","resources":[{"action":"Modify","logical_id":"Instances","physical_id":"prod-Instances-SUFFIX","replacement":"False","resource_type":"AWS::AutoScaling::AutoScalingGroup"},{"action":"Modify","logical_id":"InstancesLaunchTemplate","physical_id":"lt-00000000000000000","replacement":"False","resource_type":"AWS::EC2::LaunchTemplate"}]},"type":"planned","v":1}
     --- stderr
     "#);
 }
@@ -295,7 +295,7 @@ fn without_change_sets_a_plan_says_so() {
     ApiCpu  128  256
 
     Changes, as a change set tells
-    the account tells none
+    no change set could be asked
     --- stderr
     ");
 }
@@ -340,7 +340,7 @@ fn what_cannot_be_set_is_refused_with_a_way_out() {
     --- stdout
     --- stderr
     ERROR: the rack has no parameter Zzzzz
-    hint: `convox rack params` lists them
+    hint: `convox rack params --sandbox` lists them
     ");
     insta::assert_snapshot!(env.run("rack params set Password=secret"), @r"
     exit 1
@@ -400,15 +400,15 @@ fn a_busy_stack_is_exit_7() {
     --- stdout
     --- stderr
     ERROR: stack prod is UPDATE_IN_PROGRESS
-    hint: wait for it with `convox rack wait`, then try again
+    hint: wait for it with `convox rack wait --sandbox`, then try again
     ");
     insta::assert_snapshot!(env.run("rack params set ApiCpu=256 --output json"), @r#"
     exit 7
     --- stdout
-    {"data":{"exit_code":7,"hints":["wait for it with `convox rack wait`, then try again"],"message":"stack prod is UPDATE_IN_PROGRESS"},"type":"error","v":1}
+    {"data":{"exit_code":7,"hints":["wait for it with `convox rack wait --sandbox`, then try again"],"message":"stack prod is UPDATE_IN_PROGRESS"},"type":"error","v":1}
     --- stderr
     ERROR: stack prod is UPDATE_IN_PROGRESS
-    hint: wait for it with `convox rack wait`, then try again
+    hint: wait for it with `convox rack wait --sandbox`, then try again
     "#);
     insta::assert_snapshot!(env.run("rack"), @r"
     exit 0
@@ -463,7 +463,7 @@ fn only_instances_of_the_rack_are_terminated() {
     insta::assert_snapshot!(env.run("instances terminate i-075e923be72ddbe94 --output json"), @r#"
     exit 0
     --- stdout
-    {"data":{"instance":"i-00000000000000000","rack":"prod"},"type":"terminating","v":1}
+    {"data":{"instance":"i-00000000000000000"},"type":"terminating","v":1}
     --- stderr
     "#);
     insta::assert_snapshot!(env.run("instances terminate i-0123456789abcdef0 --output json"), @r#"

@@ -4,7 +4,8 @@ use clap::Args;
 
 use crate::cli::app::Output;
 use crate::cli::context::Context;
-use crate::cli::session::{RackArgs, find_rack};
+use crate::cli::reach::reach;
+use crate::cli::session::RackArgs;
 use crate::ui::{CliError, Exit, print_instances, print_instances_json};
 
 /// List the instances of a rack.
@@ -29,10 +30,10 @@ impl ListArgs {
 
     pub(super) async fn run(self, context: &Context) -> Result<Exit, CliError> {
         let printer = context.printer();
-        let (rack, clock) = find_rack(context, &self.rack).await?;
-        let instances = rack.system.instances().await?;
+        let reached = reach(context, &self.rack).await?;
+        let instances = reached.system().instances().await?;
         match self.output {
-            Output::Text => print_instances(printer, &instances, self.keys, clock.now()),
+            Output::Text => print_instances(printer, &instances, self.keys, reached.clock().now()),
             Output::Json => print_instances_json(printer, &instances),
         }
         Ok(Exit::Done)

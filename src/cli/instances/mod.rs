@@ -3,6 +3,7 @@
 mod keyroll;
 mod keyroll_api;
 mod list;
+mod ssh;
 mod terminate;
 
 use clap::{Args, Subcommand};
@@ -24,9 +25,9 @@ pub(crate) struct InstancesCommand {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Give every instance of a rack a new SSH key
     Keyroll(keyroll::KeyrollArgs),
-    /// Terminate an instance of a rack
+    // What it says of itself is long, and below its arguments.
+    Ssh(Box<ssh::SshArgs>),
     Terminate(terminate::TerminateArgs),
 }
 
@@ -35,6 +36,7 @@ impl InstancesCommand {
         match &self.command {
             None => self.list.output(),
             Some(Command::Keyroll(args)) => args.output(),
+            Some(Command::Ssh(args)) => args.output(),
             Some(Command::Terminate(args)) => args.output(),
         }
     }
@@ -43,6 +45,7 @@ impl InstancesCommand {
         match self.command {
             None => context.block_on(self.list.run(context)),
             Some(Command::Keyroll(args)) => args.run(context),
+            Some(Command::Ssh(args)) => args.run(context),
             Some(Command::Terminate(args)) => context.block_on(args.run(context)),
         }
     }

@@ -3,8 +3,10 @@
 use clap::Args;
 
 use crate::cli::app::Output;
+use crate::cli::complete;
 use crate::cli::context::Context;
-use crate::cli::session::{RackArgs, find_rack};
+use crate::cli::reach::reach;
+use crate::cli::session::RackArgs;
 use crate::ui::{CliError, Exit, Task, print_terminated};
 
 /// Terminate an instance of a rack
@@ -13,7 +15,7 @@ use crate::ui::{CliError, Exit, Task, print_terminated};
 #[derive(Debug, Args)]
 pub(super) struct TerminateArgs {
     /// The instance, as `convox instances` names it
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", add = complete::instances())]
     id: String,
 
     #[command(flatten)]
@@ -31,19 +33,19 @@ impl TerminateArgs {
 
     pub(super) async fn run(self, context: &Context) -> Result<Exit, CliError> {
         let printer = context.printer();
-        let (rack, _) = find_rack(context, &self.rack).await?;
+        let reached = reach(context, &self.rack).await?;
         let task = Task::forward("Terminating instance".to_owned());
         let task = match self.output {
             Output::Text => task,
             Output::Json => task.silently(),
         };
-        if let Err(error) = rack.system.terminate(&self.id).await {
+        if let Err(error) = reached.system().terminate(&self.id).await {
             task.failed(printer);
             return Err(error.into());
         }
         task.succeeded(printer);
         if self.output == Output::Json {
-            print_terminated(printer, &rack.name, &self.id);
+            print_terminated(printer, &self.id);
         }
         Ok(Exit::Done)
     }

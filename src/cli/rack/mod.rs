@@ -28,7 +28,6 @@ pub(crate) struct RackCommand {
 enum Command {
     /// Show the parameters of a rack, or set them
     Params(params::ParamsCommand),
-    /// Wait until a rack is at rest, and tell whether its update went well
     Wait(wait::WaitArgs),
 }
 

@@ -4,8 +4,10 @@ use clap::{Args, Subcommand};
 
 use super::params_set::ParamsSetArgs;
 use crate::cli::app::Output;
+use crate::cli::complete;
 use crate::cli::context::Context;
-use crate::cli::session::{RackArgs, find_rack};
+use crate::cli::reach::reach;
+use crate::cli::session::RackArgs;
 use crate::rack::{GroupProblem, ParameterGroup};
 use crate::ui::{CliError, Exit, print_parameters};
 
@@ -22,7 +24,6 @@ pub(super) struct ParamsCommand {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Set parameters of a rack, all of them in one update
     Set(ParamsSetArgs),
 }
 
@@ -49,7 +50,7 @@ struct ParamsArgs {
 
     /// Show only this group: api, build, instances, logging, meta, network, nlb, scaling,
     /// security or storage; the beginning of a name will do
-    #[arg(short, long, value_name = "GROUP")]
+    #[arg(short, long, value_name = "GROUP", add = complete::groups())]
     group: Option<String>,
 
     /// Show secret values on a terminal too
@@ -66,8 +67,8 @@ impl ParamsArgs {
         let group = self.group.as_deref().map(ParameterGroup::find);
         let group = group.transpose()?;
         let printer = context.printer();
-        let (rack, _) = find_rack(context, &self.rack).await?;
-        let mut parameters = rack.system.describe().await?.parameters;
+        let reached = reach(context, &self.rack).await?;
+        let mut parameters = reached.system().describe().await?.parameters;
         if let Some(group) = group {
             parameters.retain(|key, _| group.has(key));
             if parameters.is_empty() {

@@ -1,22 +1,38 @@
 //! `convox rack params set`: set parameters of a rack.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::password::{Manner, PasswordArgs, roll_password};
+use super::wait::at_rest;
 use crate::cli::app::Output;
+use crate::cli::complete;
 use crate::cli::context::Context;
-use crate::cli::session::{RackArgs, find_rack, renderer};
+use crate::cli::follow::{Follower, report};
+use crate::cli::reach::{How, reach};
+use crate::cli::session::{RackArgs, renderer};
 use crate::cli::signals;
+use crate::cli::way::Way;
+use crate::clock::Clock;
 use crate::config::nearest;
 use crate::ids::RollId;
-use crate::rack::{Change, ChangeProblem, PortError, Rack};
-use crate::roll::{Stop, Watch};
+use crate::rack::remote::Remote;
+use crate::rack::{
+    Change, ChangeProblem, Difference, PortError, Rack, ResourceChange, System as _, check_change,
+};
+use crate::roll::{Outcome, Stop, Watch};
 use crate::ui::{
-    CliError, Exit, Printer, Task, print_accepted, print_change, print_change_json, print_report,
+    CliError, Exit, PlannedChange, Printer, Task, print_accepted, print_change, print_report,
     print_unchanged,
 };
+
+/// How long an update is followed that only the rack itself tells of.
+const LONGEST: Duration = Duration::from_hours(3);
+
+/// Statuses of a rack that takes no other update.
+const UNDER_WAY: [&str; 4] = ["creating", "updating", "rollback", "deleting"];
 
 /// The parameter that is not set but rolled: the key of the rack API.
 const ROLLED: &str = "Password";
@@ -33,7 +49,7 @@ const ROLLED: &str = "Password";
 #[derive(Debug, Args)]
 pub(super) struct ParamsSetArgs {
     /// Parameters with their new values, such as InstanceType=t3.large
-    #[arg(required = true, value_name = "KEY=VALUE")]
+    #[arg(required = true, value_name = "KEY=VALUE", add = complete::parameters())]
     pairs: Vec<String>,
 
     #[command(flatten)]
@@ -85,79 +101,185 @@ impl ParamsSetArgs {
         context: &Context,
         wanted: &BTreeMap<String, String>,
     ) -> Result<Exit, CliError> {
+        let reached = reach(context, &self.rack).await?;
+        let clock = reached.clock().clone();
+        match reached.into_how() {
+            How::Aws(rack) => self.set_in_aws(context, &rack, clock, wanted).await,
+            How::Api(remote) => self.set_by_api(context, &remote, wanted).await,
+        }
+    }
+
+    async fn set_in_aws(
+        &self,
+        context: &Context,
+        rack: &Rack,
+        clock: Clock,
+        wanted: &BTreeMap<String, String>,
+    ) -> Result<Exit, CliError> {
         let printer = context.printer();
-        let (rack, clock) = find_rack(context, &self.rack).await?;
+        let way = Way::of(context.global(), &self.rack);
         let id = RollId::generate(clock.now(), &context.entropy()?);
         let stacks = rack.stacks.as_ref();
         let change = match Change::prepare(stacks, &rack.stack, id.as_str(), wanted).await {
             Ok(change) => change,
-            Err(PortError::NoChanges) => return Ok(self.unchanged(printer, &rack)),
-            Err(error) => return Err(explain(error)),
+            Err(PortError::NoChanges) => return Ok(self.unchanged(printer, &rack.name)),
+            Err(error) => return Err(way.leads(explain(error))),
         };
         if self.plan {
             let resources = change.preview(stacks).await?;
-            match self.output {
-                Output::Text => print_change(printer, &rack.name, &change, resources.as_deref()),
-                Output::Json => {
-                    print_change_json(printer, &rack.name, &change, resources.as_deref());
-                }
-            }
+            self.print_plan(
+                printer,
+                &rack.name,
+                change.differences(),
+                resources.as_deref(),
+            );
             return Ok(Exit::Done);
         }
         let stop = Stop::new();
         let sink = renderer(context, self.output);
-        let mut watch = Watch::new(&rack, clock, stop.clone(), sink, id.clone());
+        let mut watch = Watch::new(rack, clock, stop.clone(), sink, id.clone());
         if self.wait {
             watch.mark(change.stack()).await?;
         }
-        let task = Task::forward("Updating parameters".to_owned());
-        let task = match (self.output, self.wait) {
-            (Output::Json, _) => task.silently(),
-            (Output::Text, true) => task.apart(),
-            (Output::Text, false) => task,
-        };
         match watch.begin(&change).await {
             Ok(()) => {}
-            Err(PortError::NoChanges) => return Ok(self.unchanged(printer, &rack)),
+            Err(PortError::NoChanges) => return Ok(self.unchanged(printer, &rack.name)),
             Err(error) => {
-                task.failed(printer);
-                return Err(error.into());
+                self.task().failed(printer);
+                return Err(way.leads(error.into()));
             }
         }
-        if self.output == Output::Json {
-            print_accepted(printer, &rack.name, &change, id.as_str());
-        }
+        self.accepted(printer, &rack.name, change.differences(), Some(&id));
         if !self.wait {
-            task.succeeded(printer);
-            self.tell_of_nlb(printer, &change);
             return Ok(Exit::Done);
         }
         let report = signals::heed(printer, &stop, watch.update()).await;
         let report = report
             .map_err(|error| CliError::failed(format!("cannot listen for signals: {error}")))?;
-        let Some(report) = report else {
+        let Some(mut report) = report else {
             return Ok(Exit::Interrupted);
         };
-        Ok(print_report(printer, &task, &report))
+        for hint in &mut report.hints {
+            *hint = way.complete(hint);
+        }
+        Ok(print_report(printer, &self.task(), &report))
     }
 
-    fn unchanged(&self, printer: &Printer, rack: &Rack) -> Exit {
-        let name = &rack.name;
+    /// Sets parameters through the rack's API, which drops names that it does not know.
+    async fn set_by_api(
+        &self,
+        context: &Context,
+        remote: &Remote,
+        wanted: &BTreeMap<String, String>,
+    ) -> Result<Exit, CliError> {
+        let printer = context.printer();
+        let way = Way::of(context.global(), &self.rack);
+        let system = remote.describe().await?;
+        let checked = check_change(wanted, &system.parameters);
+        checked.map_err(|problem| way.leads(explain(problem.into())))?;
+        let differences = Difference::all(wanted, &system.parameters);
+        if differences.is_empty() {
+            return Ok(self.unchanged(printer, &system.name));
+        }
+        if self.plan {
+            self.print_plan(printer, &system.name, &differences, None);
+            return Ok(Exit::Done);
+        }
+        if UNDER_WAY.contains(&system.status.as_str()) {
+            let busy = PortError::Busy {
+                what: format!("rack {}", system.name),
+                status: system.status,
+            };
+            return Err(way.leads(busy.into()));
+        }
+        match remote.set_parameters(wanted).await {
+            Ok(()) => {}
+            Err(PortError::NoChanges) => return Ok(self.unchanged(printer, &system.name)),
+            Err(error) => {
+                self.task().failed(printer);
+                return Err(error.into());
+            }
+        }
+        self.accepted(printer, &system.name, &differences, None);
+        if !self.wait {
+            return Ok(Exit::Done);
+        }
+        let follower = Follower::new(context, remote, self.output);
+        let mut ended = at_rest(&follower, remote, &self.task(), LONGEST).await?;
+        // A rack says `running` after a rollback too: only its parameters tell the difference.
+        if ended.outcome == Outcome::Done {
+            let after = remote.describe().await?.parameters;
+            let stayed = |difference: &&Difference| {
+                let now = after.get(&difference.key);
+                difference.from != difference.to && now == Some(&difference.from)
+            };
+            if let Some(Difference { key, from, .. }) = differences.iter().find(stayed) {
+                let message = format!("the rack is running, but {key} is {from} as before");
+                let hint = "the update was rolled back: mend what failed first, then try again";
+                ended = report(Outcome::RolledBack, message, &[hint]);
+            }
+        }
+        Ok(follower.finish(&self.task(), &ended))
+    }
+
+    /// Returns what is said of it on stdout, in the classic's words.
+    fn task(&self) -> Task {
+        let task = Task::forward("Updating parameters".to_owned());
+        match (self.output, self.wait) {
+            (Output::Json, _) => task.silently(),
+            (Output::Text, true) => task.apart(),
+            (Output::Text, false) => task,
+        }
+    }
+
+    fn print_plan(
+        &self,
+        printer: &Printer,
+        rack: &str,
+        differences: &[Difference],
+        resources: Option<&[ResourceChange]>,
+    ) {
+        let change = PlannedChange {
+            rack,
+            differences,
+            resources,
+        };
+        print_change(printer, &change, self.output == Output::Json);
+    }
+
+    fn unchanged(&self, printer: &Printer, rack: &str) -> Exit {
         match self.output {
-            Output::Text => printer.say(&format!("nothing to change: {name} is like that already")),
-            Output::Json => print_unchanged(printer, name),
+            Output::Text => printer.say(&format!("nothing to change: {rack} is like that already")),
+            Output::Json => print_unchanged(printer, rack),
         }
         Exit::Done
     }
 
-    fn tell_of_nlb(&self, printer: &Printer, change: &Change) {
-        let is_turned_on = change.differences().iter().any(|difference| {
+    /// Says that the update is accepted. Text that is to tell the end says so only then.
+    fn accepted(
+        &self,
+        printer: &Printer,
+        rack: &str,
+        differences: &[Difference],
+        id: Option<&RollId>,
+    ) {
+        if self.output == Output::Json {
+            print_accepted(printer, rack, differences, id.map(RollId::as_str));
+            return;
+        }
+        if !self.wait {
+            self.task().succeeded(printer);
+        }
+        let turns_on = |difference: &Difference| {
             ["NLB", "NLBInternal"].contains(&difference.key.as_str()) && difference.to == "Yes"
-        });
-        if is_turned_on && self.output == Output::Text {
-            printer.data(
-                "NLB provisioning typically takes 5-10 minutes; check status with 'convox rack'.\n",
-            );
+        };
+        if differences.iter().any(turns_on) {
+            let text = "NLB provisioning typically takes 5-10 minutes; check status with \
+                        'convox rack'.";
+            match self.wait {
+                true => printer.say(text),
+                false => printer.data(&format!("{text}\n")),
+            }
         }
     }
 }

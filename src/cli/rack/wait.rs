@@ -12,7 +12,7 @@ use crate::cli::session::{RackArgs, find_rack, renderer};
 use crate::cli::signals;
 use crate::ids::RollId;
 use crate::rack::remote::{Progress, Remote, Standing};
-use crate::roll::{Outcome, Stop, Watch};
+use crate::roll::{Outcome, Report, Stop, Watch};
 use crate::ui::{CliError, Exit, Task, print_report, span};
 
 /// Wait until a rack is at rest, and tell whether its update went well
@@ -86,32 +86,42 @@ impl WaitArgs {
     async fn by_api(self, context: &Context, remote: &Remote) -> Result<Exit, CliError> {
         let follower = Follower::new(context, remote, self.output);
         let task = Task::forward("Waiting for rack".to_owned()).apart();
-        let progress = Progress::of_anything(remote.clock().now());
-        let followed = follower.follow(progress, self.timeout).await?;
-        let report = match followed {
-            Followed::Ended(Standing::Lost(error)) => return Err(follower.failed(&task, error)),
-            Followed::Ended(Standing::RolledBack) => report(
-                Outcome::RolledBack,
-                "the rack's update was rolled back".to_owned(),
-                &["mend what failed first, then try again"],
-            ),
-            Followed::Ended(Standing::Stuck) => report(
-                Outcome::Stuck,
-                "the rack has failed, and does not get out of that by itself".to_owned(),
-                &["look at its stack in CloudFormation"],
-            ),
-            Followed::Ended(_) => report(Outcome::Done, "the rack is running".to_owned(), &[]),
-            Followed::LetGo => report(
-                Outcome::Detached,
-                "the rack goes on without being watched".to_owned(),
-                &[],
-            ),
-            Followed::TimedOut => report(
-                Outcome::Detached,
-                format!("the rack is not at rest after {}", span(self.timeout)),
-                &["`convox rack wait --timeout 6h` waits longer"],
-            ),
-        };
+        let report = at_rest(&follower, remote, &task, self.timeout).await?;
         Ok(follower.finish(&task, &report))
     }
+}
+
+/// Follows a rack over its API until it is at rest, but not longer than `timeout`.
+pub(super) async fn at_rest(
+    follower: &Follower<'_>,
+    remote: &Remote,
+    task: &Task,
+    timeout: Duration,
+) -> Result<Report, CliError> {
+    let progress = Progress::of_anything(remote.clock().now());
+    let followed = follower.follow(progress, timeout).await?;
+    Ok(match followed {
+        Followed::Ended(Standing::Lost(error)) => return Err(follower.failed(task, error)),
+        Followed::Ended(Standing::RolledBack) => report(
+            Outcome::RolledBack,
+            "the rack's update was rolled back".to_owned(),
+            &["mend what failed first, then try again"],
+        ),
+        Followed::Ended(Standing::Stuck) => report(
+            Outcome::Stuck,
+            "the rack has failed, and does not get out of that by itself".to_owned(),
+            &["look at its stack in CloudFormation"],
+        ),
+        Followed::Ended(_) => report(Outcome::Done, "the rack is running".to_owned(), &[]),
+        Followed::LetGo => report(
+            Outcome::Detached,
+            "the rack goes on without being watched".to_owned(),
+            &[],
+        ),
+        Followed::TimedOut => report(
+            Outcome::Detached,
+            format!("the rack is not at rest after {}", span(timeout)),
+            &["`convox rack wait --timeout 6h` waits longer"],
+        ),
+    })
 }

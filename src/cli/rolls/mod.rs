@@ -16,15 +16,10 @@ use crate::ui::{CliError, Exit};
 /// Look at rolls, go on with them or undo them.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List the rolls of a rack, the newest first
     List(list::ListArgs),
-    /// Show what happened in a roll
     Show(show::ShowArgs),
-    /// Go on with a roll that was left or interrupted
     Resume(resume::ResumeArgs),
-    /// Cancel a roll, and follow CloudFormation back to the old key
     Cancel(cancel::CancelArgs),
-    /// Go on with a rollback that is stuck
     Continue(continue_rollback::ContinueArgs),
 }
 

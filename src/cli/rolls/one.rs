@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::cli::app::Output;
+use crate::cli::complete;
 use crate::cli::context::Context;
 use crate::cli::session::{RackArgs, Session};
 use crate::ids::RollId;
@@ -13,7 +14,7 @@ use crate::ui::{CliError, Exit, Task};
 #[derive(Debug, Args)]
 pub(super) struct OneRoll {
     /// The roll, as `convox rolls list` names it
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", add = complete::rolls())]
     pub(super) id: RollId,
 
     #[command(flatten)]

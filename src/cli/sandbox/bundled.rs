@@ -52,6 +52,14 @@ pub(super) fn all() -> Result<Vec<Scenario>, ScenarioError> {
         .collect()
 }
 
+/// Lists names and summaries, without reading the scenarios: a shell waits for this.
+pub(crate) fn scenarios() -> impl Iterator<Item = (&'static str, &'static str)> {
+    BUNDLED.iter().map(|(name, text)| {
+        let about = text.lines().find_map(|line| line.strip_prefix("about: "));
+        (*name, about.unwrap_or_default())
+    })
+}
+
 /// Reads the scenario of that name, or else the file of that name.
 pub(crate) fn load(name_or_path: &Path) -> Result<Scenario, ScenarioError> {
     let named = BUNDLED
@@ -90,8 +98,9 @@ mod tests {
 
     #[test]
     fn every_one_of_them_can_be_read() {
-        for scenario in all().unwrap() {
+        for (scenario, (name, about)) in all().unwrap().iter().zip(scenarios()) {
             assert!(!scenario.about.is_empty(), "{}", scenario.name);
+            assert_eq!((&*scenario.name, &*scenario.about), (name, about));
         }
     }
 }

@@ -7,7 +7,7 @@ mod serve;
 
 use clap::Subcommand;
 
-pub(crate) use bundled::load;
+pub(crate) use bundled::{load, scenarios};
 
 use super::context::Context;
 use crate::ui::{CliError, Exit};
@@ -15,11 +15,8 @@ use crate::ui::{CliError, Exit};
 /// Manage the little AWS account on this machine.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve it to any AWS client, on the loopback address only
     Serve(serve::ServeArgs),
-    /// Start it afresh
     Reset(reset::ResetArgs),
-    /// List the scenarios that come along
     Scenarios(scenarios::ScenariosArgs),
 }
 

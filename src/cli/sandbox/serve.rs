@@ -7,6 +7,7 @@ use std::str::FromStr;
 use clap::Args;
 
 use super::bundled;
+use crate::cli::complete;
 use crate::cli::context::Context;
 use crate::cli::signals;
 use crate::clock::{Clock, system_now};
@@ -24,7 +25,7 @@ pub(crate) struct ServeArgs {
     port: u16,
 
     /// Serve the world of this scenario instead: a name or a file
-    #[arg(long, value_name = "SCENARIO")]
+    #[arg(long, value_name = "SCENARIO", add = complete::scenarios())]
     scenario: Option<PathBuf>,
 
     /// How many times faster than real time it lives, or `real`

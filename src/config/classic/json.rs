@@ -159,6 +159,9 @@ impl Formatter for GoFormatter {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use secrecy::ExposeSecret as _;
+
     use super::*;
 
     fn again(text: &str) -> String {
@@ -175,6 +178,23 @@ mod tests {
             "{\n  \"a\": {\n    \"deep\": [\n      1,\n      true,\n      null\n    ],\n    \"none\": [],\n    \"nothing\": {}\n  }\n}",
         ] {
             assert_eq!(again(text), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_back_and_none_can_end_a_page(
+            host in "[a-z0-9.:-]{1,20}",
+            password in any::<String>(),
+        ) {
+            let mut entries = Entries::default();
+            entries.set(&host, &password);
+            let text = String::from_utf8(to_json(&entries).unwrap().to_vec()).unwrap();
+            let escaped = ['<', '>', '&', '\u{2028}', '\u{2029}'];
+            prop_assert!(!text.contains(escaped));
+            let read: Entries = from_json(&text).unwrap();
+            let read = read.get(&host).map_or(String::new(), |text| text.expose_secret().to_owned());
+            prop_assert_eq!(read, password);
         }
     }
 

@@ -246,6 +246,7 @@ impl Account {
             fleet: Arc::new(AwsFleet::new(Arc::clone(&self.clients))),
             services: Arc::new(AwsServices::new(Arc::clone(&self.clients))),
             keys,
+            ssh_user: target.ssh_user.clone(),
             probe: None,
             system: Arc::new(AwsSystem::new(
                 Arc::clone(&self.clients),

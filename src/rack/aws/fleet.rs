@@ -6,6 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchTemplateSpecification};
 use aws_sdk_ec2::types::{Filter, Instance as SdkInstance};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use super::account::Clients;
 use super::error::Call;
@@ -169,6 +171,24 @@ impl Fleet for AwsFleet {
         Ok(found.into_iter().map(instance_of).collect())
     }
 
+    async fn console_output(
+        &self,
+        instance: &str,
+        latest: bool,
+    ) -> Result<Option<String>, PortError> {
+        let what = format!("instance {instance}");
+        let call = Call::new("ec2", "GetConsoleOutput", &what);
+        let answer = self.clients.ec2().get_console_output();
+        // What is not asked for is not sent: only newer instances know the word.
+        let answer = answer
+            .instance_id(instance)
+            .set_latest(latest.then_some(true));
+        let answer = answer.send().await.map_err(|error| call.failed(error))?;
+        let bytes = answer.output.and_then(|text| STANDARD.decode(text).ok());
+        let text = bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        Ok(text.filter(|text| !text.is_empty()))
+    }
+
     async fn launch_template_keys(
         &self,
         templates: &[LaunchTemplateRef],
@@ -293,7 +313,9 @@ fn instance_of(instance: SdkInstance) -> Instance {
         .state
         .as_ref()
         .and_then(|state| state.name.as_ref());
+    let name = instance.tags().iter().find(|tag| tag.key() == Some("Name"));
     Instance {
+        name: name.and_then(|tag| tag.value()).map(str::to_owned),
         state: state
             .map(|state| state.as_str().to_owned())
             .unwrap_or_default(),

@@ -10,7 +10,7 @@ use super::super::api::AwsError;
 use super::super::scenario::BootFate;
 use super::super::world::{self, World};
 use super::super::{autoscaling, cloudformation, ecs};
-use super::{Due, Ec2, spot_fleets};
+use super::{Due, Ec2, HostKey, spot_fleets};
 
 /// How long a terminated instance is still described. EC2 says "about an hour".
 const REMEMBERED: Duration = Duration::from_secs(3600);
@@ -116,6 +116,16 @@ pub struct Instance {
     pub booted: bool,
     /// The ECS cluster that the boot script names.
     pub cluster: Option<String>,
+}
+
+impl Instance {
+    /// Returns the key that its SSH server shows, which its console tells.
+    ///
+    /// It follows from the id alone, so whoever plays the server need not be told it.
+    #[must_use]
+    pub fn host_key(&self) -> HostKey {
+        HostKey::of_instance(&self.id)
+    }
 }
 
 impl Ec2 {

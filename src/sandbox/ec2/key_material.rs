@@ -53,6 +53,36 @@ pub(super) enum MaterialError {
     Text(#[from] ssh_key::Error),
 }
 
+/// The key that an instance's SSH server shows to its clients.
+pub struct HostKey {
+    /// The public half, as a line of `known_hosts` without the host.
+    pub public_key: String,
+    /// The private half in OpenSSH form.
+    pub private_key: String,
+}
+
+impl std::fmt::Debug for HostKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HostKey")
+            .field("public_key", &self.public_key)
+            .finish_non_exhaustive()
+    }
+}
+
+impl HostKey {
+    /// Makes the Ed25519 key of an instance from its id.
+    pub(super) fn of_instance(id: &str) -> Self {
+        let seed = digest::digest(&digest::SHA256, format!("host key of {id}").as_bytes());
+        let seed = seed.as_ref().first_chunk().copied().unwrap_or_default();
+        let private = PrivateKey::from(Ed25519Keypair::from_seed(&seed));
+        let text = private.to_openssh(LineEnding::LF);
+        Self {
+            public_key: private.public_key().to_openssh().unwrap_or_default(),
+            private_key: text.map(|text| text.to_string()).unwrap_or_default(),
+        }
+    }
+}
+
 /// Makes an Ed25519 key from its seed: what EC2 keeps, and the private key in OpenSSH form.
 pub(super) fn ed25519(seed: &[u8; 32], name: &str) -> Result<(Material, String), MaterialError> {
     let private = PrivateKey::from(Ed25519Keypair::from_seed(seed));

@@ -16,6 +16,7 @@ use super::world::World;
 
 pub use api::handle;
 pub use instances::{Instance, InstanceState, LaunchSpec, Owner};
+pub use key_material::HostKey;
 pub use key_pairs::{KeyKind, KeyPair, MintedKeyPair};
 pub use launch_templates::{LaunchTemplate, LaunchTemplateData};
 pub use spot_fleets::SpotFleet;

@@ -207,6 +207,14 @@ pub(super) fn console_output(world: &mut World, input: &Input) -> Answer {
         text.push_str("Amazon Linux 2\ncloud-init: running modules:config\n");
     }
     if instance.booted {
+        // As cloud-init's module `keys_to_console` writes it.
+        text.push_str("-----BEGIN SSH HOST KEY KEYS-----\n");
+        text.push_str(&format!(
+            "{} root@ip-{}\n",
+            instance.host_key().public_key,
+            instance.private_ip.replace('.', "-")
+        ));
+        text.push_str("-----END SSH HOST KEY KEYS-----\n");
         text.push_str("cloud-init: finished\n");
     }
     Ok(json!({

@@ -1,0 +1,19 @@
+//! Logging in for real: the system's `ssh`, and Debian's `sshd` in place of each instance.
+//!
+//! `CONVOX_TEST_SSHD=$(.ci/sshd) cargo test --test ssh` gets the server. Where there is none,
+//! each test says that it was skipped and passes.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod api;
+mod machines;
+mod rack;
+mod rolling;
+mod secrets;
+#[expect(
+    dead_code,
+    reason = "it is the server of another suite, which needs more of it"
+)]
+#[path = "../wire/server.rs"]
+mod server;
+mod streams;
