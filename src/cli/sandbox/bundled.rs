@@ -31,6 +31,20 @@ const BUNDLED: &[(&str, &str)] = bundled![
     "lost-delete-key-pair",
     "lost-put-object",
     "lost-update-stack",
+    "password/all-at-once",
+    "password/api-never-back",
+    "password/api-slow-to-come-back",
+    "password/denied-update-service",
+    "password/denied-update-stack",
+    "password/lost-delete-object",
+    "password/lost-put-object",
+    "password/lost-update-service",
+    "password/lost-update-stack",
+    "password/rollback",
+    "password/stale-describe",
+    "password/success",
+    "password/throttled-reads",
+    "password/unsent-update-stack",
     "replaces-nothing",
     "rollback-fails",
     "signal-timeout",
@@ -78,19 +92,19 @@ mod tests {
     #[test]
     fn every_scenario_of_the_repository_comes_along() {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/scenarios");
-        let mut files: Vec<_> = std::fs::read_dir(dir)
-            .unwrap()
-            .map(|entry| {
-                entry
-                    .unwrap()
-                    .path()
-                    .file_stem()
-                    .unwrap()
-                    .to_str()
-                    .unwrap()
-                    .to_owned()
-            })
-            .collect();
+        let mut files = Vec::new();
+        let mut dirs = vec![dir.clone()];
+        while let Some(next) = dirs.pop() {
+            for entry in std::fs::read_dir(next).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    dirs.push(path);
+                } else {
+                    let name = path.strip_prefix(&dir).unwrap().with_extension("");
+                    files.push(name.to_str().unwrap().to_owned());
+                }
+            }
+        }
         files.sort();
         let bundled: Vec<_> = BUNDLED.iter().map(|(name, _)| *name).collect();
         assert_eq!(bundled, files);
