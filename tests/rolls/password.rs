@@ -148,7 +148,7 @@ impl Rack {
             login: Login::of(Some(OLD)),
             broken: Arc::default(),
             set: match scenario.name.as_str() {
-                "rollback" => BTreeMap::from([("InstanceType".to_owned(), "t3.large".to_owned())]),
+                "password/rollback" => BTreeMap::from([("InstanceType".to_owned(), "t3.large".to_owned())]),
                 _ => BTreeMap::new(),
             },
         };
