@@ -132,10 +132,10 @@ async fn an_answer_that_is_lost_is_a_connection_that_is_cut() {
 
 #[tokio::test(start_paused = true)]
 async fn every_scenario_starts_with_a_rack_whose_key_is_kept() {
-    let mut paths: Vec<_> = std::fs::read_dir("fixtures/scenarios")
-        .unwrap()
-        .map(|file| file.unwrap().path())
-        .collect();
+    let dirs = ["fixtures/scenarios", "fixtures/scenarios/password"];
+    let files = dirs.map(|dir| std::fs::read_dir(dir).unwrap());
+    let paths = files.into_iter().flatten().map(|file| file.unwrap().path());
+    let mut paths: Vec<_> = paths.filter(|path| path.is_file()).collect();
     paths.sort();
     for path in paths {
         let scenario = Scenario::load(&path).unwrap();

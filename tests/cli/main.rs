@@ -8,6 +8,7 @@ mod credentials;
 mod environment;
 mod help;
 mod keyroll;
+mod password;
 mod rolls;
 mod sandbox;
 #[expect(dead_code, reason = "the tests of the wire need more of it")]

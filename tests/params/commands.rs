@@ -342,20 +342,6 @@ fn what_cannot_be_set_is_refused_with_a_way_out() {
     ERROR: the rack has no parameter Zzzzz
     hint: `convox rack params --sandbox` lists them
     ");
-    insta::assert_snapshot!(env.run("rack params set Password=secret"), @r"
-    exit 1
-    --- stdout
-    --- stderr
-    ERROR: this version does not set Password
-    hint: an update alone leaves API processes with the old one
-    ");
-    insta::assert_snapshot!(env.run("rack params set Password=secret ApiCpu=1"), @r"
-    exit 2
-    --- stdout
-    --- stderr
-    ERROR: Password is not set together with others
-    hint: it is rolled by itself: set the others in a command of their own
-    ");
     insta::assert_snapshot!(env.run("rack params set Autoscale=Maybe"), @r"
     exit 1
     --- stdout

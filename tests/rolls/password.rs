@@ -148,7 +148,9 @@ impl Rack {
             login: Login::of(Some(OLD)),
             broken: Arc::default(),
             set: match scenario.name.as_str() {
-                "password/rollback" => BTreeMap::from([("InstanceType".to_owned(), "t3.large".to_owned())]),
+                "password/rollback" => {
+                    BTreeMap::from([("InstanceType".to_owned(), "t3.large".to_owned())])
+                }
                 _ => BTreeMap::new(),
             },
         };

@@ -193,26 +193,32 @@ impl Scenario {
 mod tests {
     use super::*;
 
-    fn fixtures() -> Vec<PathBuf> {
-        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/scenarios");
-        let mut paths: Vec<_> = std::fs::read_dir(directory)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .collect();
-        paths.sort();
-        paths
+    /// Names, from the directory of scenarios, and paths.
+    fn fixtures() -> Vec<(String, PathBuf)> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/scenarios");
+        let (mut found, mut dirs) = (Vec::new(), vec![root.clone()]);
+        while let Some(dir) = dirs.pop() {
+            for entry in std::fs::read_dir(dir).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    dirs.push(path);
+                } else {
+                    let name = path.strip_prefix(&root).unwrap().with_extension("");
+                    found.push((name.to_str().unwrap().to_owned(), path));
+                }
+            }
+        }
+        found.sort();
+        found
     }
 
     #[test]
     fn every_fixture_is_a_scenario_named_after_its_file() {
-        let paths = fixtures();
-        assert!(paths.len() >= 20, "{}", paths.len());
-        for path in paths {
+        let fixtures = fixtures();
+        assert!(fixtures.len() >= 20, "{}", fixtures.len());
+        for (name, path) in fixtures {
             let scenario = Scenario::load(&path).unwrap();
-            assert_eq!(
-                Some(scenario.name.as_str()),
-                path.file_stem().unwrap().to_str()
-            );
+            assert_eq!(scenario.name, name);
             let expect = scenario.expect.expect("says how it ends");
             let exit = match expect.outcome.as_str() {
                 "done" => 0,
