@@ -61,7 +61,7 @@ pub(crate) fn assert_settled(
         Outcome::Stuck => {
             // A report names the new key if, and only if, it is left behind.
             let named = told.is_some_and(|report| report.new_key.is_some());
-            assert_eq!(named, made > 0, "{context}: {pairs:?}");
+            assert_eq!(named, made > 0, "{context}: {pairs:?} {result:?}");
         }
     }
 }

@@ -259,7 +259,7 @@ pub(super) fn remove(world: &mut World, stack: &mut Stack, name: &str) {
     if resource.deletion_policy == "Retain" {
         set_step(stack, name, Step::Settled);
         stack.turn_resource(world, name, "DELETE_SKIPPED", None);
-        stack.resources.remove(name);
+        forget(stack, name);
         return;
     }
     set_step(stack, name, Step::Running(Verb::Delete));
@@ -310,10 +310,18 @@ fn mark_settled(world: &mut World, stack: &mut Stack, name: &str) -> bool {
     }
     stack.turn_resource(world, name, &verb.status("COMPLETE"), None);
     if verb == Verb::Delete {
-        stack.resources.remove(name);
+        forget(stack, name);
     }
     if is_rollback && let Some(undo) = &mut stack.undo {
         undo.restored.push(name.to_owned());
     }
     true
+}
+
+/// Forgets a resource, unless the whole stack goes: what a deleted stack had is still listed.
+fn forget(stack: &mut Stack, name: &str) {
+    let goes = stack.operation.as_ref().map(|operation| operation.kind) == Some(Kind::Delete);
+    if !goes {
+        stack.resources.remove(name);
+    }
 }
