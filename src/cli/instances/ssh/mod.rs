@@ -54,7 +54,7 @@ pub(crate) struct SshArgs {
     #[arg(short, long, value_name = "PORT")]
     port: Option<u16>,
 
-    /// Hosts to go through, one after the other, each [USER@]HOST[:PORT]
+    /// Hosts to go through, one after the other, such as bastion or ada@bastion:2222
     #[arg(short = 'J', long, value_name = "HOST", value_delimiter = ',')]
     jump: Vec<String>,
 
