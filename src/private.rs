@@ -1,7 +1,7 @@
 //! Files and directories that only their owner may open, where the system knows owners.
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::io;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
 
 /// Makes a directory, and those above it that are missing, for their owner only (mode 0700).
@@ -23,4 +23,56 @@ pub fn open_options() -> OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options
+}
+
+/// Writes a file whole or not at all: beside its place, brought to the disk, and renamed.
+///
+/// A crash leaves the old file or the new one. Writers that must not lose what another wrote
+/// hold a [`lock`].
+///
+/// # Errors
+/// As the file system's; then the old file is as it was.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let directory = path.parent().unwrap_or_else(|| Path::new("."));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = directory.join(format!(".{name}.{}", std::process::id()));
+    // What a killed process of the same number left is of no use to anybody.
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let written = (|| {
+        let mut file = open_options().write(true).create_new(true).open(&beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)?;
+        File::open(directory)?.sync_all()
+    })();
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+/// Waits until no other process holds the lock file `path`, and holds it as long as what it
+/// returns lives.
+///
+/// # Errors
+/// As the file system's.
+pub fn lock(path: &Path) -> io::Result<File> {
+    let file = open_lock(path)?;
+    file.lock()?;
+    Ok(file)
+}
+
+/// Opens the lock file `path`, which is made if need be, and does not lock it yet.
+///
+/// # Errors
+/// As the file system's.
+pub fn open_lock(path: &Path) -> io::Result<File> {
+    open_options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
 }

@@ -1,7 +1,7 @@
 //! Private keys as files of this machine, readable by their owner only.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write as _};
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -54,7 +54,7 @@ impl Directory {
     fn write(&self, path: &Path, text: &str) -> Result<()> {
         let written = self
             .prepare(path)
-            .and_then(|()| replace(path, text.as_bytes()));
+            .and_then(|()| private::replace(path, text.as_bytes()));
         written.map_err(|error| self.broken(format!("cannot write {}: {error}", path.display())))
     }
 
@@ -83,32 +83,6 @@ impl Directory {
     fn current_file(&self) -> PathBuf {
         self.root.join("current")
     }
-}
-
-/// Writes a file whole or not at all, readable by its owner only.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let directory = path.parent().unwrap_or_else(|| Path::new("."));
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = directory.join(format!(".{name}.{}", std::process::id()));
-    // What a killed process of the same number left is of no use to anybody.
-    match fs::remove_file(&beside) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let written = (|| {
-        let mut file = private::open_options()
-            .write(true)
-            .create_new(true)
-            .open(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        File::open(directory)?.sync_all()
-    })();
-    if written.is_err() {
-        let _ = fs::remove_file(&beside);
-    }
-    written
 }
 
 #[async_trait]

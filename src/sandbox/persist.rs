@@ -175,13 +175,7 @@ impl Store {
 
     fn lock(&self) -> Result<File, PersistError> {
         let path = self.dir.join(LOCK);
-        let locked = private::open_options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .and_then(|file| file.lock().map(|()| file));
-        locked.map_err(|source| PersistError::File { path, source })
+        private::lock(&path).map_err(|source| PersistError::File { path, source })
     }
 }
 
@@ -204,6 +198,7 @@ impl Session<'_> {
             .map_err(|source| PersistError::File { path, source })
     }
 
+    /// Not `private::replace`: a sandbox is saved at every call, and need not outlive a power cut.
     fn write(&self, path: &Path, world: &World) -> io::Result<()> {
         let fresh = self.store.dir.join("world.json.new");
         let kept = Keeping {

@@ -137,13 +137,7 @@ impl KnownHosts {
             source,
         };
         self.prepare()?;
-        let lock = private::open_options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(self.path.with_extension("lock"))
-            .map_err(failed)?;
-        lock.lock().map_err(failed)?;
+        let _lock = private::lock(&self.path.with_extension("lock")).map_err(failed)?;
         let before = self.read()?;
         let mut learned = Learned::default();
         let mut after = String::new();
@@ -166,7 +160,7 @@ impl KnownHosts {
         }
         learned.contradicted.dedup();
         if after != before {
-            self.replace(&after).map_err(failed)?;
+            private::replace(&self.path, after.as_bytes()).map_err(failed)?;
         }
         Ok(learned)
     }
@@ -180,18 +174,6 @@ impl KnownHosts {
                 source,
             }),
         }
-    }
-
-    /// Writes the file whole or not at all; the caller has the lock.
-    fn replace(&self, text: &str) -> std::io::Result<()> {
-        let fresh = self.path.with_extension("new");
-        let mut file = private::open_options()
-            .create(true)
-            .truncate(true)
-            .write(true)
-            .open(&fresh)?;
-        file.write_all(text.as_bytes())?;
-        fs::rename(&fresh, &self.path)
     }
 }
 

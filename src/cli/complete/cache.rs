@@ -4,7 +4,7 @@
 //! and no secret, and for its owner only all the same.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -189,12 +189,7 @@ impl Cache {
     /// Takes the turn to ask the account; none while another process has it.
     pub(super) fn take(&self) -> Option<Turn<'_>> {
         private::create_dir(self.path.parent()?).ok()?;
-        let lock = private::open_options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(self.path.with_extension("lock"))
-            .ok()?;
+        let lock = private::open_lock(&self.path.with_extension("lock")).ok()?;
         lock.try_lock().ok()?;
         Some(Turn {
             cache: self,
@@ -226,14 +221,7 @@ impl Turn<'_> {
             found: found.or(before.map(|kept| kept.found)).unwrap_or_default(),
         };
         let path = &self.cache.path;
-        let fresh = path.with_extension("json.new");
-        let mut file = private::open_options()
-            .create(true)
-            .truncate(true)
-            .write(true)
-            .open(&fresh)?;
-        file.write_all(&serde_json::to_vec(&kept)?)?;
-        fs::rename(&fresh, path)?;
+        private::replace(path, &serde_json::to_vec(&kept)?)?;
         if let Some(dir) = path.parent() {
             forget_old(dir, now);
         }

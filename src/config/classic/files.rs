@@ -1,7 +1,7 @@
 //! Small files of one directory: read with care, replaced whole, under a lock.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -111,13 +111,8 @@ impl Files {
             source,
         })?;
         let path = self.path(LOCK);
-        let locked = private::open_options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .and_then(|file| file.lock().map(|()| file));
-        let lock = locked.map_err(|source| ConfigError::Unwritable { path, source })?;
+        let lock =
+            private::lock(&path).map_err(|source| ConfigError::Unwritable { path, source })?;
         Ok(Locked {
             files: self,
             _lock: lock,
@@ -131,7 +126,7 @@ impl Locked<'_> {
         let path = self.files.path(name);
         // Whoever keeps a link there, to files kept elsewhere, means the file behind it.
         let target = fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
-        replace(&target, bytes).map_err(|source| ConfigError::Unwritable { path, source })
+        private::replace(&target, bytes).map_err(|source| ConfigError::Unwritable { path, source })
     }
 
     /// Writes a JSON object.
@@ -160,30 +155,4 @@ fn is_absent(error: &io::Error) -> bool {
         error.kind(),
         ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory
     )
-}
-
-/// Writes a file beside its place, brings it to the disk, and renames it.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let directory = path.parent().unwrap_or_else(|| Path::new("."));
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = directory.join(format!(".{name}.{}", std::process::id()));
-    // What a killed process of the same number left is of no use to anybody.
-    match fs::remove_file(&beside) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let written = (|| {
-        let mut file = private::open_options()
-            .write(true)
-            .create_new(true)
-            .open(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        File::open(directory)?.sync_all()
-    })();
-    if written.is_err() {
-        let _ = fs::remove_file(&beside);
-    }
-    written
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write as _};
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -109,31 +109,12 @@ impl KnownRacks {
         let failed = |error: io::Error| self.broken(&error.to_string());
         let dir = self.file.parent().unwrap_or_else(|| Path::new("."));
         private::create_dir(dir).map_err(failed)?;
-        let lock = private::open_options()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(self.file.with_extension("lock"))
-            .map_err(failed)?;
-        lock.lock().map_err(failed)?;
+        let _lock = private::lock(&self.file.with_extension("lock")).map_err(failed)?;
         let mut known = self.read()?;
         known.insert(host.to_owned(), fingerprint.to_string());
         let text = serde_json::to_string_pretty(&known)
             .map_err(|error| self.broken(&error.to_string()))?;
-        let beside = self.file.with_extension("new");
-        let written = (|| {
-            let mut file = private::open_options()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .open(&beside)?;
-            file.write_all(text.as_bytes())?;
-            file.write_all(b"\n")?;
-            file.sync_all()?;
-            fs::rename(&beside, &self.file)?;
-            File::open(dir)?.sync_all()
-        })();
-        written.map_err(failed)
+        private::replace(&self.file, (text + "\n").as_bytes()).map_err(failed)
     }
 
     fn read(&self) -> Result<BTreeMap<String, String>, RemoteError> {
