@@ -6,12 +6,15 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod console;
 pub mod envelope;
 pub mod ids;
+pub mod keys;
 pub mod private;
 pub mod rack;
 pub mod roll;
 pub mod sandbox;
 pub mod ssh;
+pub mod store;
 pub mod template;
 pub mod ui;

@@ -25,6 +25,16 @@ pub fn open_options() -> OpenOptions {
     options
 }
 
+/// Makes an empty file for its owner only, unless there is a file already.
+///
+/// # Errors
+/// As the file system's.
+pub fn touch(path: &Path) -> io::Result<()> {
+    let mut options = open_options();
+    options.create(true).truncate(false).write(true);
+    options.open(path).map(drop)
+}
+
 /// Writes a file whole or not at all: beside its place, brought to the disk, and renamed.
 ///
 /// A crash leaves the old file or the new one. Writers that must not lose what another wrote

@@ -24,6 +24,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "rack::remote",
             "sandbox",
             "ssh",
+            "store",
             "clock",
             "ids",
             "private",
@@ -37,7 +38,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     (
         "console",
-        &["roll", "rack", "keys", "store", "clock", "ids"],
+        &["roll", "rack", "keys", "store", "clock", "ids", "private"],
     ),
     ("roll", &["rack", "template", "clock", "ids", "private"]),
     ("rack", &["template", "clock", "ids", "envelope", "private"]),
@@ -50,8 +51,8 @@ const DOORS: &[(&str, &[&str])] = &[
         "sandbox",
         &["template", "envelope", "clock", "ids", "private"],
     ),
-    ("keys", &["clock", "ids"]),
-    ("store", &["keys", "clock", "ids"]),
+    ("keys", &["ids"]),
+    ("store", &["keys", "clock", "ids", "private"]),
     ("template", &[]),
     ("envelope", &[]),
     ("ids", &[]),
@@ -74,6 +75,9 @@ const CRATES: &[(&str, &[&str])] = &[
     ("indicatif", &["ui"]),
     ("owo_colors", &["ui"]),
     ("axum", &["sandbox::serve", "console"]),
+    ("sqlx", &["store"]),
+    ("utoipa", &["console"]),
+    ("jsonschema", &["console"]),
 ];
 
 #[test]

@@ -7,7 +7,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use super::context::Context;
 use super::{
-    api, complete, completions, instances, login, logout, man, rack, racks, rolls, sandbox, switch,
+    api, complete, completions, console, instances, login, logout, man, rack, racks, rolls, sandbox, switch,
     usage, version,
 };
 use crate::ui::{CliError, Exit, Printer, Verbosity, print_error_json};
@@ -187,6 +187,9 @@ enum Command {
     /// Look at rolls, go on with them or undo them
     #[command(subcommand)]
     Rolls(rolls::Command),
+    /// Serve keys and racks to people and programs
+    #[command(subcommand)]
+    Console(console::Command),
     /// Manage the little AWS account on this machine
     #[command(subcommand)]
     Sandbox(sandbox::Command),
@@ -207,6 +210,7 @@ impl Command {
             Self::Login(_)
             | Self::Logout(_)
             | Self::Switch(_)
+            | Self::Console(_)
             | Self::Sandbox(_)
             | Self::Completions(_)
             | Self::Man(_) => Output::Text,
@@ -224,6 +228,7 @@ impl Command {
             Self::Api(command) => context.block_on(command.run(context)),
             Self::Version(args) => context.block_on(args.run(context)),
             Self::Rolls(command) => command.run(context),
+            Self::Console(command) => command.run(context),
             Self::Sandbox(command) => command.run(context),
             Self::Completions(args) => args.run(context),
             Self::Man(args) => args.run(context),

@@ -120,6 +120,20 @@ impl Context {
         result
     }
 
+    /// As [`Self::block_on`], on a thread for each core: for servers.
+    pub(crate) fn block_on_threads<T>(
+        &self,
+        work: impl Future<Output = Result<T, CliError>>,
+    ) -> Result<T, CliError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| CliError::failed(format!("cannot start: {error}")))?;
+        let result = runtime.block_on(work);
+        runtime.shutdown_background();
+        result
+    }
+
     /// Returns the directory of journals. Those of the sandbox are apart from the real ones.
     pub(crate) fn journals_dir(&self) -> Result<PathBuf, CliError> {
         let dir = if self.global.sandbox {

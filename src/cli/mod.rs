@@ -5,6 +5,7 @@ mod api_key;
 mod app;
 mod complete;
 mod completions;
+mod console;
 mod context;
 mod find;
 mod follow;

@@ -1,0 +1,170 @@
+-- The key service. Times are Unix milliseconds; booleans are 0 and 1; JSON is text.
+
+CREATE TABLE workspaces (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    enabled BIGINT NOT NULL DEFAULT 1,
+    requests_limit BIGINT,
+    requests_duration BIGINT,
+    created_at BIGINT NOT NULL
+);
+
+CREATE TABLE apis (
+    id TEXT PRIMARY KEY,
+    workspace_id TEXT NOT NULL REFERENCES workspaces (id),
+    key_space_id TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    default_prefix TEXT,
+    default_bytes BIGINT NOT NULL DEFAULT 16,
+    stores_sealed_keys BIGINT NOT NULL DEFAULT 0,
+    delete_protection BIGINT NOT NULL DEFAULT 0,
+    created_at BIGINT NOT NULL,
+    deleted_at BIGINT
+);
+CREATE INDEX apis_by_workspace ON apis (workspace_id, id);
+
+CREATE TABLE identities (
+    id TEXT PRIMARY KEY,
+    workspace_id TEXT NOT NULL REFERENCES workspaces (id),
+    external_id TEXT NOT NULL,
+    meta TEXT,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT,
+    UNIQUE (workspace_id, external_id)
+);
+
+-- A balance of credits. A key and the key that replaces it have the same one.
+CREATE TABLE pools (
+    id TEXT PRIMARY KEY,
+    remaining BIGINT,
+    refill_interval TEXT,
+    refill_amount BIGINT,
+    refill_day BIGINT,
+    refilled_at BIGINT NOT NULL
+);
+
+CREATE TABLE keys (
+    id TEXT PRIMARY KEY,
+    hash BLOB NOT NULL UNIQUE,
+    start TEXT NOT NULL,
+    workspace_id TEXT NOT NULL REFERENCES workspaces (id),
+    api_id TEXT NOT NULL REFERENCES apis (id),
+    name TEXT,
+    identity_id TEXT REFERENCES identities (id) ON DELETE SET NULL,
+    meta TEXT,
+    enabled BIGINT NOT NULL DEFAULT 1,
+    expires BIGINT,
+    prefix TEXT,
+    bytes BIGINT NOT NULL,
+    pool_id TEXT REFERENCES pools (id),
+    sealed BLOB,
+    predecessor_id TEXT,
+    successor_id TEXT,
+    rerolled_at BIGINT,
+    expires_before BIGINT,
+    cancelled_at BIGINT,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT,
+    last_used_at BIGINT,
+    deleted_at BIGINT
+);
+CREATE INDEX keys_by_api ON keys (api_id, id);
+CREATE INDEX keys_by_identity ON keys (identity_id, id);
+CREATE INDEX keys_by_pool ON keys (pool_id);
+
+-- The limits of a key or of an identity. What has the same window_id is counted together.
+CREATE TABLE ratelimits (
+    id TEXT PRIMARY KEY,
+    key_id TEXT REFERENCES keys (id) ON DELETE CASCADE,
+    identity_id TEXT REFERENCES identities (id) ON DELETE CASCADE,
+    window_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    max_uses BIGINT NOT NULL,
+    duration BIGINT NOT NULL,
+    auto_apply BIGINT NOT NULL DEFAULT 0,
+    UNIQUE (key_id, name),
+    UNIQUE (identity_id, name)
+);
+
+CREATE TABLE permissions (
+    id TEXT PRIMARY KEY,
+    workspace_id TEXT NOT NULL REFERENCES workspaces (id),
+    name TEXT NOT NULL,
+    slug TEXT NOT NULL,
+    description TEXT,
+    created_at BIGINT NOT NULL,
+    UNIQUE (workspace_id, slug)
+);
+
+CREATE TABLE roles (
+    id TEXT PRIMARY KEY,
+    workspace_id TEXT NOT NULL REFERENCES workspaces (id),
+    name TEXT NOT NULL,
+    description TEXT,
+    created_at BIGINT NOT NULL,
+    UNIQUE (workspace_id, name)
+);
+
+CREATE TABLE roles_permissions (
+    role_id TEXT NOT NULL REFERENCES roles (id) ON DELETE CASCADE,
+    permission_id TEXT NOT NULL REFERENCES permissions (id) ON DELETE CASCADE,
+    PRIMARY KEY (role_id, permission_id)
+);
+CREATE INDEX roles_by_permission ON roles_permissions (permission_id);
+
+CREATE TABLE keys_permissions (
+    key_id TEXT NOT NULL REFERENCES keys (id) ON DELETE CASCADE,
+    permission_id TEXT NOT NULL REFERENCES permissions (id) ON DELETE CASCADE,
+    PRIMARY KEY (key_id, permission_id)
+);
+CREATE INDEX keys_by_permission ON keys_permissions (permission_id);
+
+CREATE TABLE keys_roles (
+    key_id TEXT NOT NULL REFERENCES keys (id) ON DELETE CASCADE,
+    role_id TEXT NOT NULL REFERENCES roles (id) ON DELETE CASCADE,
+    PRIMARY KEY (key_id, role_id)
+);
+CREATE INDEX keys_by_role ON keys_roles (role_id);
+
+CREATE TABLE root_keys (
+    id TEXT PRIMARY KEY,
+    hash BLOB NOT NULL UNIQUE,
+    start TEXT NOT NULL,
+    workspace_id TEXT NOT NULL REFERENCES workspaces (id),
+    name TEXT,
+    permissions TEXT NOT NULL,
+    enabled BIGINT NOT NULL DEFAULT 1,
+    expires BIGINT,
+    predecessor_id TEXT,
+    successor_id TEXT,
+    rerolled_at BIGINT,
+    expires_before BIGINT,
+    cancelled_at BIGINT,
+    created_at BIGINT NOT NULL,
+    last_used_at BIGINT,
+    deleted_at BIGINT
+);
+CREATE INDEX root_keys_by_workspace ON root_keys (workspace_id, id);
+
+-- Answers of requests that carried an Idempotency-Key, sealed, for 24 hours.
+CREATE TABLE idempotent_answers (
+    root_key_id TEXT NOT NULL,
+    idempotency_key TEXT NOT NULL,
+    request_hash BLOB NOT NULL,
+    sealed BLOB NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (root_key_id, idempotency_key)
+);
+CREATE INDEX idempotent_answers_by_end ON idempotent_answers (expires_at);
+
+CREATE TABLE audit_events (
+    id TEXT PRIMARY KEY,
+    workspace_id TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    actor TEXT NOT NULL,
+    event TEXT NOT NULL,
+    description TEXT NOT NULL,
+    targets TEXT NOT NULL,
+    meta TEXT
+);
+CREATE INDEX audit_events_by_time ON audit_events (workspace_id, at, id);

@@ -1,0 +1,46 @@
+//! `convox console init`: prepare a database and make the first root key.
+
+use clap::Args;
+use secrecy::ExposeSecret as _;
+
+use super::database::{DatabaseArgs, explain};
+use crate::cli::context::Context;
+use crate::clock::system_now;
+use crate::console::initialize;
+use crate::ui::{CliError, Exit};
+
+/// Prepare a database and make the first root key, which is shown this once
+///
+/// The root key may do everything in the workspace that is made with it. It is printed on stdout
+/// and kept nowhere.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct InitArgs {
+    #[command(flatten)]
+    database: DatabaseArgs,
+
+    /// What to call the workspace
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    workspace: String,
+}
+
+impl InitArgs {
+    pub(super) async fn run(self, context: &Context) -> Result<Exit, CliError> {
+        let printer = context.printer();
+        let store = self.database.open(context).await?;
+        self.database.master_key(context)?;
+        store.migrate().await.map_err(explain)?;
+        let now = system_now().as_millisecond();
+        let made = initialize(&store, &self.workspace, now, &context.entropy()?).await;
+        let made = made.map_err(explain)?;
+        let name = store.describe();
+        store.close().await;
+        let Some(made) = made else {
+            return Err(CliError::failed(format!("{name} has a workspace already"))
+                .hint("`convox console serve` serves it"));
+        };
+        printer.say(&format!("{name} is ready, with workspace {}", made.workspace));
+        printer.say("The root key, shown this once:");
+        printer.data(&format!("{}\n", made.root_key.expose_secret()));
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,29 @@
+//! `convox console`: the server of keys and racks.
+
+mod database;
+mod init;
+mod migrate;
+mod serve;
+
+use clap::Subcommand;
+
+use super::context::Context;
+use crate::ui::{CliError, Exit};
+
+/// The commands of the console.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    Init(init::InitArgs),
+    Serve(serve::ServeArgs),
+    Migrate(migrate::MigrateArgs),
+}
+
+impl Command {
+    pub(super) fn run(self, context: &Context) -> Result<Exit, CliError> {
+        match self {
+            Self::Init(args) => context.block_on(args.run(context)),
+            Self::Serve(args) => context.block_on_threads(args.run(context)),
+            Self::Migrate(args) => context.block_on(args.run(context)),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The key service: what every operation works with.
+
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::memory::{KeyMemory, KnownKey, KnownRoot};
+use super::vault::MasterKey;
+use crate::clock::Clock;
+use crate::ids::Entropy;
+use crate::keys::{Code, Hash, Key, Want, Windows};
+use crate::store::{Actor, Audited, Memory, Store, StoreError};
+
+/// How a service is set up.
+#[derive(Debug, Clone, Copy)]
+pub struct ServiceOptions {
+    /// The largest body of a request, in bytes.
+    pub largest_body: usize,
+}
+
+impl Default for ServiceOptions {
+    fn default() -> Self {
+        Self {
+            largest_body: 10 * 1024 * 1024,
+        }
+    }
+}
+
+/// The key service. Clones share it.
+#[derive(Clone)]
+pub struct Service(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    clock: Clock,
+    entropy: Entropy,
+    master: MasterKey,
+    memory: Arc<KeyMemory>,
+    windows: Windows,
+    options: ServiceOptions,
+}
+
+impl Service {
+    /// Makes a service of a store that is ready, and begins to heed what others change in it.
+    ///
+    /// # Errors
+    /// When the store's schema is not the one that this program knows.
+    pub async fn new(
+        store: Store,
+        clock: Clock,
+        entropy: Entropy,
+        master: MasterKey,
+        options: ServiceOptions,
+    ) -> Result<Self, StoreError> {
+        store.check().await?;
+        let memory = Arc::new(KeyMemory::new());
+        let listens: Arc<dyn Memory> = Arc::clone(&memory) as _;
+        store.remember_in(listens).await?;
+        Ok(Self(Arc::new(Inner {
+            store,
+            clock,
+            entropy,
+            master,
+            memory,
+            windows: Windows::default(),
+            options,
+        })))
+    }
+
+    /// Returns what is kept.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    pub(super) fn entropy(&self) -> &Entropy {
+        &self.0.entropy
+    }
+
+    pub(super) fn windows(&self) -> &Windows {
+        &self.0.windows
+    }
+
+    pub(super) fn options(&self) -> &ServiceOptions {
+        &self.0.options
+    }
+
+    /// Says what time it is, in Unix ms.
+    pub(super) fn now(&self) -> i64 {
+        self.0.clock.now().as_millisecond()
+    }
+
+    pub(super) async fn key(
+        &self,
+        secret: &SecretString,
+    ) -> Result<Option<Arc<KnownKey>>, StoreError> {
+        let hash = Hash::of(secret.expose_secret());
+        self.0.memory.key(&self.0.store, hash).await
+    }
+
+    pub(super) async fn root(
+        &self,
+        secret: &SecretString,
+    ) -> Result<Option<Arc<KnownRoot>>, StoreError> {
+        let hash = Hash::of(secret.expose_secret());
+        self.0.memory.root(&self.0.store, hash).await
+    }
+
+    /// Counts a request against the limit of its workspace, if there is one.
+    ///
+    /// # Errors
+    /// How many milliseconds until it may be tried again.
+    pub(super) fn admit(&self, root: &KnownRoot) -> Result<(), i64> {
+        let Some((limit, duration)) = root.requests else {
+            return Ok(());
+        };
+        let want = Want {
+            window: format!("requests:{}", root.root.workspace),
+            limit,
+            duration,
+            cost: 1,
+        };
+        let now = self.now();
+        let taken = self.0.windows.take(&[want], now);
+        match taken.first() {
+            Some(taken) if taken.exceeded => Err(taken.reset - now),
+            _ => Ok(()),
+        }
+    }
+
+    /// Seals a text for one purpose.
+    pub(super) fn seal(&self, text: &str, about: &str) -> Vec<u8> {
+        self.0.master.seal(text, about, &self.0.entropy)
+    }
+
+    pub(super) fn master(&self) -> &MasterKey {
+        &self.0.master
+    }
+
+    /// Counts a verification.
+    pub(super) fn count(&self, key: &Key, code: Code, tags: &[String], now: i64) {
+        let _ = (key, code, tags, now);
+    }
+
+    /// Says that the holder of a root key changes something now.
+    pub(super) fn audited(&self, root: &KnownRoot) -> Audited {
+        let actor = Actor::RootKey(root.root.id.clone());
+        Audited::new(&root.root.workspace, actor, self.now(), &self.0.entropy)
+    }
+}

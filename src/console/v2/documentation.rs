@@ -1,0 +1,121 @@
+//! The OpenAPI document, made from the operations themselves.
+
+use utoipa::ToSchema;
+use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::path::{HttpMethod, OperationBuilder, PathItem};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::response::ResponseBuilder;
+use utoipa::openapi::schema::{ObjectBuilder, Schema};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{
+    Components, InfoBuilder, OpenApi, OpenApiBuilder, PathsBuilder, Ref, RefOr, Required,
+};
+
+use super::envelope::{ErrorBody, Meta, Pagination};
+use super::error::FieldError;
+use super::operation::Operation;
+use super::{ForEach, each};
+
+/// What is gathered of the operations.
+pub(super) struct Documentation {
+    paths: PathsBuilder,
+    components: Components,
+}
+
+/// Returns the OpenAPI document of the `/v2` API.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    let mut documentation = Documentation {
+        paths: PathsBuilder::new(),
+        components: Components::new(),
+    };
+    documentation.add::<Meta<'_>>();
+    documentation.add::<Pagination>();
+    documentation.add::<FieldError>();
+    documentation.add::<ErrorBody<'_>>();
+    each(&mut documentation);
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("A root key"))
+        .build();
+    documentation
+        .components
+        .add_security_scheme("rootKey", SecurityScheme::Http(bearer));
+    OpenApiBuilder::new()
+        .info(
+            InfoBuilder::new()
+                .title("convox key service")
+                .version(env!("CARGO_PKG_VERSION"))
+                .description(Some(
+                    "API keys that can be rerolled. Compatible with the /v2 API of Unkey.",
+                )),
+        )
+        .paths(documentation.paths)
+        .components(Some(documentation.components))
+        .build()
+}
+
+impl Documentation {
+    fn add<T: ToSchema>(&mut self) {
+        let mut schemas = vec![(T::name().into_owned(), T::schema())];
+        T::schemas(&mut schemas);
+        for (name, schema) in schemas {
+            self.components.schemas.entry(name).or_insert(schema);
+        }
+    }
+}
+
+impl ForEach for Documentation {
+    fn operation<O: Operation>(&mut self) {
+        self.add::<O::Request>();
+        let mut answers = Vec::new();
+        <O::Data as ToSchema>::schemas(&mut answers);
+        for (name, schema) in answers {
+            self.components.schemas.entry(name).or_insert(schema);
+        }
+        let body = RequestBodyBuilder::new()
+            .required(Some(Required::True))
+            .content("application/json", content(reference(&O::Request::name())))
+            .build();
+        let success = ObjectBuilder::new()
+            .property("meta", reference("Meta"))
+            .property("data", <O::Data as utoipa::PartialSchema>::schema())
+            .property("pagination", reference("Pagination"))
+            .required("meta");
+        let failure = ObjectBuilder::new()
+            .property("meta", reference("Meta"))
+            .property("error", reference("ErrorBody"))
+            .required("meta")
+            .required("error");
+        let (group, _) = O::NAME.split_once('.').unwrap_or((O::NAME, ""));
+        let response = |description: &str, object: ObjectBuilder| {
+            ResponseBuilder::new()
+                .description(description)
+                .content(
+                    "application/json",
+                    content(RefOr::T(Schema::Object(object.build()))),
+                )
+                .build()
+        };
+        let operation = OperationBuilder::new()
+            .operation_id(Some(O::NAME))
+            .summary(Some(O::SUMMARY))
+            .tag(group)
+            .request_body(Some(body))
+            .security(SecurityRequirement::new("rootKey", Vec::<String>::new()))
+            .response("200", response("Done", success))
+            .response("default", response("Not done", failure))
+            .build();
+        let paths = std::mem::take(&mut self.paths);
+        let path = format!("/v2/{}", O::NAME);
+        self.paths = paths.path(path, PathItem::new(HttpMethod::Post, operation));
+    }
+}
+
+fn reference(name: &str) -> RefOr<Schema> {
+    RefOr::Ref(Ref::from_schema_name(name))
+}
+
+fn content(schema: RefOr<Schema>) -> utoipa::openapi::Content {
+    ContentBuilder::new().schema(Some(schema)).build()
+}

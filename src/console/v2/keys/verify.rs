@@ -1,0 +1,258 @@
+//! `keys.verifyKey`: whether a key opens what it is shown for.
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::console::v2::envelope::Reply;
+use crate::console::v2::error::{ApiError, Kind};
+use crate::console::v2::operation::{Call, Operation};
+use crate::console::v2::types::{IdentityResponse, secret, shown};
+use crate::keys::{
+    Code, Demand, Key, LimitDemand, Need, PermissionQuery, RateLimit, Standing, Taken, standing,
+    windows_wanted,
+};
+
+/// A key, and what it is shown for.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(in crate::console::v2) struct VerifyKeyRequest {
+    /// The whole secret.
+    #[schema(min_length = 1, max_length = 512, value_type = String)]
+    #[serde(deserialize_with = "secret")]
+    key: SecretString,
+    /// Words by which the verification is counted.
+    #[serde(default)]
+    #[schema(max_items = 20)]
+    tags: Vec<String>,
+    /// Permissions that the key must have, joined by AND, OR and parentheses.
+    #[schema(min_length = 1, max_length = 1000)]
+    permissions: Option<String>,
+    credits: Option<VerifyCredits>,
+    /// Limits that are asked for by name, besides those that always apply.
+    #[serde(default)]
+    #[schema(max_items = 50)]
+    ratelimits: Vec<VerifyRatelimit>,
+    /// Accepted for compatibility; nothing is migrated here.
+    #[schema(max_length = 256)]
+    #[expect(dead_code, reason = "it is taken so that it is not refused")]
+    migration_id: Option<String>,
+    /// Accepted for compatibility: only keys of these sets of keys are found.
+    #[serde(default)]
+    #[schema(max_items = 100)]
+    keyspaces: Vec<String>,
+}
+
+/// What a verification costs.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::console::v2) struct VerifyCredits {
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
+    cost: i64,
+}
+
+/// A limit that is asked for by name.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::console::v2) struct VerifyRatelimit {
+    #[schema(min_length = 3, max_length = 255)]
+    name: String,
+    #[schema(minimum = 0)]
+    cost: Option<i64>,
+    #[schema(minimum = 1)]
+    limit: Option<i64>,
+    #[schema(minimum = 1000)]
+    duration: Option<i64>,
+}
+
+/// How a verification ended. What is empty is left out.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::console::v2) struct VerifyKeyData {
+    valid: bool,
+    #[schema(value_type = String)]
+    code: Code,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enabled: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<i64>,
+    /// How many credits are left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credits: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    meta: Option<Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    permissions: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    roles: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity: Option<IdentityResponse>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ratelimits: Vec<LimitState>,
+}
+
+/// How a limit stands.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct LimitState {
+    exceeded: bool,
+    id: String,
+    name: String,
+    limit: i64,
+    duration: i64,
+    /// When the current span of time ends, in Unix milliseconds.
+    reset: i64,
+    remaining: i64,
+    auto_apply: bool,
+}
+
+/// Verifies a key.
+pub(in crate::console::v2) struct VerifyKey;
+
+#[async_trait]
+impl Operation for VerifyKey {
+    const NAME: &'static str = "keys.verifyKey";
+    const SUMMARY: &'static str = "Tell whether a key opens what it is shown for";
+    type Request = VerifyKeyRequest;
+    type Data = VerifyKeyData;
+
+    async fn run(
+        call: &Call,
+        request: VerifyKeyRequest,
+    ) -> Result<Reply<VerifyKeyData>, ApiError> {
+        let demand = demand(&request)?;
+        let known = call.service.key(&request.key).await?;
+        let Some(known) = known.filter(|known| may_know(call, &request, &known.key)) else {
+            return Ok(Reply::Data(nobody()));
+        };
+        let key = &known.key;
+        let now = call.service.now();
+        let mut data = told(key);
+        data.code = match standing(key, &demand, now) {
+            _ if !known.workspace_enabled => Code::Forbidden,
+            Standing::Refused(code) => code,
+            Standing::Open => use_up(call, key, &demand, &mut data, now).await?,
+        };
+        data.valid = data.code == Code::Valid;
+        call.service.count(key, data.code, &request.tags, now);
+        Ok(Reply::Data(data))
+    }
+}
+
+fn demand(request: &VerifyKeyRequest) -> Result<Demand, ApiError> {
+    let query = request.permissions.as_deref().map(PermissionQuery::parse);
+    let query = query.transpose().map_err(|error| {
+        let mut refused = ApiError::invalid("permissions", error.to_string());
+        refused.kind = Kind::BAD_QUERY;
+        refused
+    })?;
+    let limits = request.ratelimits.iter().map(|limit| LimitDemand {
+        name: limit.name.clone(),
+        cost: limit.cost.unwrap_or(1),
+        limit: limit.limit,
+        duration: limit.duration,
+    });
+    Ok(Demand {
+        permissions: query,
+        cost: request.credits.as_ref().map(|credits| credits.cost),
+        limits: limits.collect(),
+    })
+}
+
+/// Tells whether the caller may know of a key. Else it is as if there were none.
+fn may_know(call: &Call, request: &VerifyKeyRequest, key: &Key) -> bool {
+    let is_asked_for =
+        request.keyspaces.is_empty() || request.keyspaces.contains(&key.key_space);
+    is_asked_for
+        && key.workspace == call.workspace()
+        && call.may(&Need::on_key(&key.api, &key.key_space, &key.id, "verify_key"))
+}
+
+/// Counts the verification against limits and credits.
+async fn use_up(
+    call: &Call,
+    key: &Key,
+    demand: &Demand,
+    data: &mut VerifyKeyData,
+    now: i64,
+) -> Result<Code, ApiError> {
+    let wanted = windows_wanted(key, demand).map_err(|missing| {
+        let detail = format!("The key has no rate limit called '{}'.", missing.0);
+        ApiError::new(Kind::PRECONDITION_FAILED, detail)
+    })?;
+    if !wanted.is_empty() {
+        let (limits, wants): (Vec<_>, Vec<_>) = wanted.into_iter().unzip();
+        let taken = call.service.windows().take(&wants, now);
+        let is_denied = taken.iter().any(|taken| taken.exceeded);
+        data.ratelimits = limits.into_iter().zip(taken).map(LimitState::of).collect();
+        if is_denied {
+            return Ok(Code::RateLimited);
+        }
+    }
+    let Some(credits) = &key.credits else {
+        return Ok(Code::Valid);
+    };
+    let cost = demand.cost.unwrap_or(1);
+    let store = call.service.store();
+    let (left, is_enough) = store.spend(&credits.pool, cost, now).await?;
+    data.credits = left;
+    Ok(if is_enough {
+        Code::Valid
+    } else {
+        Code::UsageExceeded
+    })
+}
+
+impl LimitState {
+    fn of((limit, taken): (RateLimit, Taken)) -> Self {
+        Self {
+            exceeded: taken.exceeded,
+            id: limit.id,
+            name: limit.name,
+            limit: limit.limit,
+            duration: limit.duration,
+            reset: taken.reset,
+            remaining: taken.remaining,
+            auto_apply: limit.auto_apply,
+        }
+    }
+}
+
+fn told(key: &Key) -> VerifyKeyData {
+    VerifyKeyData {
+        key_id: Some(key.id.clone()),
+        enabled: Some(key.enabled),
+        name: key.name.clone(),
+        expires: key.expires,
+        credits: key.credits.as_ref().and_then(|credits| credits.remaining),
+        meta: shown(key.meta.as_ref()),
+        permissions: key.all_permissions(),
+        roles: key.roles.iter().map(|role| role.name.clone()).collect(),
+        identity: key.identity.as_ref().map(Into::into),
+        ..nobody()
+    }
+}
+
+fn nobody() -> VerifyKeyData {
+    VerifyKeyData {
+        valid: false,
+        code: Code::NotFound,
+        key_id: None,
+        enabled: None,
+        name: None,
+        expires: None,
+        credits: None,
+        meta: None,
+        permissions: Vec::new(),
+        roles: Vec::new(),
+        identity: None,
+        ratelimits: Vec::new(),
+    }
+}

@@ -1,0 +1,120 @@
+//! The `/v2` API, compatible with Unkey's: one file for each operation.
+
+mod apis;
+mod authentication;
+mod documentation;
+mod envelope;
+mod error;
+mod keys;
+mod operation;
+mod schema;
+mod types;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use axum::routing::{get, post};
+use http::Request;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::service::Service;
+pub use documentation::openapi;
+use envelope::{Envelope, Reply, render};
+use error::{ApiError, Kind};
+use operation::{Operation, answer};
+use schema::BodySchema;
+
+/// Does something with every operation.
+trait ForEach {
+    fn operation<O: Operation>(&mut self);
+}
+
+/// Lists the operations; the one list that there is.
+fn each(visitor: &mut impl ForEach) {
+    visitor.operation::<apis::CreateApi>();
+    visitor.operation::<apis::GetApi>();
+    visitor.operation::<apis::DeleteApi>();
+    visitor.operation::<keys::CreateKey>();
+    visitor.operation::<keys::GetKey>();
+    visitor.operation::<keys::WhoAmI>();
+    visitor.operation::<keys::DeleteKey>();
+    visitor.operation::<keys::VerifyKey>();
+    visitor.operation::<keys::RerollKey>();
+    visitor.operation::<keys::GetRotation>();
+    visitor.operation::<keys::FinishRotation>();
+    visitor.operation::<keys::CancelRotation>();
+}
+
+struct Routes {
+    service: Service,
+    components: Value,
+    router: Router,
+}
+
+impl ForEach for Routes {
+    fn operation<O: Operation>(&mut self) {
+        let path = format!("/v2/{}", O::NAME);
+        let name = O::Request::name();
+        let schema = Arc::new(BodySchema::new(&path, &name, &self.components));
+        let service = self.service.clone();
+        let handler = post(async move |request: Request<Body>| {
+            answer::<O>(service, schema, request).await
+        });
+        self.router = std::mem::take(&mut self.router).route(&path, handler);
+    }
+}
+
+/// Makes the routes of the API.
+pub(super) fn router(service: &Service) -> Router {
+    let document = serde_json::to_value(openapi()).unwrap_or_default();
+    let mut routes = Routes {
+        service: service.clone(),
+        components: document["components"].clone(),
+        router: Router::new(),
+    };
+    each(&mut routes);
+    let unknown = service.clone();
+    let alive = service.clone();
+    let document: Arc<str> = document.to_string().into();
+    routes
+        .router
+        .route(
+            "/v2/liveness",
+            get(async move |request: Request<Body>| liveness(&alive, &request)),
+        )
+        .route(
+            "/openapi.json",
+            get(async move || {
+                let mut response = Response::new(Body::from(document.as_bytes().to_vec()));
+                let json = http::HeaderValue::from_static("application/json");
+                response.headers_mut().insert("content-type", json);
+                response
+            }),
+        )
+        .fallback(async move |request: Request<Body>| {
+            let envelope = Envelope::new(&unknown, request.headers());
+            let detail = format!(
+                "There is no operation {} {}.",
+                request.method(),
+                request.uri().path()
+            );
+            render::<()>(&envelope, Err(ApiError::new(Kind::NO_SUCH_PATH, detail)))
+        })
+}
+
+/// That the server is there.
+#[derive(Debug, Serialize, ToSchema)]
+struct Liveness {
+    /// A word for a person.
+    message: &'static str,
+}
+
+fn liveness(service: &Service, request: &Request<Body>) -> Response {
+    let envelope = Envelope::new(service, request.headers());
+    let message = "alive";
+    render(&envelope, Ok(Reply::Data(Liveness { message })))
+}

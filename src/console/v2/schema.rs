@@ -1,0 +1,70 @@
+//! Checks bodies against the schema that the documentation shows.
+
+use jsonschema::Validator;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::error::{ApiError, FieldError};
+
+/// The most errors that are told.
+const MOST: usize = 20;
+
+/// The schema of an operation's body.
+pub(super) struct BodySchema {
+    path: String,
+    validator: Validator,
+}
+
+impl BodySchema {
+    /// Takes the schema `name` of `components` for the body of `path`.
+    ///
+    /// # Panics
+    /// When the schema is none, which a test of every operation finds.
+    pub(super) fn new(path: &str, name: &str, components: &Value) -> Self {
+        let document = json!({
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "$ref": format!("#/components/schemas/{name}"),
+            "components": components,
+        });
+        let validator = jsonschema::validator_for(&document);
+        Self {
+            path: path.to_owned(),
+            validator: validator.expect("the schemas of this program are schemas"),
+        }
+    }
+
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// 400 with everything that is wrong with it.
+    pub(super) fn read<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, ApiError> {
+        let value: Value = serde_json::from_slice(body)
+            .map_err(|error| self.refuse(vec![field("", format!("not JSON: {error}"))]))?;
+        if !self.validator.is_valid(&value) {
+            let errors = self.validator.iter_errors(&value).take(MOST);
+            let errors = errors.map(|error| {
+                // The text of an error may quote what was sent, which may be a secret.
+                let at = error.instance_path().to_string();
+                let what = error.masked_with("the value").to_string();
+                let place = if at.is_empty() { "body" } else { &at };
+                field(&error.schema_path().to_string(), format!("{place}: {what}"))
+            });
+            return Err(self.refuse(errors.collect()));
+        }
+        // What passes the schema fits the type; a test of every operation holds them together.
+        serde_json::from_value(value)
+            .map_err(|_| self.refuse(vec![field("", "the body does not fit".to_owned())]))
+    }
+
+    fn refuse(&self, errors: Vec<FieldError>) -> ApiError {
+        ApiError::schema(&self.path, errors)
+    }
+}
+
+fn field(location: &str, message: String) -> FieldError {
+    FieldError {
+        location: location.to_owned(),
+        message,
+        fix: None,
+    }
+}

@@ -1,0 +1,232 @@
+//! Counts uses against rate limits, in memory.
+//!
+//! A sliding window: the uses of the current span of time count in full, those of the span before
+//! in proportion to how much of it the window still covers.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// How many parts the counts are in, so that few wait for one another.
+const SHARDS: usize = 64;
+
+/// A limit that a request is to be counted against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Want {
+    /// By what uses are counted.
+    pub window: String,
+    /// How many uses there may be.
+    pub limit: i64,
+    /// In how many milliseconds.
+    pub duration: i64,
+    /// How many uses this one is.
+    pub cost: i64,
+}
+
+/// How a limit stands after it was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    /// Whether it forbids the request.
+    pub exceeded: bool,
+    /// How many uses are left.
+    pub remaining: i64,
+    /// When the current span ends, in Unix ms.
+    pub reset: i64,
+}
+
+/// All the counts of this server.
+#[derive(Debug)]
+pub struct Windows {
+    hasher: RandomState,
+    shards: Vec<Mutex<HashMap<(String, i64), Count>>>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Count {
+    /// The number of the current span since the epoch.
+    span: i64,
+    current: i64,
+    previous: i64,
+}
+
+impl Count {
+    fn at(self, span: i64) -> Self {
+        match span - self.span {
+            0 => self,
+            1 => Self {
+                span,
+                current: 0,
+                previous: self.current,
+            },
+            _ => Self {
+                span,
+                ..Self::default()
+            },
+        }
+    }
+
+    /// Counts the uses in the window that ends at `now`.
+    fn used(self, now: i64, duration: i64) -> i64 {
+        let into = now.rem_euclid(duration);
+        let still = i128::from(self.previous) * i128::from(duration - into);
+        let weighted = still / i128::from(duration);
+        i64::try_from(i128::from(self.current) + weighted).unwrap_or(i64::MAX)
+    }
+}
+
+impl Default for Windows {
+    fn default() -> Self {
+        Self {
+            hasher: RandomState::new(),
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+        }
+    }
+}
+
+impl Windows {
+    /// Counts a request at `now` against all of `wants` or, if one forbids it, against none.
+    #[must_use]
+    pub fn take(&self, wants: &[Want], now: i64) -> Vec<Taken> {
+        let places: Vec<_> = wants.iter().map(|want| self.place(&want.window)).collect();
+        let mut needed = places.clone();
+        needed.sort_unstable();
+        needed.dedup();
+        // Always in the same order, so that no two requests wait for each other.
+        let mut held: Vec<(usize, MutexGuard<'_, _>)> = needed
+            .into_iter()
+            .map(|place| (place, lock(&self.shards[place])))
+            .collect();
+        let counts = |place: usize, want: &Want| -> Count {
+            let shard = held.iter().find(|(at, _)| *at == place);
+            let key = (want.window.clone(), want.duration);
+            let count = shard.and_then(|(_, shard)| shard.get(&key).copied());
+            count.unwrap_or_default().at(now.div_euclid(want.duration))
+        };
+        let standing: Vec<_> = wants
+            .iter()
+            .zip(&places)
+            .map(|(want, place)| {
+                let count = counts(*place, want);
+                let left = want.limit - count.used(now, want.duration);
+                (count, left, want.cost > left.max(0))
+            })
+            .collect();
+        let is_denied = standing.iter().any(|(.., exceeded)| *exceeded);
+        let taken = wants.iter().zip(&standing).map(|(want, (count, left, exceeded))| {
+            let cost = if is_denied { 0 } else { want.cost };
+            Taken {
+                exceeded: *exceeded,
+                remaining: (left - cost).max(0),
+                reset: (count.span + 1) * want.duration,
+            }
+        });
+        let taken = taken.collect();
+        if !is_denied {
+            for ((want, place), (count, ..)) in wants.iter().zip(places).zip(standing) {
+                let Some((_, shard)) = held.iter_mut().find(|(at, _)| *at == place) else {
+                    continue;
+                };
+                let used = Count {
+                    current: count.current.saturating_add(want.cost),
+                    ..count
+                };
+                shard.insert((want.window.clone(), want.duration), used);
+            }
+        }
+        taken
+    }
+
+    /// Forgets what no window covers any more, and returns how many counts are left.
+    pub fn purge(&self, now: i64) -> usize {
+        let mut left = 0;
+        for shard in &self.shards {
+            let mut shard = lock(shard);
+            shard.retain(|(_, duration), count| now.div_euclid(*duration) - count.span < 2);
+            shard.shrink_to_fit();
+            left += shard.len();
+        }
+        left
+    }
+
+    fn place(&self, window: &str) -> usize {
+        usize::try_from(self.hasher.hash_one(window) % SHARDS as u64).unwrap_or(0)
+    }
+}
+
+fn lock<T>(shard: &Mutex<T>) -> MutexGuard<'_, T> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn want(window: &str, limit: i64, cost: i64) -> Want {
+        Want {
+            window: window.to_owned(),
+            limit,
+            duration: 1000,
+            cost,
+        }
+    }
+
+    #[test]
+    fn a_limit_holds_and_comes_back_little_by_little() {
+        let windows = Windows::default();
+        let mut allowed = |now| {
+            let taken = windows.take(&[want("a", 10, 1)], now);
+            !taken[0].exceeded
+        };
+        assert_eq!((0..20).filter(|_| allowed(5_000)).count(), 10);
+        assert!(!allowed(5_999));
+        // Half of the span before still counts: five are free.
+        assert_eq!((0..20).filter(|_| allowed(6_500)).count(), 5);
+        assert_eq!((0..20).filter(|_| allowed(9_000)).count(), 10);
+    }
+
+    #[test]
+    fn several_limits_are_taken_together_or_not_at_all() {
+        let windows = Windows::default();
+        let both = [want("a", 10, 3), want("b", 4, 3)];
+        let first = windows.take(&both, 5_000);
+        assert_eq!((first[0].remaining, first[1].remaining), (7, 1));
+        let second = windows.take(&both, 5_001);
+        assert_eq!((second[0].exceeded, second[1].exceeded), (false, true));
+        assert_eq!((second[0].remaining, second[1].remaining), (7, 1));
+        assert_eq!(second[0].reset, 6_000);
+    }
+
+    #[test]
+    fn a_request_that_costs_nothing_only_asks() {
+        let windows = Windows::default();
+        let _ = windows.take(&[want("a", 1, 1)], 0);
+        let asked = windows.take(&[want("a", 1, 0)], 0);
+        assert_eq!((asked[0].exceeded, asked[0].remaining), (false, 0));
+    }
+
+    #[test]
+    fn what_is_over_is_forgotten() {
+        let windows = Windows::default();
+        let _ = windows.take(&[want("a", 1, 1), want("b", 1, 1)], 0);
+        assert_eq!(windows.purge(1_999), 2);
+        assert_eq!(windows.purge(2_000), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn no_span_sees_more_than_the_limit(
+            steps in proptest::collection::vec((0_i64..700, 0_i64..4), 1..200),
+        ) {
+            let windows = Windows::default();
+            let (mut now, mut used) = (0, HashMap::<i64, i64>::new());
+            for (step, cost) in steps {
+                now += step;
+                if !windows.take(&[want("a", 7, cost)], now)[0].exceeded {
+                    *used.entry(now / 1000).or_default() += cost;
+                }
+            }
+            prop_assert!(used.values().all(|used| *used <= 7));
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! What the store needs of a database. There are two: SQLite and PostgreSQL.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use tokio::sync::oneshot;
+
+use super::error::StoreError;
+use super::value::{Row, Value};
+use crate::keys::Hash;
+
+/// A statement: its text, which is written in this program and holds no value.
+pub type Statement = Cow<'static, str>;
+
+/// A connection on which statements run one after the other.
+///
+/// The statements are in the part of SQL that both databases have; arguments are `$1`, `$2`.
+#[async_trait]
+pub trait Sql: Send {
+    /// Runs a statement and returns how many rows it changed.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where a row is there already that must be there once.
+    async fn run(&mut self, statement: Statement, args: Vec<Value>) -> Result<u64, StoreError>;
+
+    /// Runs a query and returns its rows.
+    ///
+    /// # Errors
+    /// As the database's.
+    async fn rows(
+        &mut self,
+        statement: Statement,
+        args: Vec<Value>,
+    ) -> Result<Vec<Row>, StoreError>;
+
+    /// Returns what to write after a `SELECT` whose rows nobody else may change before the end.
+    fn for_update(&self) -> &'static str;
+
+    /// Notes whose verification changes when this is committed.
+    fn touch(&mut self, touched: Touched);
+}
+
+impl dyn Sql + '_ {
+    /// Runs a query and returns its first row, if it has one.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn row(
+        &mut self,
+        statement: impl Into<Statement> + Send,
+        args: Vec<Value>,
+    ) -> Result<Option<Row>, StoreError> {
+        let rows = self.rows(statement.into(), args).await?;
+        Ok(rows.into_iter().next())
+    }
+
+    /// Runs a query, and reads each of its rows.
+    ///
+    /// # Errors
+    /// As the database's, or `read`'s.
+    pub async fn all<T>(
+        &mut self,
+        statement: impl Into<Statement> + Send,
+        args: Vec<Value>,
+        read: impl Fn(&mut Row) -> Result<T, StoreError> + Send,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut rows = self.rows(statement.into(), args).await?;
+        rows.iter_mut().map(read).collect()
+    }
+}
+
+/// Keys that are verified differently from now on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Touched {
+    /// These, and nobody else.
+    Keys(BTreeSet<Hash>),
+    /// So many that all are to be looked up anew.
+    All,
+}
+
+impl Default for Touched {
+    fn default() -> Self {
+        Self::Keys(BTreeSet::new())
+    }
+}
+
+impl Touched {
+    /// More keys than this are said to be all of them.
+    const MOST: usize = 1000;
+
+    /// One key.
+    #[must_use]
+    pub fn key(hash: Hash) -> Self {
+        Self::Keys(BTreeSet::from([hash]))
+    }
+
+    /// Tells whether it is nobody.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Keys(keys) if keys.is_empty())
+    }
+
+    /// Takes in what else is touched.
+    pub fn merge(&mut self, other: Self) {
+        match (&mut *self, other) {
+            (Self::Keys(keys), Self::Keys(others)) => {
+                keys.extend(others);
+                if keys.len() > Self::MOST {
+                    *self = Self::All;
+                }
+            }
+            (_, Self::All) => *self = Self::All,
+            (Self::All, _) => {}
+        }
+    }
+}
+
+/// Somebody who remembers how keys are verified, and must forget it before a change is answered.
+pub trait Memory: Send + Sync {
+    /// Forgets what is touched; what is being looked up just now must not be remembered either.
+    fn forget(&self, touched: &Touched);
+}
+
+/// The one memory of a server, once there is one.
+#[derive(Clone, Default)]
+pub struct MemorySlot(Arc<OnceLock<Arc<dyn Memory>>>);
+
+impl MemorySlot {
+    /// Puts the memory in its place, once.
+    pub fn set(&self, memory: Arc<dyn Memory>) {
+        let _ = self.0.set(memory);
+    }
+
+    /// Has it forget.
+    pub fn forget(&self, touched: &Touched) {
+        if let Some(memory) = self.0.get().filter(|_| !touched.is_empty()) {
+            memory.forget(touched);
+        }
+    }
+}
+
+/// What a piece of work on a connection comes to.
+pub type Doing<'c, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'c>>;
+
+/// A piece of work on a connection.
+pub type Work<T> = Box<dyn for<'c> FnOnce(&'c mut dyn Sql) -> Doing<'c, T> + Send>;
+
+/// Work whose result somebody waits for elsewhere; how both databases see it.
+#[async_trait]
+pub trait Job: Send {
+    /// Does the work.
+    async fn run(&mut self, sql: &mut dyn Sql) -> Result<(), StoreError>;
+    /// Hands over the result, now that it is committed or is not.
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+/// A database.
+#[async_trait]
+pub trait Database: Send + Sync {
+    /// Runs a job that only reads.
+    async fn read(&self, job: Box<dyn Job>);
+    /// Runs a job in a transaction: all of it or nothing, on the disk when it is answered, and
+    /// forgotten by every memory that it touches.
+    async fn write(&self, job: Box<dyn Job>);
+    /// Tells whether what is remembered may be believed just now.
+    fn may_remember(&self) -> bool;
+    /// Returns where this server's memory goes.
+    fn memory(&self) -> &MemorySlot;
+    /// Brings the schema to the newest version.
+    ///
+    /// # Errors
+    /// [`StoreError::Newer`] when it is newer already than this program knows.
+    async fn migrate(&self) -> Result<(), StoreError>;
+    /// Returns the version of the schema, 0 for an empty database, and the newest known here.
+    ///
+    /// # Errors
+    /// As the database's.
+    async fn version(&self) -> Result<(i64, i64), StoreError>;
+    /// Begins to hear of what other servers change, so that this one may remember.
+    ///
+    /// # Errors
+    /// As the database's.
+    async fn listen(&self) -> Result<(), StoreError>;
+    /// Names the database for a person, without any password.
+    fn describe(&self) -> String;
+    /// Lets the database go.
+    async fn close(&self);
+}
+
+/// A job made of a closure.
+pub(super) struct Once<T> {
+    work: Option<Work<T>>,
+    result: Option<T>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T> Once<T> {
+    pub(super) fn new(work: Work<T>, reply: oneshot::Sender<Result<T, StoreError>>) -> Self {
+        Self {
+            work: Some(work),
+            result: None,
+            reply,
+        }
+    }
+}
+
+#[async_trait]
+impl<T: Send> Job for Once<T> {
+    async fn run(&mut self, sql: &mut dyn Sql) -> Result<(), StoreError> {
+        if let Some(work) = self.work.take() {
+            self.result = Some(work(sql).await?);
+        }
+        Ok(())
+    }
+
+    fn answer(mut self: Box<Self>, committed: Result<(), StoreError>) {
+        let result = committed.and_then(|()| self.result.take().ok_or(StoreError::Closed));
+        // Whoever waited may have gone away.
+        let _ = self.reply.send(result);
+    }
+}

@@ -1,0 +1,115 @@
+//! What can go wrong in the store.
+
+use crate::keys::RerollRefusal;
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// There is no such thing, or it is not this workspace's.
+    #[error("{0} not found")]
+    NotFound(Thing),
+    /// There is none of that name.
+    #[error("{0} '{1}' not found")]
+    NotFoundCalled(Thing, String),
+    /// There is one already.
+    #[error("{0} exists already")]
+    Exists(Thing),
+    /// The thing must not be deleted.
+    #[error("{0} is protected")]
+    Protected(Thing),
+    /// A key is not rerolled.
+    #[error(transparent)]
+    Refused(#[from] RerollRefusal),
+    /// The request does not fit what is there.
+    #[error("{0}")]
+    Unfit(String),
+    /// The database holds what no version of this program has written.
+    #[error("the database holds something unexpected: {0}")]
+    Shape(&'static str),
+    /// The database was written by a newer version of this program.
+    #[error("the database has version {found}, and this program knows {known}")]
+    Newer {
+        /// The version of the database.
+        found: i64,
+        /// The newest that is known here.
+        known: i64,
+    },
+    /// The database was never prepared, or by an older version.
+    #[error("the database has version {found}, and this program needs {known}")]
+    Older {
+        /// The version of the database; 0 for an empty one.
+        found: i64,
+        /// The version that is needed.
+        known: i64,
+    },
+    /// Somebody else has just made the same.
+    #[error("somebody else has just made the same")]
+    Conflict,
+    /// The database does not do what it should.
+    #[error("the database failed: {0}")]
+    Database(String),
+    /// The server is about to stop.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// What something is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Thing {
+    /// An API.
+    Api,
+    /// A key.
+    Key,
+    /// An identity.
+    Identity,
+    /// A permission.
+    Permission,
+    /// A role.
+    Role,
+    /// A root key.
+    RootKey,
+    /// A workspace.
+    Workspace,
+}
+
+impl Thing {
+    /// Returns the word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "API",
+            Self::Key => "key",
+            Self::Identity => "identity",
+            Self::Permission => "permission",
+            Self::Role => "role",
+            Self::RootKey => "root key",
+            Self::Workspace => "workspace",
+        }
+    }
+}
+
+impl std::fmt::Display for Thing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => Self::Closed,
+            sqlx::Error::Database(inner) if inner.is_unique_violation() => Self::Conflict,
+            // The text may quote values; a constraint's name says enough.
+            sqlx::Error::Database(inner) => {
+                let constraint = inner.constraint().map(|name| format!(" ({name})"));
+                let code = inner.code().unwrap_or_default();
+                Self::Database(format!(
+                    "{:?}{} [{code}]",
+                    inner.kind(),
+                    constraint.unwrap_or_default()
+                ))
+            }
+            _ => Self::Database(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Reads a key with everything that hangs on it.
+
+use super::database::Sql;
+use super::error::StoreError;
+use super::value::{Row, Value, args};
+use crate::keys::{
+    Credits, Hash, Identity, Key, Permission, RateLimit, Refill, RefillInterval, Role, Rotation,
+};
+
+const COLUMNS: &str = "k.id, k.hash, k.start, k.workspace_id, k.api_id, a.key_space_id, k.name, k.meta, k.enabled, \
+     k.expires, k.prefix, k.bytes, CASE WHEN k.sealed IS NULL THEN 0 ELSE 1 END, k.created_at, \
+     k.updated_at, k.last_used_at, k.predecessor_id, k.successor_id, k.rerolled_at, \
+     k.expires_before, k.cancelled_at, p.id, p.remaining, p.refill_interval, p.refill_amount, \
+     p.refill_day, p.refilled_at, k.identity_id";
+
+/// Finds the keys that satisfy `condition` on `k`, with everything that hangs on them.
+pub(super) async fn find_keys(
+    sql: &mut dyn Sql,
+    condition: &str,
+    args: Vec<Value>,
+) -> Result<Vec<Key>, StoreError> {
+    let query = format!(
+        "SELECT {COLUMNS} FROM keys k JOIN apis a ON a.id = k.api_id \
+         LEFT JOIN pools p ON p.id = k.pool_id WHERE k.deleted_at IS NULL AND {condition}"
+    );
+    let rows = sql.all(query, args, read_key).await?;
+    let mut keys = Vec::with_capacity(rows.len());
+    for (mut key, identity) in rows {
+        if let Some(id) = identity {
+            key.identity = find_identity(sql, "i.id = $1", args![id]).await?;
+        }
+        key.ratelimits = ratelimits(sql, "key_id", &key.id).await?;
+        key.permissions = permissions_of_key(sql, &key.id).await?;
+        key.roles = roles_of_key(sql, &key.id).await?;
+        keys.push(key);
+    }
+    Ok(keys)
+}
+
+/// Finds the one key that satisfies `condition` on `k`.
+pub(super) async fn find_key(
+    sql: &mut dyn Sql,
+    condition: &str,
+    args: Vec<Value>,
+) -> Result<Option<Key>, StoreError> {
+    Ok(find_keys(sql, condition, args).await?.into_iter().next())
+}
+
+fn read_key(row: &mut Row) -> Result<(Key, Option<String>), StoreError> {
+    let key = Key {
+        id: row.text()?,
+        hash: read_hash(row)?,
+        start: row.text()?,
+        workspace: row.text()?,
+        api: row.text()?,
+        key_space: row.text()?,
+        name: row.maybe_text()?,
+        identity: None,
+        meta: row.maybe_json()?,
+        enabled: row.flag()?,
+        expires: row.maybe_int()?,
+        prefix: row.maybe_text()?,
+        bytes: u8::try_from(row.int()?).map_err(|_| StoreError::Shape("a number of bytes"))?,
+        recoverable: row.flag()?,
+        created_at: row.int()?,
+        updated_at: row.maybe_int()?,
+        last_used_at: row.maybe_int()?,
+        rotation: read_rotation(row)?,
+        credits: read_credits(row)?,
+        ratelimits: Vec::new(),
+        permissions: Vec::new(),
+        roles: Vec::new(),
+    };
+    Ok((key, row.maybe_text()?))
+}
+
+pub(super) fn read_hash(row: &mut Row) -> Result<Hash, StoreError> {
+    Hash::from_bytes(&row.bytes()?).ok_or(StoreError::Shape("a hash of another length"))
+}
+
+pub(super) fn read_rotation(row: &mut Row) -> Result<Rotation, StoreError> {
+    Ok(Rotation {
+        predecessor: row.maybe_text()?,
+        successor: row.maybe_text()?,
+        rerolled_at: row.maybe_int()?,
+        expires_before: row.maybe_int()?,
+        cancelled_at: row.maybe_int()?,
+    })
+}
+
+fn read_credits(row: &mut Row) -> Result<Option<Credits>, StoreError> {
+    let pool = row.maybe_text()?;
+    let remaining = row.maybe_int()?;
+    let interval = row.maybe_text()?;
+    let amount = row.maybe_int()?;
+    let day = row.maybe_int()?;
+    let refilled_at = row.maybe_int()?;
+    let refill = read_refill(interval, amount, day)?;
+    Ok(pool.map(|pool| Credits {
+        pool,
+        remaining,
+        refill,
+        refilled_at,
+    }))
+}
+
+pub(super) fn read_refill(
+    interval: Option<String>,
+    amount: Option<i64>,
+    day: Option<i64>,
+) -> Result<Option<Refill>, StoreError> {
+    let Some((interval, amount)) = interval.zip(amount) else {
+        return Ok(None);
+    };
+    let interval =
+        RefillInterval::parse(&interval).ok_or(StoreError::Shape("an unknown interval"))?;
+    let day = day.map(u8::try_from).transpose();
+    Ok(Some(Refill {
+        interval,
+        amount,
+        day: day.map_err(|_| StoreError::Shape("a day of the month"))?,
+    }))
+}
+
+/// Lists the limits of a key (`key_id`) or an identity (`identity_id`), by name.
+pub(super) async fn ratelimits(
+    sql: &mut dyn Sql,
+    owner: &'static str,
+    id: &str,
+) -> Result<Vec<RateLimit>, StoreError> {
+    let query = format!(
+        "SELECT id, window_id, name, max_uses, duration, auto_apply FROM ratelimits \
+         WHERE {owner} = $1 ORDER BY name"
+    );
+    sql.all(query, args![id], |row| {
+        Ok(RateLimit {
+            id: row.text()?,
+            window: row.text()?,
+            name: row.text()?,
+            limit: row.int()?,
+            duration: row.int()?,
+            auto_apply: row.flag()?,
+        })
+    })
+    .await
+}
+
+/// Finds an identity that satisfies `condition` on `i`.
+pub(super) async fn find_identity(
+    sql: &mut dyn Sql,
+    condition: &str,
+    args: Vec<Value>,
+) -> Result<Option<Identity>, StoreError> {
+    let query = format!("SELECT i.id, i.external_id, i.meta FROM identities i WHERE {condition}");
+    let Some(mut row) = sql.row(query, args).await? else {
+        return Ok(None);
+    };
+    let mut identity = Identity {
+        id: row.text()?,
+        external_id: row.text()?,
+        meta: row.maybe_json()?,
+        ratelimits: Vec::new(),
+    };
+    identity.ratelimits = ratelimits(sql, "identity_id", &identity.id).await?;
+    Ok(Some(identity))
+}
+
+pub(super) fn read_permission(row: &mut Row) -> Result<Permission, StoreError> {
+    Ok(Permission {
+        id: row.text()?,
+        name: row.text()?,
+        slug: row.text()?,
+        description: row.maybe_text()?,
+    })
+}
+
+pub(super) async fn permissions_of_key(
+    sql: &mut dyn Sql,
+    key: &str,
+) -> Result<Vec<Permission>, StoreError> {
+    let query = "SELECT p.id, p.name, p.slug, p.description FROM permissions p \
+                 JOIN keys_permissions kp ON kp.permission_id = p.id \
+                 WHERE kp.key_id = $1 ORDER BY p.slug";
+    sql.all(query, args![key], read_permission).await
+}
+
+async fn roles_of_key(sql: &mut dyn Sql, key: &str) -> Result<Vec<Role>, StoreError> {
+    let query = "SELECT r.id, r.name, r.description FROM roles r \
+                 JOIN keys_roles kr ON kr.role_id = r.id WHERE kr.key_id = $1 ORDER BY r.name";
+    let read = |row: &mut Row| {
+        Ok(Role {
+            id: row.text()?,
+            name: row.text()?,
+            description: row.maybe_text()?,
+            permissions: Vec::new(),
+        })
+    };
+    let mut roles = sql.all(query, args![key], read).await?;
+    for role in &mut roles {
+        role.permissions = permissions_of_role(sql, &role.id).await?;
+    }
+    Ok(roles)
+}
+
+pub(super) async fn permissions_of_role(
+    sql: &mut dyn Sql,
+    role: &str,
+) -> Result<Vec<Permission>, StoreError> {
+    let query = "SELECT p.id, p.name, p.slug, p.description FROM permissions p \
+                 JOIN roles_permissions rp ON rp.permission_id = p.id \
+                 WHERE rp.role_id = $1 ORDER BY p.slug";
+    sql.all(query, args![role], read_permission).await
+}

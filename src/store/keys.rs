@@ -1,0 +1,377 @@
+//! Keys: making them, finding them, deleting them.
+
+use serde_json::Value as Json;
+
+use super::Store;
+use super::apis::find_api;
+use super::audit::Audited;
+use super::credits::insert_pool;
+use super::database::{Sql, Touched};
+use super::error::{StoreError, Thing};
+use super::idempotency::{Answered, Idempotency};
+use super::key_row::find_key;
+use super::value::args;
+use super::workspaces::find_workspace;
+use crate::ids::Entropy;
+use crate::keys::{Hash, IdKind, Key, NewSecret, Refill, Rotation, SecretFormat, new_id};
+
+/// A key to be made.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    /// Its id.
+    pub id: String,
+    /// The API that it is a key of.
+    pub api: String,
+    /// Its secret, of which only the hash and the beginning are kept.
+    pub secret: NewSecret,
+    /// How the secret was made.
+    pub format: SecretFormat,
+    /// What its owner calls it.
+    pub name: Option<String>,
+    /// Whom it is issued to, by the name that the API's owner gives.
+    pub external_id: Option<String>,
+    /// Whatever its owner keeps with it.
+    pub meta: Option<Json>,
+    /// Names of roles, which must be there.
+    pub roles: Vec<String>,
+    /// Slugs of permissions, which are made if need be.
+    pub permissions: Vec<String>,
+    /// From when on it opens nothing.
+    pub expires: Option<i64>,
+    /// What it may be used up by.
+    pub credits: Option<NewCredits>,
+    /// Limits of its own.
+    pub ratelimits: Vec<NewRateLimit>,
+    /// Whether it opens anything.
+    pub enabled: bool,
+    /// The whole secret, sealed, where it may be read back.
+    pub sealed: Option<Vec<u8>>,
+}
+
+/// A balance to begin with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCredits {
+    /// What is left; none for no limit.
+    pub remaining: Option<i64>,
+    /// How it fills up again.
+    pub refill: Option<Refill>,
+}
+
+/// A rate limit to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRateLimit {
+    /// What it is called.
+    pub name: String,
+    /// How often.
+    pub limit: i64,
+    /// In how many milliseconds.
+    pub duration: i64,
+    /// Whether every verification counts.
+    pub auto_apply: bool,
+}
+
+impl Store {
+    /// Makes a key.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for an API or a role that is not there.
+    pub async fn create_key(
+        &self,
+        new: NewKey,
+        by: Audited,
+        once: Option<Idempotency>,
+    ) -> Result<Answered<()>, StoreError> {
+        let entropy = self.entropy.clone();
+        self.write(move |sql| {
+            Box::pin(async move {
+                if let Some(once) = &once {
+                    if let Some(sealed) = once.before(sql, by.at()).await? {
+                        return Ok(Answered::Before(sealed));
+                    }
+                    once.keep(sql, by.at()).await?;
+                }
+                insert_key(sql, &new, &by, &entropy).await?;
+                let told = format!("Created key {}", new.id);
+                by.record(sql, "key.create", &told, &[&new.id, &new.api])
+                    .await?;
+                Ok(Answered::Now(()))
+            })
+        })
+        .await
+    }
+
+    /// Returns the key `id` of a workspace.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when it has none such.
+    pub async fn key(&self, workspace: &str, id: &str) -> Result<Key, StoreError> {
+        let (workspace, id) = (workspace.to_owned(), id.to_owned());
+        self.read(move |sql| Box::pin(async move { key_of(sql, &workspace, &id).await }))
+            .await
+    }
+
+    /// Returns the key whose secret has this hash, whoever's it is, and whether its workspace is
+    /// enabled.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn key_by_hash(&self, hash: Hash) -> Result<Option<(Key, bool)>, StoreError> {
+        self.read(move |sql| {
+            Box::pin(async move {
+                let args = args![hash.as_bytes()];
+                let Some(key) = find_key(sql, "k.hash = $1", args).await? else {
+                    return Ok(None);
+                };
+                let workspace = find_workspace(sql, &key.workspace).await?;
+                Ok(Some((key, workspace.enabled)))
+            })
+        })
+        .await
+    }
+
+    /// Returns the sealed secret of a key, if it is kept.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn sealed_key(
+        &self,
+        workspace: &str,
+        id: &str,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let (workspace, id) = (workspace.to_owned(), id.to_owned());
+        self.read(move |sql| {
+            Box::pin(async move {
+                let query = "SELECT sealed FROM keys \
+                             WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NULL";
+                match sql.row(query, args![workspace, id]).await? {
+                    Some(mut row) => row.maybe_bytes(),
+                    None => Ok(None),
+                }
+            })
+        })
+        .await
+    }
+
+    /// Deletes a key: it opens nothing any more. `permanently` leaves nothing of it behind.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the workspace has no such key.
+    pub async fn delete_key(
+        &self,
+        id: &str,
+        permanently: bool,
+        by: Audited,
+    ) -> Result<(), StoreError> {
+        let id = id.to_owned();
+        self.write(move |sql| {
+            Box::pin(async move {
+                let key = key_of(sql, by.workspace(), &id).await?;
+                if permanently {
+                    let delete = "DELETE FROM keys WHERE id = $1";
+                    sql.run(delete.into(), args![&id]).await?;
+                } else {
+                    let delete = "UPDATE keys SET deleted_at = $2 WHERE id = $1";
+                    sql.run(delete.into(), args![&id, by.at()]).await?;
+                }
+                sql.touch(Touched::key(key.hash));
+                let told = format!("Deleted key {id}");
+                by.record(sql, "key.delete", &told, &[&id, &key.api]).await
+            })
+        })
+        .await
+    }
+}
+
+/// Finds a key of a workspace.
+pub(super) async fn key_of(
+    sql: &mut dyn Sql,
+    workspace: &str,
+    id: &str,
+) -> Result<Key, StoreError> {
+    let key = find_key(
+        sql,
+        "k.workspace_id = $1 AND k.id = $2",
+        args![workspace, id],
+    );
+    key.await?.ok_or(StoreError::NotFound(Thing::Key))
+}
+
+/// Keeps others from changing a key until the transaction ends.
+pub(super) async fn lock_key(
+    sql: &mut dyn Sql,
+    workspace: &str,
+    id: &str,
+) -> Result<Key, StoreError> {
+    let lock = format!(
+        "SELECT id FROM keys WHERE workspace_id = $1 AND id = $2{}",
+        sql.for_update()
+    );
+    sql.row(lock, args![workspace, id]).await?;
+    key_of(sql, workspace, id).await
+}
+
+async fn insert_key(
+    sql: &mut dyn Sql,
+    new: &NewKey,
+    by: &Audited,
+    entropy: &Entropy,
+) -> Result<(), StoreError> {
+    let api = find_api(sql, by.workspace(), &new.api).await?;
+    let identity = match &new.external_id {
+        Some(external) => Some(identity_for(sql, external, by, entropy).await?),
+        None => None,
+    };
+    let pool = match &new.credits {
+        Some(credits) => Some(insert_pool(sql, credits, by.at(), entropy).await?),
+        None => None,
+    };
+    let row = KeyRow {
+        id: &new.id,
+        secret: &new.secret,
+        api: &api.id,
+        name: new.name.as_deref(),
+        identity: identity.as_deref(),
+        meta: new.meta.as_ref(),
+        enabled: new.enabled,
+        expires: new.expires,
+        format: &new.format,
+        pool: pool.as_deref(),
+        sealed: new.sealed.as_deref(),
+        rotation: &Rotation::default(),
+    };
+    row.insert(sql, by).await?;
+    for limit in &new.ratelimits {
+        insert_ratelimit(sql, "key_id", &new.id, limit, entropy).await?;
+    }
+    for slug in &new.permissions {
+        let permission = permission_for(sql, slug, by, entropy).await?;
+        let link = "INSERT INTO keys_permissions (key_id, permission_id) VALUES ($1, $2) \
+                    ON CONFLICT DO NOTHING";
+        sql.run(link.into(), args![&new.id, permission]).await?;
+    }
+    for name in &new.roles {
+        let role = role_called(sql, by.workspace(), name).await?;
+        let link = "INSERT INTO keys_roles (key_id, role_id) VALUES ($1, $2) \
+                    ON CONFLICT DO NOTHING";
+        sql.run(link.into(), args![&new.id, role]).await?;
+    }
+    Ok(())
+}
+
+/// The row of a new key.
+pub(super) struct KeyRow<'a> {
+    pub(super) id: &'a str,
+    pub(super) secret: &'a NewSecret,
+    pub(super) api: &'a str,
+    pub(super) name: Option<&'a str>,
+    pub(super) identity: Option<&'a str>,
+    pub(super) meta: Option<&'a Json>,
+    pub(super) enabled: bool,
+    pub(super) expires: Option<i64>,
+    pub(super) format: &'a SecretFormat,
+    pub(super) pool: Option<&'a str>,
+    pub(super) sealed: Option<&'a [u8]>,
+    pub(super) rotation: &'a Rotation,
+}
+
+impl KeyRow<'_> {
+    pub(super) async fn insert(&self, sql: &mut dyn Sql, by: &Audited) -> Result<(), StoreError> {
+        let insert = "INSERT INTO keys (id, hash, start, workspace_id, api_id, name, \
+                      identity_id, meta, enabled, expires, prefix, bytes, pool_id, sealed, \
+                      predecessor_id, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
+                      $10, $11, $12, $13, $14, $15, $16)";
+        let args = args![
+            self.id,
+            self.secret.hash.as_bytes(),
+            &self.secret.start,
+            by.workspace(),
+            self.api,
+            self.name,
+            self.identity,
+            self.meta.map(ToString::to_string),
+            self.enabled,
+            self.expires,
+            self.format.prefix(),
+            self.format.bytes(),
+            self.pool,
+            self.sealed.map(<[u8]>::to_vec),
+            &self.rotation.predecessor,
+            by.at()
+        ];
+        sql.run(insert.into(), args).await?;
+        // Somebody may have asked for this secret before it was made.
+        sql.touch(Touched::key(self.secret.hash));
+        Ok(())
+    }
+}
+
+pub(super) async fn insert_ratelimit(
+    sql: &mut dyn Sql,
+    owner: &'static str,
+    id: &str,
+    limit: &NewRateLimit,
+    entropy: &Entropy,
+) -> Result<(), StoreError> {
+    let made = new_id(IdKind::RateLimit, entropy);
+    let insert = format!(
+        "INSERT INTO ratelimits (id, {owner}, window_id, name, max_uses, duration, auto_apply) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)"
+    );
+    let args = args![
+        &made,
+        id,
+        &made,
+        &limit.name,
+        limit.limit,
+        limit.duration,
+        limit.auto_apply
+    ];
+    sql.run(insert.into(), args).await?;
+    Ok(())
+}
+
+/// Returns the id of the identity called `external`, which is made if need be.
+pub(super) async fn identity_for(
+    sql: &mut dyn Sql,
+    external: &str,
+    by: &Audited,
+    entropy: &Entropy,
+) -> Result<String, StoreError> {
+    let insert = "INSERT INTO identities (id, workspace_id, external_id, created_at) \
+                  VALUES ($1, $2, $3, $4) ON CONFLICT (workspace_id, external_id) DO NOTHING";
+    let id = new_id(IdKind::Identity, entropy);
+    let args = args![&id, by.workspace(), external, by.at()];
+    sql.run(insert.into(), args).await?;
+    let query = "SELECT id FROM identities WHERE workspace_id = $1 AND external_id = $2";
+    let row = sql.row(query, args![by.workspace(), external]).await?;
+    row.ok_or(StoreError::NotFound(Thing::Identity))?.text()
+}
+
+/// Returns the id of the permission `slug`, which is made if need be.
+pub(super) async fn permission_for(
+    sql: &mut dyn Sql,
+    slug: &str,
+    by: &Audited,
+    entropy: &Entropy,
+) -> Result<String, StoreError> {
+    let insert = "INSERT INTO permissions (id, workspace_id, name, slug, created_at) \
+                  VALUES ($1, $2, $3, $4, $5) ON CONFLICT (workspace_id, slug) DO NOTHING";
+    let id = new_id(IdKind::Permission, entropy);
+    let args = args![&id, by.workspace(), slug, slug, by.at()];
+    sql.run(insert.into(), args).await?;
+    let query = "SELECT id FROM permissions WHERE workspace_id = $1 AND slug = $2";
+    let row = sql.row(query, args![by.workspace(), slug]).await?;
+    row.ok_or(StoreError::NotFound(Thing::Permission))?.text()
+}
+
+/// Returns the id of the role called `name`.
+pub(super) async fn role_called(
+    sql: &mut dyn Sql,
+    workspace: &str,
+    name: &str,
+) -> Result<String, StoreError> {
+    let query = "SELECT id FROM roles WHERE workspace_id = $1 AND name = $2";
+    let row = sql.row(query, args![workspace, name]).await?;
+    row.ok_or(StoreError::NotFoundCalled(Thing::Role, name.to_owned()))?
+        .text()
+}

@@ -1,0 +1,145 @@
+//! What the console keeps: one set of operations, on SQLite or on PostgreSQL.
+//!
+//! Each operation is one transaction. The statements are in the part of SQL that both databases
+//! have; `database` is all that differs between them.
+
+mod apis;
+mod audit;
+mod credits;
+mod database;
+mod error;
+mod idempotency;
+mod key_row;
+mod keys;
+mod migrations;
+mod peers;
+mod postgres;
+mod reroll;
+mod root_keys;
+mod sqlite;
+mod value;
+mod workspaces;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+pub use apis::NewApi;
+pub use audit::{Actor, Audited};
+pub use credits::filled_up;
+pub use database::{Memory, Touched};
+pub use error::{StoreError, Thing};
+pub use idempotency::{Answered, Idempotency};
+pub use keys::{NewCredits, NewKey, NewRateLimit};
+pub use reroll::{Rerolled, RerollRequest};
+pub use root_keys::NewRootKey;
+pub use workspaces::Workspace;
+
+use crate::clock::Clock;
+use crate::ids::Entropy;
+use database::{Database, Doing, Once, Sql};
+use postgres::Postgres;
+use sqlite::Sqlite;
+
+/// Everything that the console keeps. Clones share it.
+#[derive(Clone)]
+pub struct Store {
+    database: Arc<dyn Database>,
+    entropy: Entropy,
+}
+
+impl Store {
+    /// Opens the SQLite file `path`, which is made if need be.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn sqlite(path: &Path, entropy: Entropy) -> Result<Self, StoreError> {
+        let database = Arc::new(Sqlite::open(path).await?);
+        Ok(Self { database, entropy })
+    }
+
+    /// Connects to the PostgreSQL database at `url`.
+    ///
+    /// # Errors
+    /// When nobody answers there.
+    pub async fn postgres(url: &str, clock: Clock, entropy: Entropy) -> Result<Self, StoreError> {
+        let database = Arc::new(Postgres::connect(url, clock, &entropy).await?);
+        Ok(Self { database, entropy })
+    }
+
+    /// Brings the schema to the newest version.
+    ///
+    /// # Errors
+    /// [`StoreError::Newer`] when the database is newer than this program.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        self.database.migrate().await
+    }
+
+    /// Makes sure that the schema is the one that this program knows.
+    ///
+    /// # Errors
+    /// [`StoreError::Newer`] and [`StoreError::Older`] when it is not.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        let (found, known) = self.database.version().await?;
+        match found.cmp(&known) {
+            std::cmp::Ordering::Greater => Err(StoreError::Newer { found, known }),
+            std::cmp::Ordering::Less => Err(StoreError::Older { found, known }),
+            std::cmp::Ordering::Equal => Ok(()),
+        }
+    }
+
+    /// Returns the version of the schema, 0 for an empty database, and the newest known here.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn version(&self) -> Result<(i64, i64), StoreError> {
+        self.database.version().await
+    }
+
+    /// Has `memory` forget whatever changes, here or on another server, before it is answered.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn remember_in(&self, memory: Arc<dyn Memory>) -> Result<(), StoreError> {
+        self.database.memory().set(memory);
+        self.database.listen().await
+    }
+
+    /// Tells whether what is remembered may be believed just now.
+    #[must_use]
+    pub fn may_remember(&self) -> bool {
+        self.database.may_remember()
+    }
+
+    /// Names the database for a person.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        self.database.describe()
+    }
+
+    /// Lets the database go.
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl for<'c> FnOnce(&'c mut dyn Sql) -> Doing<'c, T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let job = Once::new(Box::new(work), reply);
+        self.database.read(Box::new(job)).await;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl for<'c> FnOnce(&'c mut dyn Sql) -> Doing<'c, T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let job = Once::new(Box::new(work), reply);
+        self.database.write(Box::new(job)).await;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+}

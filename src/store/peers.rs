@@ -1,0 +1,380 @@
+//! Several servers on one PostgreSQL: what one has changed, the others have forgotten before it
+//! is answered.
+//!
+//! Every change that touches a key is told by `NOTIFY` in its own transaction, and the server
+//! that made it waits until every other server has answered. A server that cannot be heard would
+//! hold that up, so each may remember anything only for as long as it hears itself: every half
+//! second it writes a lease of two seconds into the database and sends itself a message in the
+//! same transaction, and what it remembers is good for two seconds from when it sent the last
+//! message that came back. PostgreSQL delivers messages in the order of their transactions, so a
+//! server that has heard its own message has heard every change before it. Whoever changes
+//! something therefore waits for each other server's answer, or for the end of the lease that
+//! the server had when the change was committed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sqlx::postgres::{PgListener, PgPool};
+use sqlx::{PgConnection, Row as _};
+use tokio::sync::{Notify, oneshot};
+
+use super::database::{MemorySlot, Touched};
+use super::error::StoreError;
+use crate::clock::Clock;
+use crate::ids::Entropy;
+use crate::keys::Hash;
+
+/// For how long a server may remember without having heard itself.
+const LEASE: Duration = Duration::from_secs(2);
+/// How often a server sends itself a message.
+const BEAT: Duration = Duration::from_millis(500);
+/// Where changes are told.
+const CHANNEL: &str = "convox_touched";
+/// How many hashes a message holds: PostgreSQL's longest has 8,000 bytes.
+const MOST: usize = 80;
+
+/// This server among those on its database.
+pub(super) struct Peers {
+    me: String,
+    pool: PgPool,
+    memory: MemorySlot,
+    clock: Clock,
+    sequence: AtomicU64,
+    /// Until when what is remembered may be believed, in this clock's Unix ms.
+    heard_until: AtomicI64,
+    /// When each message to ourselves was sent.
+    sent: Mutex<BTreeMap<u64, i64>>,
+    /// Who waits for whose answers.
+    waiting: Mutex<BTreeMap<u64, Waiting>>,
+    leaving: Notify,
+}
+
+struct Waiting {
+    heard: BTreeSet<String>,
+    for_whom: BTreeSet<String>,
+    done: Option<oneshot::Sender<()>>,
+}
+
+/// What servers tell each other.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Told {
+    /// Forget these keys.
+    Keys {
+        from: String,
+        sequence: u64,
+        hashes: Vec<String>,
+    },
+    /// Forget everything.
+    All { from: String, sequence: u64 },
+    /// A message to oneself.
+    Beat { from: String, sequence: u64 },
+    /// `from` has forgotten what `to` told it to.
+    Heard {
+        from: String,
+        to: String,
+        sequence: u64,
+    },
+}
+
+/// A change that is about to be told.
+pub(super) struct Message {
+    sequence: u64,
+    payload: String,
+}
+
+impl Message {
+    /// Sends the message when `connection`'s transaction is committed, and not before.
+    pub(super) async fn send(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
+        notify(&self.payload, connection).await
+    }
+}
+
+async fn notify<'c>(
+    payload: &str,
+    executor: impl sqlx::Executor<'c, Database = sqlx::Postgres>,
+) -> Result<(), StoreError> {
+    sqlx::query("SELECT pg_notify($1, $2)")
+        .bind(CHANNEL)
+        .bind(payload)
+        .execute(executor)
+        .await?;
+    Ok(())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Peers {
+    pub(super) fn new(
+        pool: PgPool,
+        memory: MemorySlot,
+        clock: Clock,
+        entropy: &Entropy,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            me: format!("{:016x}", entropy.next_u64()),
+            pool,
+            memory,
+            clock,
+            sequence: AtomicU64::new(1),
+            heard_until: AtomicI64::new(i64::MIN),
+            sent: Mutex::default(),
+            waiting: Mutex::default(),
+            leaving: Notify::new(),
+        })
+    }
+
+    /// Tells whether this server has heard every change up to a moment ago.
+    pub(super) fn is_heard(&self) -> bool {
+        self.now() < self.heard_until.load(Ordering::Acquire)
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.now().as_millisecond()
+    }
+
+    fn next(&self) -> u64 {
+        self.sequence.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Words a change for the other servers; none if nobody is touched.
+    pub(super) fn message(&self, touched: &Touched) -> Option<Message> {
+        if touched.is_empty() {
+            return None;
+        }
+        let (from, sequence) = (self.me.clone(), self.next());
+        let told = match touched {
+            Touched::Keys(keys) if keys.len() <= MOST => Told::Keys {
+                from,
+                sequence,
+                hashes: keys.iter().map(to_hex).collect(),
+            },
+            _ => Told::All { from, sequence },
+        };
+        // Whoever answers before we ask who is there has answered all the same.
+        let nobody = Waiting {
+            heard: BTreeSet::new(),
+            for_whom: BTreeSet::new(),
+            done: None,
+        };
+        lock(&self.waiting).insert(sequence, nobody);
+        let payload = serde_json::to_string(&told).unwrap_or_default();
+        Some(Message { sequence, payload })
+    }
+
+    /// Waits until no other server can remember what was before a change that is committed.
+    pub(super) async fn until_heard(&self, message: Message) -> Result<(), StoreError> {
+        let result = self.wait_for_others(message.sequence).await;
+        lock(&self.waiting).remove(&message.sequence);
+        result
+    }
+
+    async fn wait_for_others(&self, sequence: u64) -> Result<(), StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, lease_until - CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) \
+             FROM servers WHERE id <> $1 \
+             AND lease_until > extract(epoch FROM clock_timestamp()) * 1000",
+        )
+        .bind(&self.me)
+        .fetch_all(&self.pool)
+        .await?;
+        let mut longest = 0_i64;
+        let mut others = BTreeSet::new();
+        for row in rows {
+            others.insert(row.try_get::<String, _>(0)?);
+            longest = longest.max(row.try_get(1)?);
+        }
+        let heard = {
+            let mut waiting = lock(&self.waiting);
+            let Some(waiting) = waiting.get_mut(&sequence) else {
+                return Ok(());
+            };
+            if others.is_subset(&waiting.heard) {
+                return Ok(());
+            }
+            let (done, heard) = oneshot::channel();
+            waiting.for_whom = others;
+            waiting.done = Some(done);
+            heard
+        };
+        // One more millisecond, since both ends were cut to whole ones.
+        let lease = Duration::from_millis(u64::try_from(longest).unwrap_or(0) + 1);
+        tokio::select! {
+            _ = heard => {}
+            () = self.clock.sleep(lease) => {}
+        }
+        Ok(())
+    }
+
+    /// Begins to listen, and returns once this server hears itself.
+    pub(super) async fn start(self: &Arc<Self>) -> Result<(), StoreError> {
+        let mut listener = self.listener().await?;
+        let peers = Arc::clone(self);
+        let (first, heard) = oneshot::channel();
+        tokio::spawn(async move {
+            let mut first = Some(first);
+            loop {
+                let beating = peers.beat_for_ever();
+                let hearing = peers.hear(&mut listener, &mut first);
+                tokio::select! {
+                    () = peers.leaving.notified() => return,
+                    _ = beating => {}
+                    _ = hearing => {}
+                }
+                // What was told meanwhile is lost.
+                peers.heard_until.store(i64::MIN, Ordering::Release);
+                lock(&peers.sent).clear();
+                peers.memory.forget(&Touched::All);
+                listener = loop {
+                    match peers.listener().await {
+                        Ok(listener) => break listener,
+                        Err(StoreError::Closed) => return,
+                        Err(_) => peers.clock.sleep(BEAT).await,
+                    }
+                };
+            }
+        });
+        heard.await.map_err(|_| StoreError::Closed)
+    }
+
+    async fn listener(&self) -> Result<PgListener, StoreError> {
+        let mut listener = PgListener::connect_with(&self.pool).await?;
+        // A connection that is cut is told, since what was sent meanwhile is lost.
+        listener.eager_reconnect(false);
+        listener.listen(CHANNEL).await?;
+        Ok(listener)
+    }
+
+    async fn beat_for_ever(&self) -> Result<(), StoreError> {
+        loop {
+            self.beat().await?;
+            self.clock.sleep(BEAT).await;
+        }
+    }
+
+    /// Writes a lease and sends the message that makes it count.
+    async fn beat(&self) -> Result<(), StoreError> {
+        let (from, sequence) = (self.me.clone(), self.next());
+        lock(&self.sent).insert(sequence, self.now());
+        let told = Told::Beat { from, sequence };
+        let mut transaction = self.pool.begin().await?;
+        let lease = i64::try_from(LEASE.as_millis()).unwrap_or(0);
+        sqlx::query(
+            "INSERT INTO servers (id, lease_until) \
+             VALUES ($1, CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) + $2) \
+             ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until",
+        )
+        .bind(&self.me)
+        .bind(lease)
+        .execute(&mut *transaction)
+        .await?;
+        let payload = serde_json::to_string(&told).unwrap_or_default();
+        notify(&payload, &mut *transaction).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Heeds what is told, until the connection is cut.
+    async fn hear(
+        &self,
+        listener: &mut PgListener,
+        first: &mut Option<oneshot::Sender<()>>,
+    ) -> Result<(), StoreError> {
+        while let Some(notification) = listener.try_recv().await? {
+            let Ok(told) = serde_json::from_str(notification.payload()) else {
+                // A newer server's word: better forget too much.
+                self.memory.forget(&Touched::All);
+                continue;
+            };
+            match told {
+                Told::Beat { from, sequence } if from == self.me => {
+                    self.heard_ourselves(sequence);
+                    if let Some(first) = first.take() {
+                        let _ = first.send(());
+                    }
+                }
+                Told::Heard { from, to, sequence } if to == self.me => {
+                    self.heard_by(from, sequence);
+                }
+                Told::Keys {
+                    from,
+                    sequence,
+                    hashes,
+                } if from != self.me => {
+                    let hashes: Option<BTreeSet<_>> =
+                        hashes.iter().map(|hash| from_hex(hash)).collect();
+                    let touched = hashes.map_or(Touched::All, Touched::Keys);
+                    self.memory.forget(&touched);
+                    self.answer(from, sequence).await?;
+                }
+                Told::All { from, sequence } if from != self.me => {
+                    self.memory.forget(&Touched::All);
+                    self.answer(from, sequence).await?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn answer(&self, to: String, sequence: u64) -> Result<(), StoreError> {
+        let told = Told::Heard {
+            from: self.me.clone(),
+            to,
+            sequence,
+        };
+        let payload = serde_json::to_string(&told).unwrap_or_default();
+        notify(&payload, &self.pool).await
+    }
+
+    fn heard_ourselves(&self, sequence: u64) {
+        let mut sent = lock(&self.sent);
+        let Some(at) = sent.remove(&sequence) else {
+            return;
+        };
+        sent.retain(|earlier, _| *earlier > sequence);
+        let lease = i64::try_from(LEASE.as_millis()).unwrap_or(0);
+        self.heard_until.fetch_max(at + lease, Ordering::AcqRel);
+    }
+
+    fn heard_by(&self, whom: String, sequence: u64) {
+        if let Some(waiting) = lock(&self.waiting).get_mut(&sequence) {
+            waiting.heard.insert(whom);
+            let is_all = waiting.for_whom.is_subset(&waiting.heard);
+            if let Some(done) = waiting.done.take_if(|_| is_all) {
+                let _ = done.send(());
+            }
+        }
+    }
+
+    /// Gives up the lease, so that nobody waits for a server that is gone.
+    pub(super) async fn leave(&self) {
+        self.heard_until.store(i64::MIN, Ordering::Release);
+        self.leaving.notify_waiters();
+        // If this fails the lease ends by itself.
+        let _ = sqlx::query("DELETE FROM servers WHERE id = $1")
+            .bind(&self.me)
+            .execute(&self.pool)
+            .await;
+    }
+}
+
+fn to_hex(hash: &Hash) -> String {
+    use std::fmt::Write as _;
+    hash.as_bytes().iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn from_hex(text: &str) -> Option<Hash> {
+    let bytes: Option<Vec<u8>> = (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok())
+        .collect();
+    Hash::from_bytes(&bytes?)
+}

@@ -1,0 +1,196 @@
+//! PostgreSQL: any number of servers on one database.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
+use sqlx::{
+    AssertSqlSafe, Column as _, PgConnection, Row as _, TypeInfo as _, ValueRef as _,
+};
+
+use super::database::{Database, Job, MemorySlot, Sql, Statement, Touched};
+use super::error::StoreError;
+use super::migrations;
+use super::peers::Peers;
+use super::sqlite::bind_all;
+use super::value::{Row, Value};
+use crate::clock::Clock;
+use crate::ids::Entropy;
+
+/// How many connections there are at most.
+const CONNECTIONS: u32 = 16;
+
+/// A database behind a URL.
+pub struct Postgres {
+    pool: PgPool,
+    memory: MemorySlot,
+    peers: Arc<Peers>,
+    name: String,
+}
+
+impl Postgres {
+    /// Connects to `url`.
+    ///
+    /// # Errors
+    /// When the URL is none, or nobody answers there.
+    pub async fn connect(url: &str, clock: Clock, entropy: &Entropy) -> Result<Self, StoreError> {
+        let options: PgConnectOptions = url.parse()?;
+        let name = format!(
+            "PostgreSQL database {} at {}",
+            options.get_database().unwrap_or("of its user"),
+            options.get_host()
+        );
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .connect_with(options)
+            .await?;
+        let memory = MemorySlot::default();
+        let peers = Peers::new(pool.clone(), memory.clone(), clock, entropy);
+        Ok(Self {
+            pool,
+            memory,
+            peers,
+            name,
+        })
+    }
+
+    async fn transact(&self, job: &mut dyn Job) -> Result<(), StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        let mut sql = PostgresSql {
+            connection: &mut transaction,
+            touched: Touched::default(),
+        };
+        job.run(&mut sql).await?;
+        let touched = sql.touched;
+        let Some(message) = self.peers.message(&touched) else {
+            return Ok(transaction.commit().await?);
+        };
+        message.send(&mut transaction).await?;
+        transaction.commit().await?;
+        self.memory.forget(&touched);
+        // Nobody may be told before everybody has forgotten what was.
+        self.peers.until_heard(message).await
+    }
+}
+
+struct PostgresSql<'c> {
+    connection: &'c mut PgConnection,
+    touched: Touched,
+}
+
+#[async_trait]
+impl Sql for PostgresSql<'_> {
+    async fn run(&mut self, statement: Statement, args: Vec<Value>) -> Result<u64, StoreError> {
+        let query = bind_all!(statement, args);
+        let done = query.execute(&mut *self.connection).await?;
+        Ok(done.rows_affected())
+    }
+
+    async fn rows(
+        &mut self,
+        statement: Statement,
+        args: Vec<Value>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let query = bind_all!(statement, args);
+        let rows = query.fetch_all(&mut *self.connection).await?;
+        rows.iter().map(read_row).collect()
+    }
+
+    fn for_update(&self) -> &'static str {
+        " FOR UPDATE"
+    }
+
+    fn touch(&mut self, touched: Touched) {
+        self.touched.merge(touched);
+    }
+}
+
+fn read_row(row: &PgRow) -> Result<Row, StoreError> {
+    let mut values = Vec::with_capacity(row.columns().len());
+    for column in row.columns() {
+        let place = column.ordinal();
+        let raw = row.try_get_raw(place)?;
+        let kind = raw.type_info();
+        values.push(match kind.name() {
+            _ if raw.is_null() => Value::Int(None),
+            "INT8" => Value::Int(Some(row.try_get(place)?)),
+            "INT4" => Value::Int(Some(i64::from(row.try_get::<i32, _>(place)?))),
+            "TEXT" | "VARCHAR" | "NAME" => Value::Text(Some(row.try_get(place)?)),
+            "BYTEA" => Value::Bytes(Some(row.try_get(place)?)),
+            _ => return Err(StoreError::Shape("a column of an unknown type")),
+        });
+    }
+    Ok(Row::new(values))
+}
+
+#[async_trait]
+impl Database for Postgres {
+    async fn read(&self, mut job: Box<dyn Job>) {
+        let result = async {
+            let mut transaction = self.pool.begin().await?;
+            // Several queries see the same.
+            sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                .execute(&mut *transaction)
+                .await?;
+            let mut sql = PostgresSql {
+                connection: &mut transaction,
+                touched: Touched::default(),
+            };
+            job.run(&mut sql).await?;
+            Ok(transaction.commit().await?)
+        };
+        let result = result.await;
+        job.answer(result);
+    }
+
+    async fn write(&self, mut job: Box<dyn Job>) {
+        let result = self.transact(job.as_mut()).await;
+        job.answer(result);
+    }
+
+    fn may_remember(&self) -> bool {
+        self.peers.is_heard()
+    }
+
+    fn memory(&self) -> &MemorySlot {
+        &self.memory
+    }
+
+    async fn migrate(&self) -> Result<(), StoreError> {
+        migrations::check(self.version().await?)?;
+        migrations::postgres()
+            .run(&self.pool)
+            .await
+            .map_err(|error| StoreError::Database(error.to_string()))
+    }
+
+    async fn version(&self) -> Result<(i64, i64), StoreError> {
+        let known = migrations::newest(&migrations::postgres());
+        let table = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
+        let is_there: bool = sqlx::query(table)
+            .fetch_one(&self.pool)
+            .await?
+            .try_get(0)?;
+        if !is_there {
+            return Ok((0, known));
+        }
+        let found = sqlx::query(migrations::FOUND)
+            .fetch_one(&self.pool)
+            .await?
+            .try_get(0)?;
+        Ok((found, known))
+    }
+
+    async fn listen(&self) -> Result<(), StoreError> {
+        self.peers.start().await
+    }
+
+    fn describe(&self) -> String {
+        self.name.clone()
+    }
+
+    async fn close(&self) {
+        self.peers.leave().await;
+        self.pool.close().await;
+    }
+}

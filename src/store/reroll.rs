@@ -1,0 +1,215 @@
+//! Rerolling a key: one transaction, in which nobody else can change it.
+
+use super::Store;
+use super::audit::Audited;
+use super::database::{Sql, Touched};
+use super::error::StoreError;
+use super::idempotency::{Answered, Idempotency};
+use super::key_row::find_key;
+use super::keys::{KeyRow, lock_key};
+use super::value::args;
+use crate::ids::Entropy;
+use crate::keys::{
+    Grace, IdKind, Key, NewSecret, Reroll, Rotation, SecretFormat, cancel, finish, new_id, reroll,
+};
+
+/// A reroll to be done.
+#[derive(Debug, Clone)]
+pub struct RerollRequest {
+    /// The key whose place is taken.
+    pub key: String,
+    /// For how long it goes on working.
+    pub grace: Grace,
+    /// The new key's id.
+    pub successor: String,
+    /// The new secret.
+    pub secret: NewSecret,
+    /// How it was made.
+    pub format: SecretFormat,
+    /// The new secret, sealed, for a key whose secret may be read back.
+    pub sealed: Option<Vec<u8>>,
+}
+
+/// What became of the old key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rerolled {
+    /// From when on it opens nothing.
+    pub old_expires: Option<i64>,
+}
+
+impl Store {
+    /// Has a new key take the place of an old one, with everything that the old one has.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], and [`StoreError::Refused`] for a key that has expired or was
+    /// rerolled before. Then nothing is changed.
+    pub async fn reroll_key(
+        &self,
+        request: RerollRequest,
+        by: Audited,
+        once: Option<Idempotency>,
+    ) -> Result<Answered<Rerolled>, StoreError> {
+        let entropy = self.entropy.clone();
+        self.write(move |sql| {
+            Box::pin(async move {
+                // First, so that of two equal requests at once the second sees the first's answer.
+                let old = lock_key(sql, by.workspace(), &request.key).await?;
+                if let Some(once) = &once {
+                    if let Some(sealed) = once.before(sql, by.at()).await? {
+                        return Ok(Answered::Before(sealed));
+                    }
+                    once.keep(sql, by.at()).await?;
+                }
+                let done = replace(sql, &old, &request, by, &entropy).await?;
+                Ok(Answered::Now(done))
+            })
+        })
+        .await
+    }
+
+    /// Ends the grace period of a rerolled key now; returns its expiry.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], and [`StoreError::Refused`] for a key that is not being rotated.
+    pub async fn finish_rotation(&self, key: &str, by: Audited) -> Result<i64, StoreError> {
+        let key = key.to_owned();
+        self.write(move |sql| {
+            Box::pin(async move {
+                let old = lock_key(sql, by.workspace(), &key).await?;
+                let expires = finish(old.expires, &old.rotation, by.at())?;
+                set_rotation(sql, &old, expires, &old.rotation, by.at()).await?;
+                let told = format!("Ended the grace period of key {key}");
+                by.record(sql, "key.rotation.finish", &told, &[&key])
+                    .await?;
+                Ok(expires.unwrap_or(by.at()))
+            })
+        })
+        .await
+    }
+
+    /// Makes a rerolled key whole again, and expires the one that was to take its place; returns
+    /// that one's id.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], and [`StoreError::Refused`] for a key that is not being rotated
+    /// or has expired.
+    pub async fn cancel_rotation(&self, key: &str, by: Audited) -> Result<String, StoreError> {
+        let key = key.to_owned();
+        self.write(move |sql| {
+            Box::pin(async move {
+                let old = lock_key(sql, by.workspace(), &key).await?;
+                let (expires, whole) = cancel(old.expires, &old.rotation, by.at())?;
+                let successor = old.rotation.successor.clone().unwrap_or_default();
+                set_rotation(sql, &old, expires, &whole, by.at()).await?;
+                if let Some(new) = find_key(sql, "k.id = $1", args![&successor]).await? {
+                    let cancelled = Rotation {
+                        cancelled_at: Some(by.at()),
+                        ..new.rotation.clone()
+                    };
+                    let at_once = Grace::For(0).end(by.at(), new.expires);
+                    set_rotation(sql, &new, at_once, &cancelled, by.at()).await?;
+                }
+                let told = format!("Took back the reroll of key {key} to {successor}");
+                by.record(sql, "key.rotation.cancel", &told, &[&key, &successor])
+                    .await?;
+                Ok(successor)
+            })
+        })
+        .await
+    }
+}
+
+async fn replace(
+    sql: &mut dyn Sql,
+    old: &Key,
+    request: &RerollRequest,
+    mut by: Audited,
+    entropy: &Entropy,
+) -> Result<Rerolled, StoreError> {
+    let Reroll {
+        old_expires,
+        old: replaced,
+        new_expires,
+        new: rotation,
+    } = reroll(
+        &old.id,
+        old.expires,
+        &old.rotation,
+        &request.successor,
+        request.grace,
+        by.at(),
+    )?;
+    if old.recoverable != request.sealed.is_some() {
+        return Err(StoreError::Unfit(
+            "whether the key is recoverable has just changed".to_owned(),
+        ));
+    }
+    let row = KeyRow {
+        id: &request.successor,
+        secret: &request.secret,
+        api: &old.api,
+        name: old.name.as_deref(),
+        identity: old.identity.as_ref().map(|identity| identity.id.as_str()),
+        meta: old.meta.as_ref(),
+        enabled: old.enabled,
+        expires: new_expires,
+        format: &request.format,
+        pool: old.credits.as_ref().map(|credits| credits.pool.as_str()),
+        sealed: request.sealed.as_deref(),
+        rotation: &rotation,
+    };
+    row.insert(sql, &by).await?;
+    let new = &request.successor;
+    for limit in &old.ratelimits {
+        // The same window: what the old key has used counts for the new one.
+        let copy = "INSERT INTO ratelimits (id, key_id, window_id, name, max_uses, duration, \
+                    auto_apply) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        let args = args![
+            new_id(IdKind::RateLimit, entropy),
+            new,
+            &limit.window,
+            &limit.name,
+            limit.limit,
+            limit.duration,
+            limit.auto_apply
+        ];
+        sql.run(copy.into(), args).await?;
+    }
+    for copy in [
+        "INSERT INTO keys_permissions (key_id, permission_id) \
+         SELECT $1, permission_id FROM keys_permissions WHERE key_id = $2",
+        "INSERT INTO keys_roles (key_id, role_id) \
+         SELECT $1, role_id FROM keys_roles WHERE key_id = $2",
+    ] {
+        sql.run(copy.into(), args![new, &old.id]).await?;
+    }
+    set_rotation(sql, old, old_expires, &replaced, by.at()).await?;
+    let told = format!("Rerolled key {} to {new}", old.id);
+    by.detail("grace_end", old_expires);
+    by.record(sql, "key.reroll", &told, &[new, &old.id, &old.api])
+        .await?;
+    Ok(Rerolled { old_expires })
+}
+
+async fn set_rotation(
+    sql: &mut dyn Sql,
+    key: &Key,
+    expires: Option<i64>,
+    rotation: &Rotation,
+    now: i64,
+) -> Result<(), StoreError> {
+    let update = "UPDATE keys SET expires = $2, successor_id = $3, rerolled_at = $4, \
+                  expires_before = $5, cancelled_at = $6, updated_at = $7 WHERE id = $1";
+    let args = args![
+        &key.id,
+        expires,
+        &rotation.successor,
+        rotation.rerolled_at,
+        rotation.expires_before,
+        rotation.cancelled_at,
+        now
+    ];
+    sql.run(update.into(), args).await?;
+    sql.touch(Touched::key(key.hash));
+    Ok(())
+}

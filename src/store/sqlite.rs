@@ -1,0 +1,292 @@
+//! SQLite: one file, one writer that commits groups, readers of their own.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
+};
+use sqlx::{
+    AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Row as _, SqliteConnection,
+    TypeInfo as _, ValueRef as _,
+};
+use tokio::sync::mpsc;
+
+use super::database::{Database, Job, MemorySlot, Sql, Statement, Touched};
+use super::error::StoreError;
+use super::migrations;
+use super::value::{Row, Value};
+
+/// How many jobs are committed together at most.
+const GROUP: usize = 256;
+/// How many connections read.
+const READERS: u32 = 4;
+
+/// A database in a file.
+pub struct Sqlite {
+    path: PathBuf,
+    readers: SqlitePool,
+    writer: mpsc::Sender<Box<dyn Job>>,
+    memory: MemorySlot,
+}
+
+impl Sqlite {
+    /// Opens the file `path`, which is made if need be, for its owner only.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or is no database.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        if let Err(error) = crate::private::touch(path) {
+            return Err(StoreError::Database(format!("{}: {error}", path.display())));
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(10));
+        let connection = options.connect().await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_with(options.clone().pragma("query_only", "1"))
+            .await?;
+        let memory = MemorySlot::default();
+        let (writer, jobs) = mpsc::channel(4 * GROUP);
+        tokio::spawn(write_groups(connection, jobs, memory.clone()));
+        Ok(Self {
+            path: path.to_owned(),
+            readers,
+            writer,
+            memory,
+        })
+    }
+}
+
+/// Takes jobs as they come and commits as many together as are waiting.
+async fn write_groups(
+    mut connection: SqliteConnection,
+    mut jobs: mpsc::Receiver<Box<dyn Job>>,
+    memory: MemorySlot,
+) {
+    let mut group = Vec::with_capacity(GROUP);
+    while jobs.recv_many(&mut group, GROUP).await > 0 {
+        let (results, touched) = write_group(&mut connection, &mut group).await;
+        // Nobody may be told before everybody has forgotten what was.
+        memory.forget(&touched);
+        for (job, result) in group.drain(..).zip(results) {
+            job.answer(result);
+        }
+    }
+    let _ = connection.close().await;
+}
+
+async fn write_group(
+    connection: &mut SqliteConnection,
+    group: &mut [Box<dyn Job>],
+) -> (Vec<Result<(), StoreError>>, Touched) {
+    let count = group.len();
+    if let Err(error) = execute(connection, "BEGIN IMMEDIATE").await {
+        return (vec![Err(error); count], Touched::default());
+    }
+    let mut results = Vec::with_capacity(count);
+    let mut touched = Touched::default();
+    for job in group.iter_mut() {
+        let result = write_one(connection, job.as_mut(), &mut touched).await;
+        results.push(result);
+    }
+    if let Err(error) = execute(connection, "COMMIT").await {
+        let _ = execute(connection, "ROLLBACK").await;
+        return (vec![Err(error); count], touched);
+    }
+    (results, touched)
+}
+
+/// Runs one job of a group, which leaves nothing behind if it fails.
+async fn write_one(
+    connection: &mut SqliteConnection,
+    job: &mut dyn Job,
+    touched: &mut Touched,
+) -> Result<(), StoreError> {
+    execute(connection, "SAVEPOINT job").await?;
+    let mut sql = SqliteSql {
+        connection,
+        touched: Touched::default(),
+    };
+    let result = job.run(&mut sql).await;
+    let touched_here = sql.touched;
+    match result {
+        Ok(()) => {
+            execute(connection, "RELEASE job").await?;
+            touched.merge(touched_here);
+            Ok(())
+        }
+        Err(error) => {
+            execute(connection, "ROLLBACK TO job").await?;
+            execute(connection, "RELEASE job").await?;
+            Err(error)
+        }
+    }
+}
+
+async fn execute(
+    connection: &mut SqliteConnection,
+    statement: &'static str,
+) -> Result<(), StoreError> {
+    sqlx::query(statement).execute(connection).await?;
+    Ok(())
+}
+
+struct SqliteSql<'c> {
+    connection: &'c mut SqliteConnection,
+    touched: Touched,
+}
+
+macro_rules! bind_all {
+    ($statement:expr, $args:expr) => {{
+        // Statements are written in this program; every value is an argument.
+        let mut query = sqlx::query(AssertSqlSafe($statement));
+        for arg in $args {
+            query = match arg {
+                Value::Int(value) => query.bind(value),
+                Value::Text(value) => query.bind(value),
+                Value::Bytes(value) => query.bind(value),
+            };
+        }
+        query
+    }};
+}
+pub(super) use bind_all;
+
+#[async_trait]
+impl Sql for SqliteSql<'_> {
+    async fn run(&mut self, statement: Statement, args: Vec<Value>) -> Result<u64, StoreError> {
+        let query = bind_all!(statement, args);
+        let done = query.execute(&mut *self.connection).await?;
+        Ok(done.rows_affected())
+    }
+
+    async fn rows(
+        &mut self,
+        statement: Statement,
+        args: Vec<Value>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let query = bind_all!(statement, args);
+        let rows = query.fetch_all(&mut *self.connection).await?;
+        rows.iter().map(read_row).collect()
+    }
+
+    fn for_update(&self) -> &'static str {
+        // There is one writer.
+        ""
+    }
+
+    fn touch(&mut self, touched: Touched) {
+        self.touched.merge(touched);
+    }
+}
+
+fn read_row(row: &SqliteRow) -> Result<Row, StoreError> {
+    let mut values = Vec::with_capacity(row.columns().len());
+    for column in row.columns() {
+        let place = column.ordinal();
+        let raw = row.try_get_raw(place)?;
+        let kind = raw.type_info();
+        values.push(match kind.name() {
+            _ if raw.is_null() => Value::Int(None),
+            "INTEGER" => Value::Int(Some(row.try_get_unchecked(place)?)),
+            "TEXT" => Value::Text(Some(row.try_get_unchecked(place)?)),
+            "BLOB" => Value::Bytes(Some(row.try_get_unchecked(place)?)),
+            _ => return Err(StoreError::Shape("a column of an unknown type")),
+        });
+    }
+    Ok(Row::new(values))
+}
+
+#[async_trait]
+impl Database for Sqlite {
+    async fn read(&self, mut job: Box<dyn Job>) {
+        let result = match self.readers.acquire().await {
+            Ok(mut connection) => {
+                // One transaction, so that several queries see the same.
+                let begun = execute(&mut connection, "BEGIN").await;
+                let result = match begun {
+                    Ok(()) => {
+                        let mut sql = SqliteSql {
+                            connection: &mut connection,
+                            touched: Touched::default(),
+                        };
+                        job.run(&mut sql).await
+                    }
+                    Err(error) => Err(error),
+                };
+                let ended = execute(&mut connection, "COMMIT").await;
+                result.and(ended)
+            }
+            Err(error) => Err(error.into()),
+        };
+        job.answer(result);
+    }
+
+    async fn write(&self, job: Box<dyn Job>) {
+        if let Err(unsent) = self.writer.send(job).await {
+            unsent.0.answer(Err(StoreError::Closed));
+        }
+    }
+
+    fn may_remember(&self) -> bool {
+        // Nobody else writes.
+        true
+    }
+
+    fn memory(&self) -> &MemorySlot {
+        &self.memory
+    }
+
+    async fn migrate(&self) -> Result<(), StoreError> {
+        migrations::check(self.version().await?)?;
+        let options = SqliteConnectOptions::new()
+            .filename(&self.path)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(10));
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options)
+            .await?;
+        let done = migrations::sqlite().run(&pool).await;
+        pool.close().await;
+        done.map_err(|error| StoreError::Database(error.to_string()))
+    }
+
+    async fn version(&self) -> Result<(i64, i64), StoreError> {
+        let known = migrations::newest(&migrations::sqlite());
+        let mut connection = self.readers.acquire().await?;
+        let table = "SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";
+        let is_there: i64 = sqlx::query(table)
+            .fetch_one(&mut *connection)
+            .await?
+            .try_get(0)?;
+        if is_there == 0 {
+            return Ok((0, known));
+        }
+        let found = sqlx::query(migrations::FOUND)
+            .fetch_one(&mut *connection)
+            .await?
+            .try_get(0)?;
+        Ok((found, known))
+    }
+
+    async fn listen(&self) -> Result<(), StoreError> {
+        // There is nobody to listen to.
+        Ok(())
+    }
+
+    fn describe(&self) -> String {
+        format!("SQLite file {}", self.path.display())
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+    }
+}
