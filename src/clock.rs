@@ -5,6 +5,8 @@
 //! Real time has speed 1; a speeded-up sandbox has more; virtual time is a
 //! tokio runtime with its clock paused, which leaps to the next timer.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -16,6 +18,8 @@ pub struct Clock {
     base: Timestamp,
     origin: Instant,
     speed: f64,
+    /// How far the clock and its clones were set forward, in ms.
+    ahead: Arc<AtomicI64>,
 }
 
 impl Clock {
@@ -40,6 +44,7 @@ impl Clock {
             base,
             origin: Instant::now(),
             speed,
+            ahead: Arc::default(),
         }
     }
 
@@ -48,7 +53,14 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         let passed = self.origin.elapsed().mul_f64(self.speed);
         let now = self.base.saturating_add(passed).unwrap_or(Timestamp::MAX);
-        Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+        let ahead = self.ahead.load(Ordering::Relaxed);
+        Timestamp::from_millisecond(now.as_millisecond().saturating_add(ahead)).unwrap_or(now)
+    }
+
+    /// Sets this clock and all its clones forward; whoever sleeps does not notice.
+    pub fn set_forward(&self, span: Duration) {
+        let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        self.ahead.fetch_add(span, Ordering::Relaxed);
     }
 
     /// Waits for `span` of this clock's time.
@@ -82,6 +94,15 @@ mod tests {
         let clock = Clock::starting_at(base, 1.0);
         clock.sleep(Duration::from_secs(3600)).await;
         assert_eq!(clock.now().to_string(), "2026-01-01T01:00:00Z");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_is_set_forward_for_everybody_who_has_it() {
+        let base: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let clock = Clock::starting_at(base, 1.0);
+        let other = clock.clone();
+        clock.set_forward(Duration::from_secs(60));
+        assert_eq!(other.now().to_string(), "2026-01-01T00:01:00Z");
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,0 +1,232 @@
+//! A server on a database of its own, and somebody who asks it.
+
+use std::sync::Once;
+use std::time::Duration;
+
+use convox::clock::{Clock, system_now};
+use convox::console::{MasterKey, Service, ServiceOptions, initialize, router};
+use convox::ids::Entropy;
+use convox::store::Store;
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+/// Runs a test on every database that there is.
+pub async fn on_both(test: impl AsyncFn(&Server)) {
+    let server = Server::on_sqlite().await;
+    test(&server).await;
+    match std::env::var("CONVOX_TEST_DATABASE_URL") {
+        Ok(url) => test(&Server::on_postgres(&url).await).await,
+        Err(_) => {
+            static SAID: Once = Once::new();
+            SAID.call_once(|| {
+                eprintln!("skipped: PostgreSQL, `.ci/postgres cargo test --test keys` runs it too");
+            });
+        }
+    }
+}
+
+/// A server on loopback.
+pub struct Server {
+    pub address: String,
+    pub root: String,
+    pub clock: Clock,
+    pub service: Service,
+    client: reqwest::Client,
+    _directory: tempfile::TempDir,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub content_type: String,
+    pub body: Value,
+}
+
+impl Answer {
+    /// Returns the data of a success.
+    pub fn data(self) -> Value {
+        assert_eq!(self.status, 200, "{:#}", self.body);
+        self.body["data"].clone()
+    }
+
+    /// Returns the last part of the kind of an error.
+    pub fn kind(&self) -> &str {
+        let kind = self.body["error"]["type"].as_str().unwrap_or("no error");
+        kind.rsplit('/').next().unwrap()
+    }
+
+    /// Returns what an error says.
+    pub fn detail(&self) -> &str {
+        self.body["error"]["detail"].as_str().unwrap_or("no error")
+    }
+}
+
+impl Server {
+    async fn on_sqlite() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("console.db");
+        let entropy = Entropy::system().unwrap();
+        let store = Store::sqlite(&path, entropy).await.unwrap();
+        Self::on(store, Clock::system(), directory).await
+    }
+
+    async fn on_postgres(url: &str) -> Self {
+        let url = new_database(url).await;
+        let (clock, entropy) = (Clock::system(), Entropy::system().unwrap());
+        let store = Store::postgres(&url, clock.clone(), entropy).await.unwrap();
+        Self::on(store, clock, tempfile::tempdir().unwrap()).await
+    }
+
+    async fn on(store: Store, clock: Clock, directory: tempfile::TempDir) -> Self {
+        store.migrate().await.unwrap();
+        let entropy = Entropy::system().unwrap();
+        let now = clock.now().as_millisecond();
+        let made = initialize(&store, "test", now, &entropy).await.unwrap();
+        let root = made.unwrap().root_key.expose_secret().to_owned();
+        let master = MasterKey::at(&directory.path().join("master.key"), &entropy).unwrap();
+        let options = ServiceOptions::default();
+        let service = Service::new(store, clock.clone(), entropy, master, options)
+            .await
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let routes = router(&service);
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self {
+            address,
+            root,
+            clock,
+            service,
+            client,
+            _directory: directory,
+        }
+    }
+
+    /// Sends a request with the first root key.
+    pub async fn post(&self, operation: &str, body: Value) -> Answer {
+        let root = self.root.clone();
+        self.post_as(&root, operation, body, &[]).await
+    }
+
+    /// Sends a request with another root key, and further headers.
+    pub async fn post_as(
+        &self,
+        root: &str,
+        operation: &str,
+        body: Value,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let bearer = format!("Bearer {root}");
+        let mut all = vec![("authorization", bearer.as_str())];
+        all.extend(headers);
+        self.send(operation, body.to_string(), &all).await
+    }
+
+    /// Sends anything.
+    pub async fn send(&self, operation: &str, body: String, headers: &[(&str, &str)]) -> Answer {
+        let mut request = self
+            .client
+            .post(format!("{}/v2/{operation}", self.address))
+            .body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.unwrap();
+        let kind = response.headers().get("content-type");
+        Answer {
+            status: response.status().as_u16(),
+            content_type: kind.map_or("", |kind| kind.to_str().unwrap()).to_owned(),
+            body: serde_json::from_slice(&response.bytes().await.unwrap()).unwrap(),
+        }
+    }
+
+    /// Makes an API and returns its id.
+    pub async fn api(&self) -> String {
+        let made = self.post("apis.createApi", json!({ "name": "orders" }));
+        text(&made.await.data()["apiId"])
+    }
+
+    /// Makes a key and returns its id and its secret.
+    pub async fn key(&self, api: &str, mut with: Value) -> (String, String) {
+        with["apiId"] = json!(api);
+        let made = self.post("keys.createKey", with).await.data();
+        (text(&made["keyId"]), text(&made["key"]))
+    }
+
+    /// Verifies a key and returns the word for how it ended.
+    pub async fn verify(&self, key: &str) -> String {
+        let verified = self.post("keys.verifyKey", json!({ "key": key }));
+        text(&verified.await.data()["code"])
+    }
+
+    /// Shows a key.
+    pub async fn get(&self, id: &str) -> Value {
+        let shown = self.post("keys.getKey", json!({ "keyId": id }));
+        shown.await.data()
+    }
+
+    /// Rerolls a key and returns the new one's id and secret.
+    pub async fn reroll(&self, id: &str, expiration: Value) -> (String, String) {
+        let body = json!({ "keyId": id, "expiration": expiration });
+        let made = self.post("keys.rerollKey", body).await.data();
+        (text(&made["keyId"]), text(&made["key"]))
+    }
+
+    /// Sets the server's clock forward.
+    pub fn wait(&self, span: Duration) {
+        self.clock.set_forward(span);
+    }
+
+    /// Says what time it is for the server, in Unix ms.
+    pub fn now(&self) -> i64 {
+        self.clock.now().as_millisecond()
+    }
+
+    /// Makes a root key that may do only what it is told.
+    pub async fn root_with(&self, permissions: &[&str]) -> String {
+        use convox::keys::{IdKind, SecretFormat, new_id};
+        use convox::store::{Actor, Audited, NewRootKey};
+        let entropy = Entropy::system().unwrap();
+        let store = self.service.store();
+        let workspace = store.workspaces().await.unwrap().remove(0);
+        let secret = SecretFormat::new(Some("root"), 32).unwrap().mint(&entropy);
+        let text = secret.text.expose_secret().to_owned();
+        let new = NewRootKey {
+            id: new_id(IdKind::Key, &entropy),
+            secret,
+            name: None,
+            permissions: permissions.iter().map(ToString::to_string).collect(),
+            expires: None,
+        };
+        let by = Audited::new(&workspace.id, Actor::Operator, self.now(), &entropy);
+        store.create_root_key(new, by).await.unwrap();
+        text
+    }
+}
+
+/// Reads a string.
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value}")).to_owned()
+}
+
+async fn new_database(url: &str) -> String {
+    let entropy = Entropy::system().unwrap();
+    let name = format!("keys_{}_{}", system_now().as_millisecond(), entropy.next_u64());
+    let make = format!("CREATE DATABASE {name}");
+    execute(url, &make).await;
+    let (server, _) = url.rsplit_once('/').unwrap();
+    format!("{server}/{name}")
+}
+
+async fn execute(url: &str, statement: &str) {
+    use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
+    let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+    connection
+        .execute(AssertSqlSafe(statement))
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+}
