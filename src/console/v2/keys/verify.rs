@@ -82,7 +82,7 @@ pub(in crate::console::v2) struct VerifyKeyData {
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires: Option<i64>,
-    /// How many credits are left.
+    /// How many credits are left, where some were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     credits: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -231,7 +231,6 @@ fn told(key: &Key) -> VerifyKeyData {
         enabled: Some(key.enabled),
         name: key.name.clone(),
         expires: key.expires,
-        credits: key.credits.as_ref().and_then(|credits| credits.remaining),
         meta: shown(key.meta.as_ref()),
         permissions: key.all_permissions(),
         roles: key.roles.iter().map(|role| role.name.clone()).collect(),
