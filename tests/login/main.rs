@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[expect(dead_code, reason = "other suites need more of it")]
+#[path = "../common/environment.rs"]
 mod environment;
 mod racks;
 mod server;

@@ -8,6 +8,9 @@
 mod api;
 mod machines;
 mod rack;
+#[expect(dead_code, reason = "other suites need more of it")]
+#[path = "../common/rehearsing.rs"]
+mod rehearsing;
 mod rolling;
 mod secrets;
 #[expect(
