@@ -282,7 +282,7 @@ impl TestEnvironment {
     }
 
     /// Puts names in the place of what only this run of the test knows.
-    fn named(&self, text: &str) -> String {
+    pub(crate) fn named(&self, text: &str) -> String {
         let text = text.replace(self.home.path().to_str().unwrap(), "$HOME");
         let hidden = self.hidden.iter();
         hidden.fold(text, |text, (secret, name)| text.replace(secret, name))

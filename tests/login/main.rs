@@ -5,6 +5,8 @@
 #[expect(dead_code, reason = "other suites need more of it")]
 #[path = "../common/environment.rs"]
 mod environment;
+#[cfg(unix)]
+mod prompts;
 mod racks;
 mod server;
 mod sessions;
