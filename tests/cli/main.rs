@@ -10,6 +10,7 @@ mod credentials;
 mod environment;
 mod help;
 mod keyroll;
+mod params_api;
 mod password;
 mod rolls;
 mod sandbox;

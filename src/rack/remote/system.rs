@@ -7,6 +7,9 @@ use async_trait::async_trait;
 use super::client::Remote;
 use crate::rack::{PortError, System, SystemDescription, SystemInstance};
 
+/// What CloudFormation says of an update that changes nothing; a rack passes it on.
+const NO_CHANGES: &str = "No updates are to be performed";
+
 type Result<T> = std::result::Result<T, PortError>;
 
 #[async_trait]
@@ -20,7 +23,11 @@ impl System for Remote {
     }
 
     async fn set_parameters(&self, changes: &BTreeMap<String, String>) -> Result<()> {
-        Ok(self.update_system(changes).await?)
+        let updated = self.update_system(changes).await;
+        updated.map_err(|error| match error.to_string().contains(NO_CHANGES) {
+            true => PortError::NoChanges,
+            false => error.into(),
+        })
     }
 
     async fn terminate(&self, instance: &str) -> Result<()> {
