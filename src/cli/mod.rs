@@ -2,6 +2,8 @@
 
 mod api;
 mod api_key;
+#[cfg(test)]
+mod api_key_tests;
 mod app;
 mod complete;
 mod completions;
