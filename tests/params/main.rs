@@ -7,6 +7,7 @@ mod commands;
 #[expect(dead_code, reason = "other suites need more of it")]
 #[path = "../common/environment.rs"]
 mod environment;
+mod patterns;
 mod rehearsal;
 #[path = "../common/rehearsing.rs"]
 mod rehearsing;
