@@ -48,6 +48,7 @@ async fn two_machines_are_gone_through_one_after_the_other() {
         .run(&["--jump", "outer,inner", &instance.id, "--", WHO])
         .await;
     assert_eq!(told.code, 0, "{told:?}");
+    assert_eq!(told.stdout, format!("{} no agent\n", instance.id));
     for (log, next) in [(outer, "inner"), (inner, instance.id.as_str())] {
         let log = fs::read_to_string(log).unwrap();
         let port = rehearsal.machines.port(next);
