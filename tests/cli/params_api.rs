@@ -97,3 +97,20 @@ fn what_the_rack_refuses_is_told() {
     ERROR: AccessDenied: not authorized to perform cloudformation:UpdateStack
     ");
 }
+
+#[test]
+fn a_secret_on_the_command_line_is_warned_of() {
+    let server = Server::start(|request| match request.what() {
+        "GET /system?" => Answer::ok(&SYSTEM.replace("\"Ami\"", "\"License\":\"****\",\"Ami\"")),
+        _ => Answer::ok("ok\n"),
+    });
+    insta::assert_snapshot!(run(&server, "rack params set License=@hunter3 Ami=x"), @r"
+    exit 0
+    --- stdout
+    Updating parameters... OK
+    --- stderr
+    WARNING: License is secret, and its value is on the command line, where other users of this machine and the shell's history see it
+    ");
+    let update = server.requests().pop().unwrap();
+    assert_eq!(update.body(), "parameters=Ami%3Dx%26License%3D%2540hunter3");
+}
