@@ -15,6 +15,7 @@ mod login;
 mod logout;
 mod man;
 mod rack;
+mod rack_name;
 mod racks;
 mod reach;
 mod reserve;
