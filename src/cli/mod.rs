@@ -21,6 +21,7 @@ mod reach;
 mod reserve;
 mod rolls;
 mod sandbox;
+mod sandbox_api;
 mod session;
 mod signals;
 mod switch;
