@@ -43,7 +43,7 @@ pub(super) async fn get_json(
             let message = format!("response status {}", status.as_u16());
             Err(CliError::failed(message).hint(PATHS))
         }
-        (_, text) => Err(CliError::failed(text.to_owned())
+        (_, text) => Err(CliError::failed(text)
             .hint("`convox --sandbox racks` lists the racks and their status")),
     }
 }
