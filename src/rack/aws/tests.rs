@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
-use super::{Access, Account, InProcess, Target, Transport};
+use super::{Access, Account, InProcess, KeyStoreChoice, Target, Transport};
 use crate::clock::Clock;
 use crate::ids::Entropy;
 use crate::rack::{KeyType, PortError, Rack, UpdateRequest};
@@ -295,4 +295,30 @@ async fn a_console_that_cannot_be_read_says_why() {
         matches!(&error, PortError::Denied { action, .. } if action == "ec2:GetConsoleOutput"),
         "{error}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parameter_store_is_listed_in_order_although_it_answers_in_none() {
+    let script = Script::answers([
+        Some((
+            200,
+            r#"{"Parameters":[{"Name":"/ssh/keys/demo-b"},{"Name":"/ssh/keys/other"}],"NextToken":"more"}"#,
+        )),
+        Some((200, r#"{"Parameters":[{"Name":"/ssh/keys/demo-a"}]}"#)),
+    ]);
+    let access = Access::new(script.transport(), Clock::system());
+    let account = Account::connect(&access).await.unwrap();
+    let target = Target {
+        key_store: KeyStoreChoice::Ssm {
+            prefix: "/ssh".to_owned(),
+            kms_key: None,
+        },
+        ..Target::rack("demo")
+    };
+    let rack = account.rack(&target, &Entropy::seeded(1)).unwrap();
+    let names = rack.keys.list("demo-").await.unwrap();
+    assert_eq!(names, ["demo-a", "demo-b"]);
+    let asked = script.asked();
+    assert!(asked[1].contains(r#""NextToken":"more""#), "{asked:?}");
+    assert!(!asked[0].contains("WithDecryption\":true"), "{asked:?}");
 }
