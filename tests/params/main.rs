@@ -11,5 +11,6 @@ mod patterns;
 mod rehearsal;
 #[path = "../common/rehearsing.rs"]
 mod rehearsing;
+mod secrets;
 mod system;
 mod watching;
