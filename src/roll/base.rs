@@ -165,7 +165,8 @@ impl Base<'_> {
         self.sleep(span).await
     }
 
-    async fn sleep(&self, span: Duration) -> bool {
+    /// Waits without looking at the rack API meanwhile; otherwise as [`Self::pause`].
+    pub(super) async fn sleep(&self, span: Duration) -> bool {
         tokio::select! {
             () = self.clock.sleep(span) => true,
             () = self.stop.requested() => false,

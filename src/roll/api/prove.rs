@@ -172,6 +172,8 @@ impl Base<'_> {
                 Some(other) => probe.accepts(other).await,
                 None => Ok(false),
             };
+            let now = self.clock.now();
+            self.outage.sample(now, takes_one.is_ok());
             let wrong = match (takes_one, takes_other) {
                 (Ok(true), Ok(false)) => None,
                 (Ok(false), _) => Some(format!("the rack API refuses the {taken} key")),
@@ -204,7 +206,9 @@ impl Base<'_> {
                     told = Some(wrong);
                 }
             }
-            if !self.pause(BETWEEN_QUESTIONS).await {
+            // Nobody else asks in between: a balancer that takes its processes in turn would have
+            // some of them meet only that question.
+            if !self.sleep(BETWEEN_QUESTIONS).await {
                 return Proof::Stopped;
             }
         }
