@@ -6,6 +6,8 @@ mod api;
 mod bad_input;
 mod credentials;
 mod environment;
+#[cfg(unix)]
+mod far;
 mod help;
 mod keyroll;
 mod password;

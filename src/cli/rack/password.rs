@@ -116,7 +116,9 @@ impl Roll<'_> {
         let wait_busy = args.wait_busy;
         let plan = match session.engine().plan_api_key(request, wait_busy).await {
             Ok(plan) => plan,
-            Err(refusal) if refusal.is_unchanged() => return Ok(unchanged(printer, &refusal)),
+            Err(refusal) if refusal.is_unchanged() => {
+                return Ok(unchanged(printer, output, &refusal));
+            }
             Err(refusal) => return Ok(session.refused(&task, &refusal)),
         };
         if only {
@@ -167,8 +169,15 @@ impl Roll<'_> {
     }
 }
 
-fn unchanged(printer: &Printer, refusal: &Refusal) -> Exit {
-    printer.say(&format!("nothing to change: {refusal}"));
+fn unchanged(printer: &Printer, output: Output, refusal: &Refusal) -> Exit {
+    match output {
+        Output::Text => printer.say(&format!("nothing to change: {refusal}")),
+        Output::Json => {
+            let data = json!({ "message": refusal.to_string() });
+            let line = json!({ "v": EVENT_VERSION, "type": "unchanged", "data": data });
+            printer.data(&format!("{line}\n"));
+        }
+    }
     Exit::Done
 }
 

@@ -7,18 +7,18 @@ use crate::roll::outcome::{Outcome, Report};
 use crate::roll::plan::Step;
 
 impl Far<'_> {
-    /// The rack goes back, or has gone: waits for its rest, asks its API, forgets the new key.
+    /// The rack goes back: waits for its rest.
     pub(super) async fn go_back(&mut self) -> Report {
         match self.watch().await {
-            Watched::Complete | Watched::RolledBack => {}
-            Watched::Stuck => {
-                return self.not_back("the rack has failed on its way back");
-            }
-            Watched::Stopped => return self.not_back("stopped following the way back"),
-            Watched::Lost(why) => {
-                return self.not_back(&format!("cannot follow the way back: {why}"));
-            }
+            Watched::Complete | Watched::RolledBack => self.gone_back().await,
+            Watched::Stuck => self.stuck(),
+            Watched::Stopped => self.not_back("stopped following the way back"),
+            Watched::Lost(why) => self.not_back(&format!("cannot follow the way back: {why}")),
         }
+    }
+
+    /// The rack has gone back: asks its API, and forgets the new key.
+    pub(super) async fn gone_back(&mut self) -> Report {
         self.begin(Step::Verify);
         if let (Some(old), Some(new)) = (self.old.clone(), self.value()) {
             // Processes that were started meanwhile may have the new key, which is about to go.

@@ -38,7 +38,7 @@ impl Far<'_> {
         }
         match self.watch().await {
             Watched::Complete => self.prove().await,
-            Watched::RolledBack => self.go_back().await,
+            Watched::RolledBack => self.gone_back().await,
             Watched::Stuck => self.stuck(),
             Watched::Stopped => self.detached("stopped following"),
             Watched::Lost(why) => self.lost(&why),
@@ -131,7 +131,7 @@ impl Far<'_> {
         report
     }
 
-    fn stuck(&self) -> Report {
+    pub(super) fn stuck(&self) -> Report {
         let message = "the rack has failed, and does not get out of that by itself";
         let mut report = self.report(Outcome::Stuck, message);
         report.hints = vec![
