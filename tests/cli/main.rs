@@ -8,6 +8,8 @@ mod credentials;
 #[expect(dead_code, reason = "other suites need more of it")]
 #[path = "../common/environment.rs"]
 mod environment;
+#[cfg(unix)]
+mod far;
 mod help;
 mod keyroll;
 mod params_api;

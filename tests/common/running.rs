@@ -53,6 +53,17 @@ impl<'a> Running<'a> {
         panic!("`{text}` was never said:\n{}", self.end());
     }
 
+    /// Reads on until stdout has a line, and returns it: the two streams come in any order.
+    pub(crate) fn first_data(&mut self) -> String {
+        while let Ok((stream, line)) = self.heard.recv() {
+            self.keep(stream, &line);
+            if stream == Stream::Stdout {
+                return String::from_utf8_lossy(&line).trim_end().to_owned();
+            }
+        }
+        panic!("there was no data:\n{}", self.end());
+    }
+
     /// Sends a signal, such as `INT`.
     #[cfg(unix)]
     pub(crate) fn signal(&self, name: &str) {

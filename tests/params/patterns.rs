@@ -51,6 +51,7 @@ async fn refused(rehearsal: &Rehearsal, password: &str, others: &[(&str, &str)])
         value: Some(SecretString::from(password)),
         set: map(others),
         password_out: None,
+        shown: false,
     };
     engine
         .plan_api_key(request, Duration::ZERO)

@@ -6,6 +6,8 @@
 mod afterwards;
 mod configuration;
 mod crashes;
+mod far;
+mod far_rack;
 mod invariants;
 mod nested;
 mod outcomes;

@@ -45,7 +45,8 @@ const ROLLED: &str = "Password";
 /// Password= is a roll, like that of the SSH key: the new password is kept beside the old one,
 /// CloudFormation sets it, the processes of the rack API are restarted, and only when the API
 /// takes the new password and refuses the old one is the old one let go. With nothing after it
-/// a password is made; Password=@FILE and Password=- (stdin) keep it off the command line.
+/// a password is made; Password=@FILE and Password=- (stdin) keep it off the command line. Over
+/// the rack's API the rack sets it by itself, and nothing restarts the API's processes from here.
 #[derive(Debug, Args)]
 pub(super) struct ParamsSetArgs {
     /// Parameters with their new values, such as InstanceType=t3.large

@@ -25,7 +25,12 @@ impl CancelArgs {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, CliError> {
         let task = Task::backward(format!("Cancelling roll {}", self.roll.id));
         self.roll
-            .act(context, task, async |engine, id| engine.cancel(id).await)
+            .act(
+                context,
+                task,
+                async |engine, id| engine.cancel(id).await,
+                async |engine, id| engine.cannot(id, "cancel an update"),
+            )
             .await
     }
 }
