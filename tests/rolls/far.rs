@@ -21,9 +21,9 @@ use crate::password::{Login, OLD};
 use crate::rehearsal::{Tape, WAIT_BUSY, in_virtual_time, outcome};
 
 /// A rack, a login, and a machine to roll from.
-struct Place {
-    rack: FarModel,
-    clock: Clock,
+pub(crate) struct Place {
+    pub(crate) rack: FarModel,
+    pub(crate) clock: Clock,
     login: Login,
     stop: Stop,
     tape: Tape,
@@ -33,7 +33,7 @@ struct Place {
 }
 
 impl Place {
-    fn new(script: &Script) -> Self {
+    pub(crate) fn new(script: &Script) -> Self {
         let start = "2026-11-22T02:00:00Z".parse().unwrap();
         let clock = Clock::starting_at(start, 1.0);
         let place = Self {
@@ -69,7 +69,7 @@ impl Place {
         });
     }
 
-    fn journals(&self) -> Journals {
+    pub(crate) fn journals(&self) -> Journals {
         Journals::new(self.home.path().join("rolls"))
     }
 
@@ -86,7 +86,7 @@ impl Place {
         }
     }
 
-    fn engine(&self, journals: Journals) -> FarEngine {
+    pub(crate) fn engine(&self, journals: Journals) -> FarEngine {
         FarEngine::new(
             self.far_rack(),
             self.clock.clone(),
@@ -97,7 +97,7 @@ impl Place {
         )
     }
 
-    async fn roll_with(&self, journals: Journals) -> Result<Report, Refusal> {
+    pub(crate) async fn roll_with(&self, journals: Journals) -> Result<Report, Refusal> {
         let mut engine = self.engine(journals);
         let request = ApiKeyRequest {
             set: BTreeMap::from([("InstanceType".to_owned(), "t3.large".to_owned())]),
@@ -107,15 +107,15 @@ impl Place {
         Ok(engine.run(plan, false).await)
     }
 
-    async fn roll(&self) -> Result<Report, Refusal> {
+    pub(crate) async fn roll(&self) -> Result<Report, Refusal> {
         self.roll_with(self.journals()).await
     }
 
-    async fn resume(&self, id: &RollId) -> Result<Report, Refusal> {
+    pub(crate) async fn resume(&self, id: &RollId) -> Result<Report, Refusal> {
         self.engine(self.journals()).resume(id).await
     }
 
-    fn only_roll(&self) -> Option<RollId> {
+    pub(crate) fn only_roll(&self) -> Option<RollId> {
         let journals = self.journals();
         let roll = journals.rolls().unwrap().into_iter().next()?;
         let lines = journals.read(&roll).unwrap();
@@ -130,7 +130,7 @@ impl Place {
         }
     }
 
-    fn assert_settled(&self, result: &Result<Report, Refusal>, context: &str) {
+    pub(crate) fn assert_settled(&self, result: &Result<Report, Refusal>, context: &str) {
         let broken = self.broken.lock().unwrap().clone();
         assert!(broken.is_empty(), "{context}: {broken:#?}");
         let keys = self.rack.keys();
@@ -163,7 +163,7 @@ impl Place {
     }
 
     /// Nothing that is left but the key store has a key in it.
-    fn assert_no_secret(&self, context: &str) {
+    pub(crate) fn assert_no_secret(&self, context: &str) {
         let mut left = self.tape.json();
         if let Ok(files) = std::fs::read_dir(self.home.path().join("rolls")) {
             for file in files {
@@ -178,7 +178,7 @@ impl Place {
 }
 
 /// Every way in which a rack may behave, and how a roll of it ends.
-fn scripts() -> Vec<(&'static str, Script, Outcome)> {
+pub(crate) fn scripts() -> Vec<(&'static str, Script, Outcome)> {
     let script = Script::default;
     vec![
         ("one by one", script(), Outcome::Done),

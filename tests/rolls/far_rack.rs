@@ -79,6 +79,8 @@ struct State {
 struct Update {
     began: Timestamp,
     key: String,
+    /// The key of each process until it takes the new one.
+    before: Vec<String>,
 }
 
 impl State {
@@ -117,12 +119,14 @@ impl State {
         // A process that starts once the stack goes back starts with the old key.
         let flips = |at: u64| passed >= at && !self.is_back(at);
         let gone_back = self.script.back_at.is_some_and(|(_, by)| passed >= by);
-        let key = |flips_at: &u64| match &restarted {
+        let key = |(flips_at, before): (&u64, &String)| match &restarted {
             Some(key) => key.clone(),
-            None if flips(*flips_at) && !gone_back => update.key.clone(),
-            None => OLD.to_owned(),
+            None if gone_back => OLD.to_owned(),
+            None if flips(*flips_at) => update.key.clone(),
+            None => before.clone(),
         };
-        self.script.flips_at.iter().map(key).collect()
+        let flips_at = self.script.flips_at.iter();
+        flips_at.zip(&update.before).map(key).collect()
     }
 
     /// Lets one process answer to whoever has its key.
@@ -260,7 +264,12 @@ impl RackApi for FarModel {
         if state.parameter(now) == key {
             return Err(PortError::NoChanges);
         }
-        state.update = Some(Update { began: now, key });
+        let before = state.keys(now);
+        state.update = Some(Update {
+            began: now,
+            key,
+            before,
+        });
         if put == Put::AnswerLost {
             return Err(answer(None, "nothing came for 60 s"));
         }

@@ -7,6 +7,7 @@ mod afterwards;
 mod configuration;
 mod crashes;
 mod far;
+mod far_cancel;
 mod far_rack;
 mod invariants;
 mod nested;

@@ -58,7 +58,7 @@ impl Far<'_> {
         Ok(())
     }
 
-    async fn turn_back(&mut self, trouble: Trouble) -> Report {
+    pub(super) async fn turn_back(&mut self, trouble: Trouble) -> Report {
         let discarded = match trouble.outcome {
             Outcome::Detached => None,
             _ => Some(self.discard_value().await),

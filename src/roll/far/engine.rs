@@ -40,6 +40,12 @@ struct Left {
     asked: Option<Timestamp>,
     /// Whether its answer is known.
     answered: bool,
+    /// Whether the rack was seen to go back, or was told to.
+    turned_back: bool,
+    /// When the rack was asked to set the old key again, if it was.
+    cancelled: Option<Timestamp>,
+    /// Whether the rack may have been asked for that, and nobody knows.
+    cancelling: bool,
 }
 
 impl FarEngine {
@@ -80,7 +86,42 @@ impl FarEngine {
             from_journal: true,
             step: left.stage.step(),
         });
+        if left.cancelling {
+            // It must not go forward any more: the rack may be setting the old key.
+            return Ok(run.cancel().await);
+        }
         Ok(run.drive(left.stage, false).await)
+    }
+
+    /// Takes a roll back that was left on this machine: the rack sets the old key again.
+    ///
+    /// # Errors
+    /// As [`Self::resume`], and when the new key is proven already.
+    pub async fn cancel(&mut self, id: &RollId) -> Result<Report, Refusal> {
+        let (plan, lines) = self.find(id)?;
+        if let Some(report) = ended(&lines) {
+            self.desk.emit(id, EventKind::Finished(report.clone()));
+            return Ok(report);
+        }
+        let is_begun = |line: &Line| line.entry == Entry::Started(Effect::PromoteKey);
+        if is_proven(&lines) || lines.iter().any(is_begun) {
+            return Err(Refusal::nothing_changed(advice(
+                "too-late",
+                format!("roll {id} has proven its new key, and is letting the old one go"),
+                format!("`convox rolls resume {id}` finishes it; then roll again"),
+            )));
+        }
+        let current = self.rack.current().await?;
+        let journal = self.desk.journals.reopen(id)?;
+        let mut run = self.prepare(plan, journal, Some(current));
+        run.recall_value().await?;
+        let left = Left::of(&lines, run.new.is_some());
+        run.take_up(&left);
+        run.emit(EventKind::Resumed {
+            from_journal: true,
+            step: left.stage.step(),
+        });
+        Ok(run.cancel().await)
     }
 
     /// Refuses what a rack's API has no request for; `what` says what that is.
@@ -214,11 +255,9 @@ impl Left {
         });
         let asked = at(&Entry::Started(Effect::UpdateStack)).filter(|_| !refused);
         let answered = at(&Entry::Finished(Effect::UpdateStack)).is_some();
-        let is_proven = at(&Entry::Finished(Effect::PromoteKey)).is_some()
-            || at(&Entry::Started(Effect::ForgetStagedKey)).is_some();
         let stage = if at(&Entry::TurnedBack).is_some() || refused {
             Stage::Back
-        } else if is_proven {
+        } else if is_proven(lines) {
             Stage::Complete
         } else if answered {
             Stage::Installed
@@ -231,8 +270,31 @@ impl Left {
             stage,
             asked: asked.map(|line| line.at),
             answered,
+            turned_back: at(&Entry::TurnedBack).is_some(),
+            cancelling: is_cancelling(lines),
+            cancelled: at(&Entry::Finished(Effect::CancelUpdate)).map(|line| line.at),
         }
     }
+}
+
+/// Tells whether the rack may have been asked to set the old key again, and nobody knows.
+fn is_cancelling(lines: &[Line]) -> bool {
+    let last = lines.iter().rev().find_map(|line| match &line.entry {
+        Entry::Started(Effect::CancelUpdate) => Some(true),
+        Entry::Finished(Effect::CancelUpdate) => Some(false),
+        Entry::Failed { effect, .. } if *effect == Effect::CancelUpdate => Some(false),
+        _ => None,
+    });
+    last.unwrap_or(false)
+}
+
+/// Tells whether the API had taken the new key, and the roll was about to let the old one go.
+fn is_proven(lines: &[Line]) -> bool {
+    let ends = [
+        Entry::Finished(Effect::PromoteKey),
+        Entry::Started(Effect::ForgetStagedKey),
+    ];
+    lines.iter().any(|line| ends.contains(&line.entry))
 }
 
 impl Far<'_> {
@@ -241,7 +303,9 @@ impl Far<'_> {
         self.resumed = true;
         self.is_asked = left.asked.is_some();
         self.unsure = self.is_asked && !left.answered;
-        if let Some(asked) = left.asked {
+        self.is_back = left.turned_back;
+        self.is_cancelled = left.cancelled.is_some();
+        if let Some(asked) = left.cancelled.or(left.asked) {
             self.progress = crate::rack::Progress::of_update(asked);
             // Nobody has listened since: silence counts from now on.
             self.progress.listen(self.clock.now());

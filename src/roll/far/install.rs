@@ -183,7 +183,8 @@ fn is_definite(error: &PortError) -> bool {
     )
 }
 
-fn is_unauthorized(error: &PortError) -> bool {
+/// Tells whether whoever answered refuses the key.
+pub(super) fn is_unauthorized(error: &PortError) -> bool {
     matches!(
         error,
         PortError::Remote {

@@ -38,6 +38,8 @@ pub(super) struct Far<'a> {
     is_asked: bool,
     /// Whether the rack has said that it goes back.
     is_back: bool,
+    /// Whether the rack was asked to set the old key again.
+    is_cancelled: bool,
     /// Whether another run of the program has begun the roll.
     resumed: bool,
 }
@@ -68,6 +70,7 @@ impl<'a> Far<'a> {
             unsure: false,
             is_asked: false,
             is_back: false,
+            is_cancelled: false,
             resumed: false,
         }
     }
