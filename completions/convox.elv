@@ -20,6 +20,18 @@ set edit:completion:arg-completer[convox] = {|@words|
             if (> (count $parts) 1) { set shown = $value' ('$parts[1]')' }
             edit:complex-candidate $value &display=$shown &code-suffix=$suffix
         }
-        if (not-eq $answer[0] none) { edit:complete-filename $current }
+        if (not-eq $answer[0] none) {
+            # Of `--option=path` only what follows is a path.
+            var option = ''
+            var path = $current
+            var at = (str:index $current '=')
+            if (and (str:has-prefix $current '-') (>= $at 0)) {
+                set option = $current[..(+ $at 1)]
+                set path = $current[(+ $at 1)..]
+            }
+            edit:complete-filename $path | each {|file|
+                edit:complex-candidate $option$file[stem] &display=$file[display] &code-suffix=$file[code-suffix]
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
+use base64::Engine as _;
 use bytes::Bytes;
 use convox::clock::Clock;
 use convox::envelope::Envelope;
@@ -126,6 +127,61 @@ async fn an_answer_that_is_lost_is_a_connection_that_is_cut() {
         "{answer}"
     );
     assert!(answer.contains("ParameterAlreadyExists"), "{answer}");
+    stop.send(()).unwrap();
+    server.await.unwrap().unwrap();
+}
+
+/// Asks for a path with this `Authorization`; returns the status line and the body.
+fn ask_rack(address: SocketAddr, path: &str, authorization: &str) -> (String, String) {
+    let request =
+        format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{authorization}\r\n");
+    let answer = String::from_utf8(exchange(address, &request)).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.lines().next().unwrap();
+    (status.to_owned(), body.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_api_of_a_rack_is_served_beside_the_account() {
+    let sandbox = Sandbox::new(&Scenario::default(), Clock::starting_at(start(), 1.0)).unwrap();
+    let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = tokio::spawn(serve(listener, sandbox.clone(), async {
+        let _ = stopped.await;
+    }));
+    let asked = tokio::task::spawn_blocking(move || {
+        let basic = |pair: &str| {
+            let pair = base64::engine::general_purpose::STANDARD.encode(pair);
+            format!("authorization: Basic {pair}\r\n")
+        };
+        let good = basic("convox:sandbox-password");
+        let ask = |path: &str, authorization: &str| ask_rack(address, path, authorization);
+        let answer = |status: &str, body: &str| (format!("HTTP/1.1 {status}"), body.to_owned());
+        assert_eq!(ask("/racks/prod/auth", &good), answer("200 OK", "ok\n"));
+        let refused = answer("401 Unauthorized", "invalid authentication\n");
+        assert_eq!(ask("/racks/prod/auth", &basic("convox:other")), refused);
+        assert_eq!(ask("/racks/prod/auth", ""), refused);
+        // A balancer's check has no password.
+        assert_eq!(ask("/racks/prod/check", ""), answer("200 OK", "ok"));
+        assert_eq!(ask("/racks/prod/apps", &good), answer("404 Not Found", ""));
+        // Nobody answers for a rack that there is not.
+        let nobody = answer("503 Service Unavailable", "503 Service Unavailable\n");
+        assert_eq!(ask("/racks/other/auth", &good), nobody);
+        let (_, system) = ask("/racks/prod/system", &basic("anybody:sandbox-password"));
+        let system: serde_json::Value = serde_json::from_str(&system).unwrap();
+        assert_eq!(
+            (&system["name"], &system["status"]),
+            (&"prod".into(), &"running".into())
+        );
+        assert_eq!(system["parameters"]["Password"], "****");
+        // What is signed as calls to S3 are is one, whatever the bucket is called.
+        let signed =
+            "authorization: AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/s3/aws4_request\r\n";
+        let (_, bucket) = ask("/racks/prod/auth", signed);
+        assert!(bucket.contains("<Code>NoSuchBucket</Code>"), "{bucket}");
+    });
+    asked.await.unwrap();
     stop.send(()).unwrap();
     server.await.unwrap().unwrap();
 }

@@ -1,11 +1,13 @@
 //! `convox api`: ask a rack's HTTP API, or a console's, directly.
 
 use clap::{Args, Subcommand};
+use serde_json::Value;
 
 use super::app::Output;
 use super::complete;
 use super::context::Context;
-use super::reach::{How, reach};
+use super::reach::reach_by_api;
+use super::sandbox_api;
 use super::session::RackArgs;
 use crate::ui::{CliError, Exit};
 
@@ -53,16 +55,7 @@ impl GetArgs {
             let message = format!("`{}` is no path: it does not begin with a slash", self.path);
             return Err(CliError::usage(message).hint("try `convox api get /instances`"));
         }
-        let reached = reach(context, &self.rack).await?;
-        let How::Api(remote) = reached.how() else {
-            return Err(
-                CliError::usage("nothing says where the rack's API is").hint(
-                    "log in with `convox login HOST`, or set RACK_URL, or CONVOX_HOST and \
-                 CONVOX_PASSWORD",
-                ),
-            );
-        };
-        let answer = remote.get_json(&self.path).await?;
+        let answer = self.ask(context).await?;
         let text = match self.output {
             Output::Text => serde_json::to_string_pretty(&answer),
             Output::Json => serde_json::to_string(&answer),
@@ -70,5 +63,21 @@ impl GetArgs {
         let text = text.map_err(|error| CliError::failed(error.to_string()))?;
         context.printer().data(&format!("{text}\n"));
         Ok(Exit::Done)
+    }
+
+    async fn ask(&self, context: &Context) -> Result<Value, CliError> {
+        if context.global().sandbox {
+            let name = self.rack.rack.as_deref();
+            return sandbox_api::get_json(context, name, &self.path).await;
+        }
+        let Some(remote) = reach_by_api(context, &self.rack).await? else {
+            return Err(
+                CliError::usage("nothing says where the rack's API is").hint(
+                    "log in with `convox login HOST`, or set RACK_URL, or CONVOX_HOST and \
+                     CONVOX_PASSWORD",
+                ),
+            );
+        };
+        Ok(remote.get_json(&self.path).await?)
     }
 }

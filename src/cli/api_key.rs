@@ -4,10 +4,67 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::context::Context;
-use super::reach::{Address, Place, console, open_classic};
+use super::reach::{Address, How, Place, Reached, console, open_classic};
 use crate::config::classic::{Classic, LoginHolder};
-use crate::rack::{ApiKeyAccess, Rack};
+use crate::rack::directory::Directory;
+use crate::rack::{ApiKeyAccess, ApiKeyHolder, FarRack, Rack};
 use crate::ui::CliError;
+
+/// What a rack that is reached over its API is wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To begin a roll of its password.
+    Begin,
+    /// To come back to one: then it may refuse either password for a while.
+    ComeBack,
+}
+
+/// Gets a rack ready whose password is to be rolled over its API: who keeps the password, and
+/// that it is the rack's own.
+pub(super) async fn far_rack(
+    context: &Context,
+    reached: &Reached,
+    host: Option<&str>,
+    purpose: Purpose,
+) -> Result<FarRack, CliError> {
+    let How::Api(remote) = reached.how() else {
+        return Err(CliError::usage("this is done over the rack's API"));
+    };
+    if host.is_some() {
+        return Err(
+            CliError::usage("--login is for a rack that is reached in AWS")
+                .hint("over its API the login is the one that the rack is reached with"),
+        );
+    }
+    if remote.is_token() {
+        return Err(CliError::usage(
+            "RACK_URL holds a token (user jwt), and not the rack's password",
+        )
+        .hint("set RACK_URL=https://convox:PASSWORD@HOST, or use `--via aws`"));
+    }
+    if purpose == Purpose::Begin && remote.is_console().await? {
+        return Err(CliError::usage(format!(
+            "{} is a console: it knows the rack's password and swaps it in by itself, so that \
+             nobody here can tell which one the rack takes",
+            remote.host()
+        ))
+        .hint(
+            "`--via aws` rolls it; so does RACK_URL=https://convox:PASSWORD@HOST with the rack's \
+             own host and password; then give the new one to the console",
+        ));
+    }
+    let login = reached.login();
+    let holder = login.map(|login| LoginHolder::new(login.logins.clone(), &login.host));
+    Ok(FarRack {
+        password: remote.password().clone(),
+        holders: holder
+            .into_iter()
+            .map(|holder| Arc::new(holder) as Arc<dyn ApiKeyHolder>)
+            .collect(),
+        keys: Arc::new(Directory::new(context.staged_dir()?)),
+        api: Arc::new(remote.clone()),
+    })
+}
 
 /// Finds the stored login of a rack that is reached through its account, and a client for it.
 ///

@@ -144,6 +144,11 @@ impl Context {
         Ok(dir.join("rolls"))
     }
 
+    /// Returns the directory of new passwords of rolls that are under way, for their owner only.
+    pub(crate) fn staged_dir(&self) -> Result<PathBuf, CliError> {
+        Ok(self.environment.state_dir()?.join("staged"))
+    }
+
     /// Returns the directory of host keys. Those of the sandbox are apart from the real ones.
     pub(crate) fn known_hosts_dir(&self) -> Result<PathBuf, CliError> {
         let dir = if self.global.sandbox {

@@ -26,11 +26,7 @@ pub(super) async fn find_in_sandbox(
     name: Option<&str>,
 ) -> Result<(Rack, Clock), CliError> {
     let (account, clock, sandbox) = sandbox_account(context).await?;
-    let named = name.or_else(|| context.environment().get("CONVOX_RACK"));
-    let name = match named {
-        Some(name) => name.to_owned(),
-        None => only(account.stacks().racks().await?, account.region())?,
-    };
+    let name = name_in_sandbox(context, name, &account).await?;
     let settings = Config::default().resolve(Some(&name), context.environment())?;
     let mut rack = account.rack(&target(settings), &context.entropy()?)?;
     rack.probe = Some(Arc::new(SandboxApi {
@@ -38,6 +34,18 @@ pub(super) async fn find_in_sandbox(
         sandbox,
     }));
     Ok((rack, clock))
+}
+
+/// Returns the rack that `name` or the environment means, else the only one of the account.
+pub(super) async fn name_in_sandbox(
+    context: &Context,
+    name: Option<&str>,
+    account: &Account,
+) -> Result<String, CliError> {
+    match name.or_else(|| context.environment().get("CONVOX_RACK")) {
+        Some(name) => Ok(name.to_owned()),
+        None => only(account.stacks().racks().await?, account.region()),
+    }
 }
 
 /// The API of a rack in the account on this machine.
@@ -86,7 +94,9 @@ pub(super) async fn list_in_sandbox(context: &Context) -> Result<Listing, CliErr
 }
 
 /// Opens the account on this machine.
-async fn sandbox_account(context: &Context) -> Result<(Account, Clock, Sandbox), CliError> {
+pub(super) async fn sandbox_account(
+    context: &Context,
+) -> Result<(Account, Clock, Sandbox), CliError> {
     let (sandbox, clock) = match context.rehearsal() {
         Some(rehearsal) => rehearse(context, rehearsal)?,
         None => Sandbox::open(&context.sandbox_dir()?, DEFAULT_SPEED)?,

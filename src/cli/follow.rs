@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::app::Output;
 use super::context::Context;
 use super::signals;
-use crate::rack::remote::{LogOptions, Progress, Remote, RemoteError, Standing};
+use crate::rack::remote::{LogOptions, Remote, RemoteError};
+use crate::rack::{Progress, Standing};
 use crate::roll::{EVENT_VERSION, Outcome, Report};
 use crate::ui::{CliError, Exit, Printer, Task, one_line, print_report, span};
 
@@ -22,7 +23,7 @@ const EVERY: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) enum Followed {
     /// The rack has come to something.
-    Ended(Standing),
+    Ended(Standing<RemoteError>),
     /// Somebody typed Ctrl-C; the rack goes on.
     LetGo,
     /// It took too long; the rack goes on.
@@ -66,7 +67,7 @@ impl<'a> Follower<'a> {
     }
 
     /// Asks how the rack is until that means something.
-    async fn ask(&self, mut progress: Progress) -> Standing {
+    async fn ask(&self, mut progress: Progress) -> Standing<RemoteError> {
         let clock = self.remote.clock();
         let mut status = String::new();
         let mut silent_since = None;
@@ -99,7 +100,8 @@ impl<'a> Follower<'a> {
                             one_line(&error.to_string())
                         ));
                     }
-                    progress.miss(error, now)
+                    let is_final = error.is_final();
+                    progress.miss(error, is_final, now)
                 }
             };
             if standing != Standing::Going {

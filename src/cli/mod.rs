@@ -2,6 +2,8 @@
 
 mod api;
 mod api_key;
+#[cfg(test)]
+mod api_key_tests;
 mod app;
 mod complete;
 mod completions;
@@ -14,11 +16,13 @@ mod login;
 mod logout;
 mod man;
 mod rack;
+mod rack_name;
 mod racks;
 mod reach;
 mod reserve;
 mod rolls;
 mod sandbox;
+mod sandbox_api;
 mod session;
 mod signals;
 mod switch;

@@ -1,11 +1,9 @@
 //! A command's hold on one rack: the engine, its clock, and how its end is told.
 
-use std::sync::Arc;
-
 use clap::Args;
 use serde_json::json;
 
-use super::api_key::api_access;
+use super::api_key::{Purpose, api_access, far_rack};
 use super::app::Output;
 use super::complete;
 use super::context::Context;
@@ -13,8 +11,9 @@ use super::reach::{How, reach};
 use super::signals;
 use super::way::Way;
 use crate::clock::Clock;
-use crate::rack::{ApiKeyAccess, KeyStore, Rack};
-use crate::roll::{EVENT_VERSION, Engine, EventSink, Journals, Refusal, Report, Stop};
+use crate::ids::Entropy;
+use crate::rack::{ApiKeyAccess, FarRack, Rack};
+use crate::roll::{EVENT_VERSION, Engine, EventSink, FarEngine, Journals, Refusal, Report, Stop};
 use crate::ui::{
     Bars, CliError, Exit, JsonLines, PlainLines, Printer, Task, print_refusal, print_report,
 };
@@ -27,15 +26,22 @@ pub(crate) struct RackArgs {
     pub(crate) rack: Option<String>,
 }
 
-/// The engine on one rack.
-pub(crate) struct Session {
+/// An engine on one rack: the one in its account, or the one over its API.
+pub(crate) struct Session<E = Engine> {
     printer: Printer,
     output: Output,
-    engine: Engine,
+    engine: E,
     clock: Clock,
-    keys: Arc<dyn KeyStore>,
     stop: Stop,
     way: Way,
+}
+
+/// A session by whichever way the rack is reached.
+pub(crate) enum AnySession {
+    /// In its account.
+    Aws(Box<Session>),
+    /// Over its API.
+    Api(Box<Session<FarEngine>>),
 }
 
 impl Session {
@@ -45,55 +51,106 @@ impl Session {
         rack: &RackArgs,
         output: Output,
     ) -> Result<Self, CliError> {
-        Self::open_as(context, rack, output, None).await
+        let opening = Opening::begin(context, rack, output)?;
+        let (rack, clock) = find_rack(context, rack).await?;
+        Ok(opening.in_account(context, rack, clock, ApiKeyAccess::default()))
     }
+}
 
-    /// The same, for what may be about the rack API's key: with the login at `host`, or the one
-    /// that is found to be the rack's.
-    pub(crate) async fn open_with_api(
+impl AnySession {
+    /// Finds the rack and makes an engine for what may be about its API's key: in its account,
+    /// with the login at `host` or the one that is found to be the rack's; or over its API.
+    pub(crate) async fn open(
         context: &Context,
         rack: &RackArgs,
         output: Output,
         host: Option<&str>,
+        purpose: Purpose,
     ) -> Result<Self, CliError> {
-        Self::open_as(context, rack, output, Some(host)).await
-    }
-
-    async fn open_as(
-        context: &Context,
-        rack: &RackArgs,
-        output: Output,
-        api: Option<Option<&str>>,
-    ) -> Result<Self, CliError> {
-        let printer = context.printer().clone();
-        if output == Output::Text {
-            printer.busy("Looking at the rack");
+        let opening = Opening::begin(context, rack, output)?;
+        let reached = reach(context, rack).await?;
+        let clock = reached.clock().clone();
+        if let How::Api(_) = reached.how() {
+            let rack = far_rack(context, &reached, host, purpose).await?;
+            let session = opening.over_api(context, rack, clock);
+            return Ok(Self::Api(Box::new(session)));
         }
-        let way = Way::of(context.global(), rack);
-        let (rack, clock) = find_rack(context, rack).await?;
-        let journals = Journals::new(context.journals_dir()?);
-        let stop = Stop::new();
-        let keys = Arc::clone(&rack.keys);
-        let access = match api {
-            Some(host) => api_access(context, &rack, host).await?,
-            None => ApiKeyAccess::default(),
-        };
-        let sink = renderer(context, output);
-        let entropy = context.entropy()?;
-        let engine = Engine::new(rack, clock.clone(), entropy, journals, sink, stop.clone());
-        let engine = engine.with_api(access);
+        let rack = in_account(reached.into_how())?;
+        let access = api_access(context, &rack, host).await?;
+        let session = opening.in_account(context, rack, clock, access);
+        Ok(Self::Aws(Box::new(session)))
+    }
+}
+
+/// What both kinds of sessions begin with.
+struct Opening {
+    output: Output,
+    way: Way,
+    journals: Journals,
+    stop: Stop,
+    entropy: Entropy,
+}
+
+impl Opening {
+    fn begin(context: &Context, rack: &RackArgs, output: Output) -> Result<Self, CliError> {
+        if output == Output::Text {
+            context.printer().busy("Looking at the rack");
+        }
         Ok(Self {
-            printer,
             output,
-            engine,
-            clock,
-            keys,
-            stop,
-            way,
+            way: Way::of(context.global(), rack),
+            journals: Journals::new(context.journals_dir()?),
+            stop: Stop::new(),
+            entropy: context.entropy()?,
         })
     }
 
-    pub(crate) fn engine(&mut self) -> &mut Engine {
+    fn in_account(
+        self,
+        context: &Context,
+        rack: Rack,
+        clock: Clock,
+        access: ApiKeyAccess,
+    ) -> Session {
+        let sink = renderer(context, self.output);
+        let engine = Engine::new(
+            rack,
+            clock.clone(),
+            self.entropy.clone(),
+            self.journals.clone(),
+            sink,
+            self.stop.clone(),
+        );
+        self.session(context, clock, engine.with_api(access))
+    }
+
+    fn over_api(self, context: &Context, rack: FarRack, clock: Clock) -> Session<FarEngine> {
+        let sink = renderer(context, self.output);
+        let engine = FarEngine::new(
+            rack,
+            clock.clone(),
+            self.entropy.clone(),
+            self.journals.clone(),
+            sink,
+            self.stop.clone(),
+        );
+        self.session(context, clock, engine)
+    }
+
+    fn session<E>(self, context: &Context, clock: Clock, engine: E) -> Session<E> {
+        Session {
+            printer: context.printer().clone(),
+            output: self.output,
+            engine,
+            clock,
+            stop: self.stop,
+            way: self.way,
+        }
+    }
+}
+
+impl<E> Session<E> {
+    pub(crate) fn engine(&mut self) -> &mut E {
         &mut self.engine
     }
 
@@ -101,14 +158,10 @@ impl Session {
         &self.clock
     }
 
-    pub(crate) fn keys(&self) -> Arc<dyn KeyStore> {
-        Arc::clone(&self.keys)
-    }
-
     /// Runs work on the engine; a first signal asks it to let go, a second returns none.
     pub(crate) async fn heeding<T>(
         &mut self,
-        work: impl AsyncFnOnce(&mut Engine) -> T,
+        work: impl AsyncFnOnce(&mut E) -> T,
     ) -> Result<Option<T>, CliError> {
         signals::heed(&self.printer, &self.stop, work(&mut self.engine))
             .await
@@ -170,9 +223,18 @@ pub(crate) async fn find_rack(
 ) -> Result<(Rack, Clock), CliError> {
     let reached = reach(context, rack).await?;
     let clock = reached.clock().clone();
-    match reached.into_how() {
-        How::Aws(rack) => Ok((*rack, clock)),
-        How::Api(_) => Err(CliError::usage("this is done in AWS, and a host is chosen")
-            .hint("`--via aws` goes to AWS; `convox rack --explain` says what chose the host")),
+    Ok((in_account(reached.into_how())?, clock))
+}
+
+fn in_account(how: How) -> Result<Rack, CliError> {
+    match how {
+        How::Aws(rack) => Ok(*rack),
+        How::Api(_) => Err(only_in_aws()),
     }
+}
+
+/// Says that a host is chosen for what can only be done in AWS.
+fn only_in_aws() -> CliError {
+    CliError::usage("this is done in AWS, and a host is chosen")
+        .hint("`--via aws` goes to AWS; `convox rack --explain` says what chose the host")
 }

@@ -4,17 +4,18 @@ use clap::Args;
 
 use super::complete;
 use super::context::Context;
+use super::rack_name::find;
 use super::reach::{Address, Place, Way, console, decide, open_classic};
-use crate::config::ConfigError;
 use crate::config::classic::Classic;
-use crate::config::nearest;
+use crate::config::{Config, ConfigError, nearest};
 use crate::rack::remote::RackListing;
 use crate::ui::{CliError, Exit};
 
-/// Show the rack that is chosen at a console, or choose another
+/// Show the rack that is chosen, or choose another at a console
 ///
 /// The name is one that `convox racks` lists, or a part of it that no other has. The host of a
-/// stored login is a name too: it is then the one that commands are for.
+/// stored login is a name too: it is then the one that commands are for. Which rack in AWS is
+/// meant is not chosen here but by `rack:` in config.yaml, or CONVOX_RACK.
 #[derive(Debug, Args)]
 pub(crate) struct SwitchArgs {
     /// The rack, or the host of a login
@@ -42,7 +43,11 @@ impl SwitchArgs {
 fn show(context: &Context) -> Result<Exit, CliError> {
     let rack = match decide(context, None)?.way {
         Way::Api(place) => place.rack,
-        Way::Aws | Way::Sandbox => None,
+        Way::Aws => {
+            let meant = Config::load(context.environment())?.meant(None, context.environment());
+            meant.map(|rack| rack.text)
+        }
+        Way::Sandbox => None,
     };
     let rack = rack.unwrap_or_default();
     context.printer().data(&format!("{rack}\n"));
@@ -57,13 +62,7 @@ async fn choose(
 ) -> Result<Exit, CliError> {
     let place = match decide(context, None)?.way {
         Way::Api(place) => place,
-        Way::Aws | Way::Sandbox => {
-            let error = CliError::failed(format!("could not find rack: {name}"));
-            return Err(error.hint(
-                "`switch` chooses among the racks of a console: log in with `convox login`; \
-                 for AWS, set `rack:` in config.yaml",
-            ));
-        }
+        Way::Aws | Way::Sandbox => return Err(elsewhere(context, name)?),
     };
     let Address::Host(host) = &place.address else {
         return Err(
@@ -73,7 +72,10 @@ async fn choose(
     };
     let racks = racks_of(context, &place).await?;
     let names: Vec<String> = racks.iter().map(RackListing::full_name).collect();
-    let found = find(name, &names, logins)?;
+    let found = match find(name, &names, logins, |known| known.contains(name)) {
+        Err(error) => return Err(described(context, name, host).unwrap_or(error)),
+        found => found?,
+    };
     classic.switch(host, found)?;
     context.printer().data(&format!("Switched to {found}\n"));
     Ok(Exit::Done)
@@ -91,28 +93,40 @@ async fn racks_of(context: &Context, place: &Place) -> Result<Vec<RackListing>, 
     }
 }
 
-/// Finds the one rack that is called `name`, else the one that has it as a part.
-fn find<'a>(name: &str, names: &'a [String], logins: &[String]) -> Result<&'a str, CliError> {
-    if let Some(exact) = names.iter().find(|known| *known == name) {
-        return Ok(exact);
+/// Says what chooses a rack that no file of the classic can.
+fn elsewhere(context: &Context, name: &str) -> Result<CliError, CliError> {
+    let environment = context.environment();
+    if context.global().sandbox {
+        let message = "`switch` chooses among logins and the racks of a console";
+        return Ok(
+            CliError::failed(message).hint(format!("in the sandbox, name a rack with `-r {name}`"))
+        );
     }
-    let alike: Vec<&String> = names.iter().filter(|known| known.contains(name)).collect();
-    match alike.as_slice() {
-        [only] => Ok(only),
-        [] => {
-            let known: Vec<String> = names.iter().chain(logins).cloned().collect();
-            let near = nearest(name, &known);
-            let hint = if near.is_empty() {
-                "`convox racks` lists them".to_owned()
-            } else {
-                format!("did you mean {}?", near.join(" or "))
-            };
-            Err(CliError::failed(format!("could not find rack: {name}")).hint(hint))
-        }
-        several => {
-            let several: Vec<&str> = several.iter().map(|name| name.as_str()).collect();
-            let error = CliError::failed(format!("ambiguous rack name: {name}"));
-            Err(error.hint(format!("it is a part of {}", several.join(", "))))
-        }
+    let config = Config::load(environment)?;
+    let file = environment.config_dir()?.join("config.yaml");
+    let message = match config.describes(name) {
+        true => format!("`switch` leaves config.yaml, which describes {name}, to you"),
+        false => format!(
+            "`switch` chooses among logins and the racks of a console, and {name} is none of them"
+        ),
+    };
+    let mut error = CliError::failed(message);
+    let near = nearest(name, &config.rack_names());
+    if !config.describes(name) && !near.is_empty() {
+        error = error.hint(format!("did you mean {}?", near.join(" or ")));
     }
+    Ok(error.hint(format!(
+        "for a rack in AWS, write `rack: {name}` into {}, or set CONVOX_RACK={name}",
+        file.display()
+    )))
+}
+
+/// Says how a rack of `config.yaml` is meant while a login is chosen, which goes before it.
+fn described(context: &Context, name: &str, host: &str) -> Option<CliError> {
+    let config = Config::load(context.environment()).ok()?;
+    config.describes(name).then(|| {
+        let message = format!("config.yaml describes {name}, and `switch` chooses at {host}");
+        let hint = format!("name it with `-r {name}`, or set CONVOX_RACK={name}");
+        CliError::failed(message).hint(hint)
+    })
 }

@@ -1,6 +1,6 @@
 //! The flags that lead a suggested command to the same rack.
 
-use super::app::GlobalArgs;
+use super::app::{GlobalArgs, Via};
 use super::session::RackArgs;
 use crate::ui::CliError;
 
@@ -26,6 +26,14 @@ impl Way {
             if let Some(value) = value {
                 flags.push_str(&format!(" {flag} {}", quoted(value)));
             }
+        }
+        match global.via {
+            Some(Via::Aws) => flags.push_str(" --via aws"),
+            Some(Via::Api) => flags.push_str(" --via api"),
+            Some(Via::Sandbox) | None => {}
+        }
+        if let Some(file) = global.tls_ca.as_ref().and_then(|file| file.to_str()) {
+            flags.push_str(&format!(" --tls-ca {}", quoted(file)));
         }
         if global.sandbox {
             flags.push_str(" --sandbox");

@@ -115,6 +115,13 @@ pub struct Difference {
 }
 
 impl Difference {
+    /// Tells whether the values are secret, and so not told.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        // Nobody can set a value that reads like the mask.
+        self.to == MASK
+    }
+
     /// Compares what is wanted with what a rack says of itself, where there is no template to ask.
     #[must_use]
     pub fn all(wanted: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Vec<Self> {

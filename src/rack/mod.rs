@@ -5,10 +5,12 @@ pub mod aws;
 mod change;
 pub mod directory;
 mod error;
+mod far;
 mod fleet;
 mod groups;
 mod key;
 mod ports;
+mod progress;
 pub mod remote;
 mod stack;
 mod system;
@@ -18,6 +20,7 @@ pub(crate) mod testing;
 pub use api_key::{ApiKeyAccess, ApiKeyHolder, ApiProbe, KeyFile};
 pub use change::{Change, ChangeProblem, Difference, check_change};
 pub use error::PortError;
+pub use far::{FarRack, RackApi};
 pub use fleet::{
     Group, Instance, LaunchTemplateRef, Member, Service, ServiceDeployment, ServiceState,
     ServiceTask,
@@ -25,6 +28,7 @@ pub use fleet::{
 pub use groups::{GroupProblem, ParameterGroup};
 pub use key::{KeyPair, KeyType, MintedKeyPair, PrivateKey};
 pub use ports::{Fleet, KeyPairs, KeyStore, Rack, Services, Stacks};
+pub use progress::{KeyBefore, Progress, Standing};
 pub use stack::{
     EventPage, ResourceChange, Stack, StackEvent, StackParameter, StackResource, StackStatus,
     StatusClass, TemplateBody, UpdateAccepted, UpdateRequest,

@@ -39,13 +39,6 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Writes a line if it can be written: a full disk must not bar the way back.
-    pub(super) async fn note(&mut self, entry: Entry) {
-        if let Err(error) = self.record(entry).await {
-            self.warn(error.to_string());
-        }
-    }
-
     async fn refuse_while_stack_names(&mut self, key: &str) -> Result<(), Trouble> {
         let id = self.plan.stack_id.clone();
         let mut looks = 0;

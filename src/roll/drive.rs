@@ -105,22 +105,11 @@ impl Run<'_> {
 
     /// Takes back what was made before the stack was touched.
     async fn turn_back(&mut self, trouble: Trouble) -> Report {
-        let mut report = self.report(trouble.outcome, trouble.message);
-        report.hints = trouble.hints;
-        if trouble.outcome == Outcome::Detached {
-            return report;
-        }
-        match self.discard().await {
-            Ok(()) => report.new_key = None,
-            Err(left) => {
-                report.hints.push(format!(
-                    "{} is left over: {}",
-                    self.plan.new_key, left.message
-                ));
-                report.hints.push(self.resume_hint());
-            }
-        }
-        report
+        let discarded = match trouble.outcome {
+            Outcome::Detached => None,
+            _ => Some(self.discard().await),
+        };
+        self.base.turned_back(trouble, discarded)
     }
 
     /// Decides what the stack's end means.

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::api::{self, ApiKeyRequest, KeyKind, NewKey, OutageMeter};
+use super::api::{self, ApiKeyRequest};
+use super::desk::Desk;
 use super::drive::Stage;
-use super::event::{EVENT_VERSION, Event, EventKind, EventSink};
+use super::event::{EventKind, EventSink};
 use super::find::Found;
-use super::journal::{Effect, Entry, Journal, JournalError, Journals, Line};
+use super::journal::{Effect, Entry, Journal, Journals, Line};
 use super::observe::observe;
 use super::outcome::{Outcome, Report};
 use super::pacing::Pacing;
@@ -21,26 +22,16 @@ use super::tail::EventTail;
 use super::tracker::Tracker;
 use crate::clock::Clock;
 use crate::ids::{Entropy, RollId};
-use crate::rack::{ApiKeyAccess, KeyFile, PortError, Rack, StackStatus, StatusClass};
+use crate::rack::{ApiKeyAccess, KeyStore, PortError, Rack, StackStatus, StatusClass};
 
 /// How far a machine's clock may be from AWS's when events are searched for a roll.
 const CLOCK_SLACK: SignedDuration = SignedDuration::from_mins(15);
-/// How long an update that is sent again on a resume waits for somebody else's.
-const RESUME_WAIT_BUSY: Duration = Duration::from_secs(600);
 
 /// Rolls the keys of one rack.
 pub struct Engine {
     pub(super) rack: Rack,
     pub(super) api: ApiKeyAccess,
-    /// The new API key of the plan that was made last.
-    new: Option<(RollId, NewKey)>,
-    clock: Clock,
-    entropy: Entropy,
-    pub(super) journals: Journals,
-    sink: Box<dyn EventSink>,
-    stop: Stop,
-    seq: u64,
-    wait_busy: Duration,
+    pub(super) desk: Desk,
 }
 
 /// A roll as a list shows it.
@@ -78,18 +69,10 @@ impl Engine {
         sink: Box<dyn EventSink>,
         stop: Stop,
     ) -> Self {
-        let wait_busy = RESUME_WAIT_BUSY;
         Self {
             rack,
             api: ApiKeyAccess::default(),
-            new: None,
-            clock,
-            entropy,
-            journals,
-            sink,
-            stop,
-            seq: 0,
-            wait_busy,
+            desk: Desk::new(clock, entropy, journals, sink, stop),
         }
     }
 
@@ -110,37 +93,31 @@ impl Engine {
         request: ApiKeyRequest,
         wait_busy: Duration,
     ) -> Result<Plan, Refusal> {
-        self.wait_busy = wait_busy;
-        let roll = RollId::generate(self.clock.now(), &self.entropy);
-        if let Some(path) = &request.password_out {
-            KeyFile::new(path.clone()).check()?;
-        }
+        self.desk.wait_busy = wait_busy;
+        let roll = self.desk.name_roll();
+        let new = self.desk.new_key(&request)?;
         self.wait_until_at_rest(&roll, wait_busy).await?;
-        let minted = request.value.is_none();
-        let value = request.value.clone();
-        let mut new = NewKey {
-            value: value.unwrap_or_else(|| api::mint(&self.entropy)),
-            set: request.set.clone(),
-            stack: String::new(),
-            minted,
-        };
         let access = self.api.clone();
         let observed = self
             .patiently(&roll, async |rack| {
                 api::observe(rack, &roll, &access, &new).await
             })
             .await?;
-        let plan = api::plan(&self.rack, roll.clone(), &request, &observed)?;
-        new.stack.clone_from(&plan.stack_id);
-        self.new = Some((roll, new));
+        let plan = api::plan(&self.rack, roll, &request, &observed)?;
+        self.desk.keep(&plan, new);
         Ok(plan)
     }
 
     /// Returns the new API key of a plan that was made here.
     #[must_use]
     pub fn new_api_key(&self, plan: &Plan) -> Option<&secrecy::SecretString> {
-        let (roll, new) = self.new.as_ref()?;
-        (*roll == plan.roll).then_some(&new.value)
+        self.desk.kept(plan).map(|new| &new.value)
+    }
+
+    /// Returns where the rack's keys are kept.
+    #[must_use]
+    pub fn keys(&self) -> Arc<dyn KeyStore> {
+        Arc::clone(&self.rack.keys)
     }
 
     /// Looks at the rack and says what a roll would do. Changes nothing that stays.
@@ -154,8 +131,8 @@ impl Engine {
         options: RollOptions,
         wait_busy: Duration,
     ) -> Result<Plan, Refusal> {
-        self.wait_busy = wait_busy;
-        let roll = RollId::generate(self.clock.now(), &self.entropy);
+        self.desk.wait_busy = wait_busy;
+        let roll = self.desk.name_roll();
         self.wait_until_at_rest(&roll, wait_busy).await?;
         let observed = self
             .patiently(&roll, async |rack| observe(rack, &roll).await)
@@ -167,15 +144,15 @@ impl Engine {
     ///
     /// With `detach` it stops following as soon as the update is accepted.
     pub async fn run(&mut self, plan: Plan, detach: bool) -> Report {
-        let now = self.clock.now();
-        let journal = match self.journals.create(&plan.roll) {
+        let now = self.desk.clock.now();
+        let journal = match self.desk.journals.create(&plan.roll) {
             Ok(journal) => journal,
-            Err(error) => return self.not_begun(&plan, &error),
+            Err(error) => return self.desk.not_begun(&plan, &error),
         };
         let mut run = self.prepare(plan.clone(), journal, now, false);
         if let Err(error) = run.record(Entry::Opened(Box::new(plan.clone()))).await {
             drop(run);
-            return self.not_begun(&plan, &error);
+            return self.desk.not_begun(&plan, &error);
         }
         run.emit(EventKind::Planned(Box::new(plan)));
         run.drive(Stage::Beginning, detach).await
@@ -188,7 +165,7 @@ impl Engine {
     pub async fn resume(&mut self, id: &RollId) -> Result<Report, Refusal> {
         let found = self.find(id).await?;
         if let Some(report) = ended(&found.lines) {
-            self.emit(id, EventKind::Finished(report.clone()));
+            self.desk.emit(id, EventKind::Finished(report.clone()));
             return Ok(report);
         }
         let mut run = self.take_up(&found).await?;
@@ -253,25 +230,12 @@ impl Engine {
         Ok(run.continue_back(class, skip).await)
     }
 
-    fn emit(&mut self, roll: &RollId, kind: EventKind) {
-        self.seq += 1;
-        let at = self.clock.now();
-        let event = Event {
-            v: EVENT_VERSION,
-            seq: self.seq,
-            at,
-            roll: roll.clone(),
-            kind,
-        };
-        self.sink.event(&event);
-    }
-
     async fn wait_until_at_rest(
         &mut self,
         roll: &RollId,
         wait_busy: Duration,
     ) -> Result<(), Refusal> {
-        let began = self.clock.now();
+        let began = self.desk.clock.now();
         let mut wait = Duration::from_secs(2);
         loop {
             let described = self
@@ -288,22 +252,19 @@ impl Engine {
             if !stack.status.is_busy() {
                 return Ok(());
             }
-            let passed = Duration::try_from(self.clock.now().duration_since(began));
-            if passed.unwrap_or_default() + wait > wait_busy || self.stop.is_requested() {
+            let passed = Duration::try_from(self.desk.clock.now().duration_since(began));
+            if passed.unwrap_or_default() + wait > wait_busy || self.desk.stop.is_requested() {
                 return Err(Refusal::busy(&stack.status));
             }
             let retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-            self.emit(
+            self.desk.emit(
                 roll,
                 EventKind::Busy {
                     status: stack.status.to_string(),
                     retry_in_ms,
                 },
             );
-            tokio::select! {
-                () = self.clock.sleep(wait) => {}
-                () = self.stop.requested() => {}
-            }
+            self.desk.pause(wait).await;
             wait = (wait * 2).min(Duration::from_secs(15));
         }
     }
@@ -325,37 +286,20 @@ impl Engine {
             .iter()
             .map(|group| (group.logical_id.clone(), group.instances));
         let tracker = Tracker::new(&plan.stack_id, plan.roll.as_str(), groups);
-        let mut api = self.api.clone();
-        if let KeyKind::Api(planned) = &plan.kind
-            && let Some(path) = &planned.password_out
-        {
-            api.holders.push(Arc::new(KeyFile::new(path.clone())));
-        }
-        let new = self.new.as_ref().filter(|(roll, _)| *roll == plan.roll);
-        let new = new.map(|(_, new)| new.clone());
         let mut rack = self.rack.clone();
         // The name does not find a stack that is deleted under way, and keys must be forgotten.
         if let Some(keys) = rack.keys.of_stack(&plan.stack_id) {
             rack.keys = keys;
         }
+        let keys = Arc::clone(&rack.keys);
+        let base = self.desk.base(plan, journal, keys, &self.api);
         Run {
             rack,
-            clock: &self.clock,
-            stop: &self.stop,
-            sink: self.sink.as_mut(),
-            seq: &mut self.seq,
-            journal,
-            tail: EventTail::new(&plan.stack_id, since),
+            tail: EventTail::new(&base.plan.stack_id, since),
             tracker: if resumed { tracker.strictly() } else { tracker },
-            pacing: Pacing::new(self.clock.now()),
-            plan,
+            pacing: Pacing::new(base.clock.now()),
             resumed,
-            wait_busy: self.wait_busy,
-            api,
-            new,
-            pending: None,
-            unchanged: false,
-            outage: OutageMeter::default(),
+            base,
         }
     }
 
@@ -374,30 +318,27 @@ impl Engine {
         read: impl AsyncFn(&Rack) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
         let rack = self.rack.clone();
-        let began = self.clock.now();
+        let began = self.desk.clock.now();
         let mut wait = Duration::from_secs(2);
         loop {
             let refusal = match read(&rack).await {
                 Err(refusal) if refusal.is_transient() => refusal,
                 answer => return answer,
             };
-            let passed = Duration::try_from(self.clock.now().duration_since(began));
-            if passed.unwrap_or_default() > PATIENCE || self.stop.is_requested() {
+            let passed = Duration::try_from(self.desk.clock.now().duration_since(began));
+            if passed.unwrap_or_default() > PATIENCE || self.desk.stop.is_requested() {
                 return Err(refusal);
             }
             let message = format!("{refusal}; trying again in {} s", wait.as_secs());
-            self.emit(roll, EventKind::Warning { message });
-            tokio::select! {
-                () = self.clock.sleep(wait) => {}
-                () = self.stop.requested() => {}
-            }
+            self.desk.emit(roll, EventKind::Warning { message });
+            self.desk.pause(wait).await;
             wait = (wait * 2).min(Duration::from_secs(30));
         }
     }
 
     async fn take_up(&mut self, found: &Found) -> Result<Run<'_>, Refusal> {
         let id = &found.plan.roll;
-        let journal = self.journals.reopen(id)?;
+        let journal = self.desk.journals.reopen(id)?;
         let mut run = self.prepare(found.plan.clone(), journal, since(id), true);
         if !found.from_journal {
             run.record(Entry::Opened(Box::new(found.plan.clone())))
@@ -425,25 +366,6 @@ impl Engine {
             holdouts: Vec::new(),
             unavailable_ms: None,
         })
-    }
-
-    fn not_begun(&mut self, plan: &Plan, error: &JournalError) -> Report {
-        let report = Report {
-            outcome: Outcome::NothingChanged,
-            exit_code: Outcome::NothingChanged.exit_code(),
-            message: error.to_string(),
-            hints: vec![
-                "a roll must be able to write its journal: make room or set XDG_STATE_HOME"
-                    .to_owned(),
-            ],
-            old_key: plan.old_key.clone(),
-            new_key: None,
-            first_failure: None,
-            holdouts: Vec::new(),
-            unavailable_ms: None,
-        };
-        self.emit(&plan.roll, EventKind::Finished(report.clone()));
-        report
     }
 }
 
@@ -509,7 +431,7 @@ pub(super) fn since(id: &RollId) -> Timestamp {
 }
 
 /// Returns the report of a roll that has ended and left nothing to do.
-fn ended(lines: &[Line]) -> Option<Report> {
+pub(super) fn ended(lines: &[Line]) -> Option<Report> {
     let Entry::Closed(report) = &lines.last()?.entry else {
         return None;
     };

@@ -75,6 +75,11 @@ pub enum EventKind {
     },
     /// CloudFormation says something.
     Stack(StackEvent),
+    /// A rack that is reached over its API says another word about itself.
+    System {
+        /// The word, such as `updating`.
+        status: String,
+    },
     /// How far the instances are.
     Progress(Progress),
     /// The update goes back: told at its first sign.

@@ -6,7 +6,7 @@ use super::api::{self, ApiKeyRequest, NewKey};
 use super::engine::{Engine, RollSummary, since};
 use super::event::{EVENT_VERSION, Event, EventKind};
 use super::forward::{TAG_KEEP_OLD, TAG_KEY_TYPE, TAG_RACK, TAG_REPLACES, TAG_ROLL, TAG_STACK};
-use super::journal::{Entry, Line};
+use super::journal::{Entry, Journals, Line};
 use super::observe::observe;
 use super::plan::{Advice, Plan, RollOptions};
 use super::preflight::{self, Refusal};
@@ -42,9 +42,8 @@ impl Engine {
         for (id, summary) in self.rolls_of_the_api_key().await? {
             rolls.insert(id, summary);
         }
-        for id in self.journals.rolls()? {
-            let lines = self.journals.read(&id)?.unwrap_or_default();
-            rolls.extend(summary_of_journal(&lines).map(|summary| (id, summary)));
+        for summary in local_rolls(&self.desk.journals)? {
+            rolls.insert(summary.id.clone(), summary);
         }
         Ok(rolls.into_values().collect())
     }
@@ -136,18 +135,15 @@ impl Engine {
 
     /// Finds a roll by its journal here, or else by the tags of its key pair.
     pub(super) async fn find(&mut self, id: &RollId) -> Result<Found, Refusal> {
-        if let Some(lines) = self.journals.read(id)? {
-            let plan = lines.iter().find_map(|line| match &line.entry {
-                Entry::Opened(plan) => Some(plan.as_ref().clone()),
-                _ => None,
-            });
-            if let Some(plan) = plan {
-                return Ok(Found {
-                    plan,
-                    lines,
-                    from_journal: true,
-                });
+        if let Some((plan, lines)) = local(&self.desk.journals, id)? {
+            if plan.is_far() {
+                return Err(another_way(id));
             }
+            return Ok(Found {
+                plan,
+                lines,
+                from_journal: true,
+            });
         }
         let tags = BTreeMap::from([(TAG_ROLL.to_owned(), id.to_string())]);
         let tagged = self
@@ -177,6 +173,42 @@ impl Engine {
             from_journal: false,
         })
     }
+}
+
+/// Lists the rolls that have a journal on this machine, oldest first.
+///
+/// # Errors
+/// When a journal cannot be read.
+pub fn local_rolls(journals: &Journals) -> Result<Vec<RollSummary>, Refusal> {
+    let mut rolls = Vec::new();
+    for id in journals.rolls()? {
+        let lines = journals.read(&id)?.unwrap_or_default();
+        rolls.extend(summary_of_journal(&lines));
+    }
+    Ok(rolls)
+}
+
+/// Finds a roll that has a journal on this machine, by its id.
+pub(super) fn local(
+    journals: &Journals,
+    id: &RollId,
+) -> Result<Option<(Plan, Vec<Line>)>, Refusal> {
+    let Some(lines) = journals.read(id)? else {
+        return Ok(None);
+    };
+    let plan = lines.iter().find_map(|line| match &line.entry {
+        Entry::Opened(plan) => Some(plan.as_ref().clone()),
+        _ => None,
+    });
+    Ok(plan.map(|plan| (plan, lines)))
+}
+
+fn another_way(id: &RollId) -> Refusal {
+    Refusal::nothing_changed(Advice {
+        code: "another-way".to_owned(),
+        message: format!("roll {id} was begun over the rack's API"),
+        hint: "`--via api` goes there".to_owned(),
+    })
 }
 
 fn unknown(id: &RollId) -> Refusal {

@@ -325,12 +325,4 @@ impl Run<'_> {
         let _ = self.read_events().await;
         self.tracker.has_started()
     }
-
-    /// Gives up while nothing has been changed yet, if somebody asks to stop.
-    pub(super) fn check_stop(&self) -> Result<(), Trouble> {
-        if self.stop.is_requested() {
-            return Err(Trouble::new("interrupted before the stack was touched"));
-        }
-        Ok(())
-    }
 }

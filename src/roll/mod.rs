@@ -5,9 +5,12 @@
 
 mod api;
 mod back;
+mod base;
+mod desk;
 mod drive;
 mod engine;
 mod event;
+mod far;
 mod find;
 mod finish;
 mod follow;
@@ -29,9 +32,13 @@ mod tracker;
 mod verify;
 mod watch;
 
-pub use api::{API_KEY_PARAMETER, ApiKeyRequest, ApiPlan, ApiService, KeyKind};
+pub use api::{
+    API_KEY_PARAMETER, ApiKeyEngine, ApiKeyRequest, ApiPlan, ApiService, ApiWay, KeyKind,
+};
 pub use engine::{Engine, RollSummary};
 pub use event::{EVENT_VERSION, Event, EventKind, EventSink, Holdout, Progress};
+pub use far::FarEngine;
+pub use find::local_rolls;
 pub use forward::{
     TAG_CREATED_BY, TAG_KEEP_OLD, TAG_KEY_TYPE, TAG_RACK, TAG_REPLACES, TAG_ROLL, TAG_STACK,
 };

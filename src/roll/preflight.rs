@@ -1,5 +1,7 @@
 //! From what was observed to a plan, or to the reasons why there is none. Pure.
 
+use std::collections::BTreeMap;
+
 use strsim::normalized_damerau_levenshtein;
 
 use super::api::KeyKind;
@@ -12,6 +14,9 @@ use super::reached::ObservedPolicy;
 use crate::ids::RollId;
 use crate::rack::{PortError, Rack, Stack, StackStatus, StatusClass};
 use crate::template::TemplateError;
+
+/// The code of the refusal of a roll that would change nothing.
+const UNCHANGED: &str = "unchanged";
 
 /// Why a roll does not begin, or cannot be found. Nothing was changed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -51,6 +56,37 @@ impl Refusal {
         ))
     }
 
+    /// Refuses to roll an API key to itself: there is nothing to change, or only the parameters
+    /// that `others` sets.
+    pub(super) fn unchanged(rack: &str, others: &BTreeMap<String, String>) -> Self {
+        if others.is_empty() {
+            let message = format!("{rack} has that password already");
+            return Self::nothing_changed(advice(UNCHANGED, message, "there is nothing to do"));
+        }
+        Self::nothing_changed(advice(
+            "same-password",
+            format!("{rack} has that password already, and the rest needs no roll"),
+            "leave Password= out to set the other parameters",
+        ))
+    }
+
+    /// Refuses a roll that nobody but this machine could remember, and it does not.
+    #[must_use]
+    pub fn no_journal(roll: &RollId) -> Self {
+        Self::nothing_changed(advice(
+            "no-such-roll",
+            format!("roll {roll} has no journal on this machine"),
+            "over its API a rack remembers no roll: come back to it where it was begun, or with \
+             `--via aws`",
+        ))
+    }
+
+    /// Tells whether it is refused because everything is as it is asked to be.
+    #[must_use]
+    pub fn is_unchanged(&self) -> bool {
+        self.reasons.iter().any(|reason| reason.code == UNCHANGED)
+    }
+
     /// Tells whether asking again may well succeed with nothing else changed.
     pub(super) fn is_transient(&self) -> bool {
         self.reasons.iter().any(|reason| reason.code == "no-answer")
@@ -75,6 +111,13 @@ impl From<PortError> for Refusal {
             }
             PortError::Throttled { .. } | PortError::Unanswered { .. } => {
                 ("no-answer", "try again in a minute".to_owned())
+            }
+            PortError::Remote { hint, .. } => {
+                let hint = hint.clone();
+                (
+                    "rack-api",
+                    hint.unwrap_or_else(|| "nothing was changed".to_owned()),
+                )
             }
             PortError::KeyStore { .. } => (
                 "key-store",

@@ -64,10 +64,8 @@ impl Run<'_> {
             });
             if proven {
                 let count = with.len();
-                self.done(
-                    Step::Verify,
-                    format!("{count} instances carry {}", self.plan.new_key),
-                );
+                let detail = format!("{count} instances carry {}", self.plan.new_key);
+                self.done(Step::Verify, detail);
                 return Ok(Proof::Proven(count));
             }
             if last {

@@ -141,6 +141,13 @@ impl Sandbox {
         })
     }
 
+    /// Answers one request to the HTTP API of the rack that it means without naming it in its
+    /// path, as where one rack is all that is served.
+    pub async fn only_rack_api(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let meant = self.peek(|world| world.rack_meant(&request));
+        self.rack_api(&meant.unwrap_or_default(), request).await
+    }
+
     /// Looks at the world as it is now.
     pub fn peek<R>(&self, look: impl FnOnce(&World) -> R) -> R {
         self.with(|world| look(world))

@@ -3,6 +3,8 @@
 //! It is answered by the tasks of the rack's web service, behind a balancer: each knows the key
 //! that it was started with, and nobody answers while none is healthy.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -10,6 +12,7 @@ use http::{Request, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use super::api::Input;
+use super::cloudformation::Stack;
 use super::ecs::{Task, TaskState};
 use super::wire::{self, Service};
 use super::world::World;
@@ -32,6 +35,24 @@ impl World {
     pub fn rack_api_keys(&self, rack: &str) -> Vec<String> {
         let tasks = self.rack_api_tasks(rack).into_iter();
         tasks.map(key_of).collect()
+    }
+
+    /// Returns the rack that a request means which names none in its path: the one of its header
+    /// `Rack`, or else the only one that has an API.
+    pub(super) fn rack_meant(&self, request: &Request<Bytes>) -> Option<String> {
+        let named = request
+            .headers()
+            .get("rack")
+            .and_then(|it| it.to_str().ok());
+        let mut racks = self.cloudformation.stacks().filter(|stack| {
+            let mut resources = stack.resources();
+            resources.any(|it| it.logical_id == SERVICE)
+        });
+        match (named, racks.next(), racks.next()) {
+            (Some(named), _, _) => Some(named.to_owned()),
+            (None, Some(only), None) => Some(only.name.clone()),
+            _ => None,
+        }
     }
 
     fn rack_api_tasks(&self, rack: &str) -> Vec<&Task> {
@@ -78,7 +99,43 @@ impl World {
         match (request.method().as_str(), path) {
             ("GET", "/auth") => text(StatusCode::OK, "ok\n"),
             ("GET", "/system") => self.system(rack),
+            ("PUT", "/system") => self.update_system(rack, request.body()),
             _ => text(StatusCode::NOT_FOUND, ""),
+        }
+    }
+
+    /// Updates the stack as a rack does by itself: all parameters of a nested form in one update,
+    /// and names that the stack does not have are dropped without a word.
+    fn update_system(&mut self, rack: &str, body: &[u8]) -> Response<Bytes> {
+        let field = form_urlencoded::parse(body).find(|(name, _)| name == "parameters");
+        let nested = field.map(|(_, nested)| nested.into_owned());
+        let nested = nested.unwrap_or_default();
+        let wanted: BTreeMap<_, _> = form_urlencoded::parse(nested.as_bytes()).collect();
+        let names = self.cloudformation.stack(rack).map(Stack::parameter_names);
+        let parameters = names
+            .into_iter()
+            .flatten()
+            .map(|name| match wanted.get(&*name) {
+                Some(value) => json!({ "ParameterKey": name, "ParameterValue": value }),
+                None => json!({ "ParameterKey": name, "UsePreviousValue": true }),
+            });
+        let parameters: Vec<Value> = parameters.collect();
+        let asked = Input(json!({
+            "StackName": rack,
+            "UsePreviousTemplate": true,
+            "Capabilities": ["CAPABILITY_IAM"],
+            "Parameters": parameters,
+        }));
+        match wire::dispatch(self, Service::CloudFormation, "UpdateStack", &asked) {
+            Ok(_) => text(StatusCode::OK, "ok\n"),
+            // A rack passes on what the SDK says, whatever it is.
+            Err(error) => text(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                &format!(
+                    "{}: {}\n\tstatus code: {}, request id: sandbox\n",
+                    error.code, error.message, error.status
+                ),
+            ),
         }
     }
 
@@ -191,6 +248,35 @@ mod tests {
         assert_eq!(body["parameters"]["Password"], "****");
         assert_eq!(ask(&mut world, "/auth", "sandbox-password"), 200);
         assert!(world.rack_api_keys("nothing").is_empty());
+    }
+
+    #[test]
+    fn a_rack_updates_its_own_stack() {
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        let mut world = World::of_scenario(&Scenario::default(), now).unwrap();
+        let put = |world: &mut World, form: &'static str| {
+            let mut request = get("/system", "sandbox-password");
+            *request.method_mut() = http::Method::PUT;
+            *request.body_mut() = Bytes::from_static(form.as_bytes());
+            assert_eq!(world.rack_meant(&request).as_deref(), Some("prod"));
+            let answer = world.answer_as_rack("prod", "/system", &request);
+            let said = String::from_utf8(answer.body().to_vec()).unwrap();
+            (answer.status().as_u16(), said)
+        };
+        let same = "parameters=Password%3Dsandbox-password%26Bogus%3Dx";
+        let (status, said) = put(&mut world, same);
+        assert_eq!(status, 500);
+        let nothing = "ValidationError: No updates are to be performed.";
+        assert!(said.starts_with(nothing), "{said}");
+        let new = "parameters=Password%3Da%253Db%2526c%2Bd";
+        assert_eq!(put(&mut world, new), (200, "ok\n".to_owned()));
+        let (status, said) = put(&mut world, new);
+        assert!(
+            status == 500 && said.contains("UPDATE_IN_PROGRESS"),
+            "{said}"
+        );
+        let stack = world.cloudformation.stack("prod").unwrap();
+        assert_eq!(stack.parameter("InstanceCount"), Some("3"));
     }
 
     #[test]

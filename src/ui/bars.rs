@@ -43,6 +43,9 @@ impl Bars {
                 screen.draw(|live| live.event(&format!("{api} is throttled, asking less often")));
             }
             EventKind::Stack(event) => screen.draw(|live| live.event(&stack_words(event))),
+            EventKind::System { status } => {
+                screen.draw(|live| live.event(&format!("the rack is {status}")));
+            }
             EventKind::Progress(progress) => self.redraw_progress(progress),
             EventKind::RollbackDetected { .. } => {
                 screen.draw(|live| {

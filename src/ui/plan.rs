@@ -15,10 +15,14 @@ pub fn print_plan(printer: &Printer, plan: &Plan) {
     let mut text = format!("Roll {} of rack {}, not started\n", plan.roll, plan.rack);
 
     text.push_str(&heading("Keys"));
+    let place = match plan.api() {
+        Some(api) if plan.is_far() => ("rack API", api.probe.clone().unwrap_or_default()),
+        _ => ("stack", plan.stack_id.clone()),
+    };
     for (name, value) in [
         ("old key", old_key_words(plan)),
         ("new key", new_key_words(plan)),
-        ("stack", plan.stack_id.clone()),
+        place,
         ("parameter", plan.key_parameter.clone()),
         ("key store", plan.key_store.clone()),
     ] {

@@ -106,6 +106,9 @@ impl Narrator {
                 }
                 (weight, "event", stack_words(event))
             }
+            EventKind::System { status } => {
+                (Weight::Normal, "rack", format!("the rack is {status}"))
+            }
             EventKind::Progress(progress) => {
                 if !self.is_news(progress) {
                     return None;

@@ -8,7 +8,7 @@ use super::environment::TestEnvironment;
 use super::server::{Answer, Server, Step};
 
 /// A machine on which `RACK_URL` leads to `server`, and ten seconds take a fifth of one.
-fn at(server: &Server) -> TestEnvironment {
+pub(super) fn at(server: &Server) -> TestEnvironment {
     let url = server.url().replace("http://", "http://convox:hunter2@");
     TestEnvironment::in_real_time()
         .env("RACK_URL", &url)
@@ -16,7 +16,7 @@ fn at(server: &Server) -> TestEnvironment {
 }
 
 /// Runs a command, and takes the port out of what is seen.
-fn run(server: &Server, line: &str) -> String {
+pub(super) fn run(server: &Server, line: &str) -> String {
     let seen = at(server).run(line);
     assert!(!seen.contains("hunter2"), "{seen}");
     let seen = seen.replace(&server.address().to_string(), "HOST");
@@ -144,7 +144,7 @@ fn api_get_prints_what_the_rack_answers() {
 
 #[test]
 fn api_get_needs_an_api() {
-    insta::assert_snapshot!(TestEnvironment::new().run("api get /system --sandbox"), @r"
+    insta::assert_snapshot!(TestEnvironment::new().run("api get /system --region us-east-1"), @r"
     exit 2
     --- stdout
     --- stderr

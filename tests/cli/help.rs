@@ -77,7 +77,7 @@ fn version_and_help_are_data() {
       login        Log in to a console or a rack, and make it the one that commands are for
       logout       Forget the stored password of a console or a rack
       racks        List racks
-      switch       Show the rack that is chosen at a console, or choose another
+      switch       Show the rack that is chosen, or choose another at a console
       rack         Show a rack, or do something with it
       instances    List the instances of a rack, or do something with them
       api          Ask a rack's HTTP API directly
@@ -189,7 +189,7 @@ fn a_command_line_without_a_command_shows_the_way() {
       login        Log in to a console or a rack, and make it the one that commands are for
       logout       Forget the stored password of a console or a rack
       racks        List racks
-      switch       Show the rack that is chosen at a console, or choose another
+      switch       Show the rack that is chosen, or choose another at a console
       rack         Show a rack, or do something with it
       instances    List the instances of a rack, or do something with them
       api          Ask a rack's HTTP API directly

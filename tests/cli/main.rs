@@ -5,9 +5,14 @@
 mod api;
 mod bad_input;
 mod credentials;
+#[expect(dead_code, reason = "other suites need more of it")]
+#[path = "../common/environment.rs"]
 mod environment;
+#[cfg(unix)]
+mod far;
 mod help;
 mod keyroll;
+mod params_api;
 mod password;
 mod rolls;
 mod sandbox;

@@ -81,7 +81,7 @@ fn a_second_signal_leaves_at_once() {
          faults: [{ latency: { api: \"cloudformation:UpdateStack\", takes: 9h } }]\n",
     );
     let mut serve = aws.start("sandbox serve --port 0 --scenario slow.yaml");
-    let env = at(&serve.until("http://"));
+    let env = at(&serve.first_data());
     let mut roll = env.start("-v instances keyroll -r prod --save-key new.pem");
     roll.until(" install   begins");
     roll.signal("INT");

@@ -164,6 +164,13 @@ impl Home {
                 self.write(".config/fish/config.fish", rc);
                 "fish".to_owned()
             }
+            "elvish" => {
+                self.write(".convox.elv", &script("convox.elv"));
+                let rc = "set edit:prompt = { print '% ' }\nset edit:rprompt = { }\nset edit:insert:binding[Ctrl-L] = { edit:clear }\neval (slurp < ~/.convox.elv)\n";
+                self.write(".config/elvish/rc.elv", rc);
+                // Its history is kept by a process of its own, which others would share.
+                "elvish -sock ~/elvish.sock -db ~/elvish.db".to_owned()
+            }
             other => panic!("{other} is not tested"),
         }
     }

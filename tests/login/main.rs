@@ -2,7 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[expect(dead_code, reason = "other suites need more of it")]
+#[path = "../common/environment.rs"]
 mod environment;
+#[cfg(unix)]
+mod prompts;
 mod racks;
 mod server;
 mod sessions;

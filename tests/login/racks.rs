@@ -20,7 +20,7 @@ const ONE_RACK: &[Answer] = &[(
 )];
 
 fn logged_in(server: &Server) -> TestEnvironment {
-    let env = TestEnvironment::with_server(server);
+    let env = server.environment();
     let auth = format!("{{\n  \"{}\": \"secret\"\n}}", server.host);
     env.write(".config/convox2/auth", &auth);
     env.write(".config/convox2/host", &server.host);
@@ -68,7 +68,8 @@ fn a_rack_that_is_no_console_is_the_only_one() {
 fn errors_are_shown_and_hide_no_other_place() {
     let server = Server::start("another", RACKS);
     let env = logged_in(&server);
-    env.command("--sandbox sandbox reset").assert().success();
+    let reset = env.run("--sandbox sandbox reset");
+    assert!(reset.starts_with("exit 0\n"), "{reset}");
     insta::assert_snapshot!(env.run("racks --tls-ca ca.pem"), @r"
     exit 1
     --- stdout
@@ -148,7 +149,7 @@ fn a_switch_finds_a_rack_by_its_name_or_by_a_part_of_it() {
     Switched to acme/dev
     --- stderr
     ");
-    insta::assert_snapshot!(env.read(".config/convox2/racks"), @r#"
+    insta::assert_snapshot!(env.left(".config/convox2/racks"), @r#"
     {
       "HOST": "acme/dev"
     }
@@ -197,13 +198,6 @@ fn a_switch_finds_a_rack_by_its_name_or_by_a_part_of_it() {
 #[test]
 fn a_switch_chooses_among_logins_too() {
     let env = TestEnvironment::new();
-    insta::assert_snapshot!(env.run("switch dev"), @r"
-    exit 1
-    --- stdout
-    --- stderr
-    ERROR: could not find rack: dev
-    hint: `switch` chooses among the racks of a console: log in with `convox login`; for AWS, set `rack:` in config.yaml
-    ");
     env.write(
         ".config/convox2/auth",
         "{\"a.example\": \"s\", \"b.example\": \"s\"}",
@@ -215,13 +209,13 @@ fn a_switch_chooses_among_logins_too() {
     Switched to b.example
     --- stderr
     ");
-    assert_eq!(env.read(".config/convox2/host"), "b.example");
+    assert_eq!(env.left(".config/convox2/host"), "b.example");
 }
 
 #[test]
 fn version_three_keeps_its_own_form() {
     let server = Server::start("secret", RACKS);
-    let env = TestEnvironment::with_server(&server);
+    let env = server.environment();
     let auth = format!("{{\n  \"{}\": \"secret\"\n}}", server.host);
     env.write(".config/convox/auth", &auth);
     env.write(".config/convox/console", &server.host);
@@ -231,11 +225,159 @@ fn version_three_keeps_its_own_form() {
     Switched to acme/prod
     --- stderr
     ");
-    insta::assert_snapshot!(env.read(".config/convox/current"), @r#"{"name":"acme/prod","type":"console"}"#);
+    insta::assert_snapshot!(env.left(".config/convox/current"), @r#"{"name":"acme/prod","type":"console"}"#);
     insta::assert_snapshot!(env.run("switch"), @r"
     exit 0
     --- stdout
     acme/prod
     --- stderr
     ");
+}
+
+#[test]
+fn a_rack_in_aws_is_chosen_by_the_configuration() {
+    let env = TestEnvironment::new();
+    insta::assert_snapshot!(env.run("switch dev"), @r"
+    exit 1
+    --- stdout
+    --- stderr
+    ERROR: `switch` chooses among logins and the racks of a console, and dev is none of them
+    hint: for a rack in AWS, write `rack: dev` into $HOME/.config/convox/config.yaml, or set CONVOX_RACK=dev
+    ");
+    env.write(
+        ".config/convox/config.yaml",
+        "rack: shop # ours\nracks: { shop: { stack: shop-production }, site: {} }\n",
+    );
+    insta::assert_snapshot!(env.run("switch"), @r"
+    exit 0
+    --- stdout
+    shop
+    --- stderr
+    ");
+    insta::assert_snapshot!(env.run("switch site"), @r"
+    exit 1
+    --- stdout
+    --- stderr
+    ERROR: `switch` leaves config.yaml, which describes site, to you
+    hint: for a rack in AWS, write `rack: site` into $HOME/.config/convox/config.yaml, or set CONVOX_RACK=site
+    ");
+    insta::assert_snapshot!(env.run("switch shp"), @r"
+    exit 1
+    --- stdout
+    --- stderr
+    ERROR: `switch` chooses among logins and the racks of a console, and shp is none of them
+    hint: did you mean shop?
+    hint: for a rack in AWS, write `rack: shp` into $HOME/.config/convox/config.yaml, or set CONVOX_RACK=shp
+    ");
+    insta::assert_snapshot!(env.run("switch prod --sandbox"), @r"
+    exit 1
+    --- stdout
+    --- stderr
+    ERROR: `switch` chooses among logins and the racks of a console
+    hint: in the sandbox, name a rack with `-r prod`
+    ");
+    // And what the hints say does it.
+    let rack = |env: &TestEnvironment| env.explain("rack --explain");
+    assert!(rack(&env).contains("\nrack  shop  config.yaml: rack\n"));
+    let env = env.env("CONVOX_RACK", "site");
+    assert!(rack(&env).contains("\nrack  site  environment CONVOX_RACK\n"));
+    assert!(rack(&env).contains("\nvia  aws "));
+}
+
+#[test]
+fn a_rack_of_the_configuration_is_named_while_a_login_is_chosen() {
+    let server = Server::start("secret", RACKS);
+    let env = logged_in(&server);
+    let config = "racks: { shop: { stack: shop-production }, prod: {} }\n";
+    env.write(".config/convox/config.yaml", config);
+    insta::assert_snapshot!(env.run("switch shop --tls-ca ca.pem"), @r"
+    exit 1
+    --- stdout
+    --- stderr
+    ERROR: config.yaml describes shop, and `switch` chooses at HOST
+    hint: name it with `-r shop`, or set CONVOX_RACK=shop
+    ");
+    // The console has one of that name too, and it is the console's that are switched between.
+    let switched = env.run("switch prod --tls-ca ca.pem");
+    assert!(switched.contains("Switched to acme/prod\n"), "{switched}");
+    let env = env.env("CONVOX_RACK", "shop");
+    assert!(env.explain("rack --explain").contains("\nvia  aws "));
+}
+
+/// A console of version 3, with the files of its command line on the machine.
+fn third(server: &Server) -> TestEnvironment {
+    let env = server.environment();
+    let auth = format!("{{\n  \"{}\": \"secret\"\n}}", server.host);
+    env.write(".config/convox/auth", &auth);
+    env.write(".config/convox/console", &server.host);
+    env
+}
+
+const CONSOLE: &[Answer] = &[RACKS[0], ONE_RACK[0]];
+
+#[test]
+fn version_three_names_a_rack_without_its_organization() {
+    let server = Server::start("secret", CONSOLE);
+    let env = third(&server);
+    let shown = env.run("rack -r dev --tls-ca ca.pem");
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    let asked = [
+        "GET /racks? convox:secret",
+        "GET /system? convox:secret rack=acme/dev",
+    ];
+    assert_eq!(server.seen(), asked);
+    insta::assert_snapshot!(env.run("rack -r de --tls-ca ca.pem"), @r"
+    exit 1
+    --- stdout
+    --- stderr
+    ERROR: could not find rack: de
+    hint: `convox racks` lists them
+    ");
+    assert_eq!(server.seen(), asked[..1]);
+    // Whole names, and what was switched to, are taken as they are.
+    let _ = env.run("rack -r acme/prod --tls-ca ca.pem");
+    let _ = env.run("switch acme/prod --tls-ca ca.pem");
+    let _ = env.run("rack --tls-ca ca.pem");
+    let asked = [
+        "GET /system? convox:secret rack=acme/prod",
+        "GET /racks? convox:secret",
+        "GET /system? convox:secret rack=acme/prod",
+    ];
+    assert_eq!(server.seen(), asked);
+    let env = env.env("CONVOX_RACK", "dev");
+    let _ = env.run("rack --tls-ca ca.pem");
+    assert!(server.seen()[1].ends_with(" rack=acme/dev"));
+}
+
+#[test]
+fn a_name_that_several_organizations_have_is_no_rack() {
+    const TWO: &[Answer] = &[(
+        "/racks",
+        200,
+        "application/json",
+        r#"[{"name":"prod","organization":{"name":"acme"},"status":"running"},
+            {"name":"prod","organization":{"name":"other"},"status":"running"}]"#,
+    )];
+    let server = Server::start("secret", TWO);
+    insta::assert_snapshot!(third(&server).run("instances keyroll -r prod --tls-ca ca.pem"), @r"
+    exit 1
+    --- stdout
+    --- stderr
+    ERROR: ambiguous rack name: prod
+    hint: it is a part of acme/prod, other/prod
+    ");
+    assert_eq!(server.seen(), ["GET /racks? convox:secret"]);
+}
+
+#[test]
+fn a_rack_itself_is_sent_the_name_as_it_is() {
+    let server = Server::start("secret", ONE_RACK);
+    let env = third(&server);
+    let shown = env.run("rack -r dev --tls-ca ca.pem");
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    assert_eq!(server.seen()[1], "GET /system? convox:secret rack=dev");
+    // So is every name where the files are those of version 2.
+    let env = logged_in(&server);
+    let _ = env.run("rack -r dev --tls-ca ca.pem");
+    assert_eq!(server.seen(), ["GET /system? convox:secret rack=dev"]);
 }

@@ -10,6 +10,8 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use sha2::{Digest as _, Sha256};
 
+use crate::environment::TestEnvironment;
+
 /// What the server answers to: path, status, type and body.
 pub type Answer = (&'static str, u16, &'static str, &'static str);
 
@@ -65,6 +67,14 @@ impl Server {
             fingerprint: fingerprint.join(":"),
             state,
         }
+    }
+
+    /// Returns a machine that has the certificate in `ca.pem` and shows no address of the server.
+    pub fn environment(&self) -> TestEnvironment {
+        let env = TestEnvironment::new();
+        env.write("ca.pem", &self.pem);
+        env.hide(&self.host, "HOST")
+            .hide(&self.fingerprint, "FINGERPRINT")
     }
 
     /// Accepts these passwords from now on.

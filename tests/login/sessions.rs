@@ -11,26 +11,26 @@ const RACK: &[Answer] = &[("/auth", 200, "text/plain", "ok\n")];
 #[test]
 fn a_login_is_stored_where_the_classic_finds_it() {
     let server = Server::start("p@ss/w+rd %&", CONSOLE);
-    let env = TestEnvironment::with_server(&server);
+    let env = server.environment();
     env.write(".config/convox2/auth", "{\n  \"a.example\": \"other\"\n}");
     env.write(".config/convox2/rack", "acme/old");
     let line = format!("login {} --tls-ca ca.pem --password-stdin", server.host);
-    insta::assert_snapshot!(env.run_with(&line, "p@ss/w+rd %&\n"), @r"
+    insta::assert_snapshot!(env.run_with_input(&line, "p@ss/w+rd %&\n"), @r"
     exit 0
     --- stdout
     Authenticating with HOST... OK
     --- stderr
     ");
     assert_eq!(server.seen(), ["GET /auth? convox:p@ss/w+rd %&"]);
-    insta::assert_snapshot!(env.read(".config/convox2/auth"), @r#"
+    insta::assert_snapshot!(env.left(".config/convox2/auth"), @r#"
     {
       "HOST": "p@ss/w+rd %\u0026",
       "a.example": "other"
     }
     "#);
-    assert_eq!(env.read(".config/convox2/host"), "HOST");
-    assert_eq!(env.read(".config/convox2/id"), "user-1");
-    assert_eq!(env.read(".config/convox2/rack"), "-");
+    assert_eq!(env.left(".config/convox2/host"), "HOST");
+    assert_eq!(env.left(".config/convox2/id"), "user-1");
+    assert_eq!(env.left(".config/convox2/rack"), "-");
     // The stored password does from then on, and a rack tells no id.
     let again = format!("login {} --tls-ca ca.pem", server.host);
     insta::assert_snapshot!(env.run(&again), @r"
@@ -45,14 +45,14 @@ fn a_login_is_stored_where_the_classic_finds_it() {
 fn the_password_is_that_of_flag_then_environment_then_store() {
     let server = Server::start("x", RACK);
     server.accept(&["flag", "environment", "token", "stored"]);
-    let env = TestEnvironment::with_server(&server);
+    let env = server.environment();
     let auth = format!("{{\"{}\": \"stored\"}}", server.host);
     env.write(".config/convox2/auth", &auth);
     let line = format!("login {} --tls-ca ca.pem", server.host);
     let _ = env.run(&line);
-    let env = env.set("CONVOX_TOKEN", "token");
+    let env = env.env("CONVOX_TOKEN", "token");
     let _ = env.run(&line);
-    let env = env.set("CONVOX_PASSWORD", "environment");
+    let env = env.env("CONVOX_PASSWORD", "environment");
     let _ = env.run(&line);
     insta::assert_snapshot!(env.run(&format!("{line} -p flag")), @r"
     exit 0
@@ -76,7 +76,7 @@ fn the_password_is_that_of_flag_then_environment_then_store() {
 #[test]
 fn a_failure_says_what_failed_and_writes_nothing() {
     let server = Server::start("right", RACK);
-    let env = TestEnvironment::with_server(&server).set("CONVOX_PASSWORD", "wrong-secret");
+    let env = server.environment().env("CONVOX_PASSWORD", "wrong-secret");
     let line = format!("login {} --tls-ca ca.pem", server.host);
     insta::assert_snapshot!(env.run(&line), @r"
     exit 1
@@ -125,15 +125,15 @@ fn a_failure_says_what_failed_and_writes_nothing() {
     ERROR: the rack's address is wrong: a host has no user in it; RACK_URL may have one
     hint: write it as HOST or HOST:PORT, or RACK_URL as https://convox:PASSWORD@HOST
     ");
-    assert_eq!(env.read(".config/convox2/auth"), "-");
-    assert_eq!(env.read(".config/convox2/host"), "-");
+    assert_eq!(env.left(".config/convox2/auth"), "-");
+    assert_eq!(env.left(".config/convox2/host"), "-");
 }
 
 #[test]
 fn what_is_no_rack_is_told_apart() {
     let page = "<!DOCTYPE html><html><body>Sign in</body></html>";
     let server = Server::start("secret", &[("/auth", 200, "text/html", page)]);
-    let env = TestEnvironment::with_server(&server).set("CONVOX_PASSWORD", "secret");
+    let env = server.environment().env("CONVOX_PASSWORD", "secret");
     let line = format!("login {} --tls-ca ca.pem", server.host);
     insta::assert_snapshot!(env.run(&line), @r"
     exit 1
@@ -147,7 +147,7 @@ fn what_is_no_rack_is_told_apart() {
         "secret",
         &[("/auth", 500, "text/plain", "100% of %s broken\n")],
     );
-    let env = TestEnvironment::with_server(&server).set("CONVOX_PASSWORD", "secret");
+    let env = server.environment().env("CONVOX_PASSWORD", "secret");
     let line = format!("login {} --tls-ca ca.pem", server.host);
     insta::assert_snapshot!(env.run(&line), @r"
     exit 1
@@ -156,7 +156,7 @@ fn what_is_no_rack_is_told_apart() {
     --- stderr
     ERROR: 100% of %s broken
     ");
-    assert_eq!(env.read(".config/convox2/auth"), "-");
+    assert_eq!(env.left(".config/convox2/auth"), "-");
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn without_a_terminal_nobody_is_asked() {
     ERROR: there is no password, and nobody to ask for one
     hint: use --password-stdin, or set CONVOX_PASSWORD
     ");
-    insta::assert_snapshot!(env.run_with("login rack.example --password-stdin", "\n"), @r"
+    insta::assert_snapshot!(env.run_with_input("login rack.example --password-stdin", "\n"), @r"
     exit 1
     --- stdout
     --- stderr
@@ -188,7 +188,7 @@ fn without_a_terminal_nobody_is_asked() {
 #[test]
 fn a_certificate_of_its_own_is_vouched_for_once() {
     let server = Server::start("secret", RACK);
-    let env = TestEnvironment::with_server(&server).set("CONVOX_PASSWORD", "secret");
+    let env = server.environment().env("CONVOX_PASSWORD", "secret");
     let wrong = "00:".repeat(31) + "00";
     let line = format!("login {} --tls-fingerprint {wrong}", server.host);
     insta::assert_snapshot!(env.run(&line), @r"
@@ -222,7 +222,7 @@ fn a_certificate_of_its_own_is_vouched_for_once() {
 #[test]
 fn a_file_with_secrets_that_others_may_read_is_refused() {
     let server = Server::start("secret", RACK);
-    let env = TestEnvironment::with_server(&server);
+    let env = server.environment();
     env.write(".config/convox2/auth", "{\"a\": \"hunter2\"}");
     env.chmod(".config/convox2/auth", 0o644);
     let line = format!("login {} --tls-ca ca.pem -p secret -q", server.host);
@@ -233,7 +233,7 @@ fn a_file_with_secrets_that_others_may_read_is_refused() {
     ERROR: $HOME/.config/convox2/auth holds secrets and is open to others (mode 0644)
     hint: chmod 600 $HOME/.config/convox2/auth
     ");
-    assert_eq!(env.read(".config/convox2/auth"), "{\"a\": \"hunter2\"}");
+    assert_eq!(env.left(".config/convox2/auth"), "{\"a\": \"hunter2\"}");
     env.chmod(".config/convox2/auth", 0o600);
     env.write(".config/convox2/auth", "{\"a\": \"hunter2\"");
     insta::assert_snapshot!(env.run(&line), @r"
@@ -243,7 +243,7 @@ fn a_file_with_secrets_that_others_may_read_is_refused() {
     ERROR: $HOME/.config/convox2/auth:1:15: this JSON is cut off
     hint: mend the file or move it away; nothing was changed in it
     ");
-    assert_eq!(env.read(".config/convox2/auth"), "{\"a\": \"hunter2\"");
+    assert_eq!(env.left(".config/convox2/auth"), "{\"a\": \"hunter2\"");
 }
 
 #[test]
@@ -272,15 +272,15 @@ fn a_logout_forgets_one_login_and_says_what_still_holds() {
     Logging out of b.example... OK
     --- stderr
     ");
-    insta::assert_snapshot!(env.read(".config/convox2/auth"), @r#"
+    insta::assert_snapshot!(env.left(".config/convox2/auth"), @r#"
     {
       "a.example": "one"
     }
     "#);
-    assert_eq!(env.read(".config/convox2/host"), "-");
+    assert_eq!(env.left(".config/convox2/host"), "-");
     let env = env
-        .set("CONVOX_PASSWORD", "secret")
-        .set("CONVOX_HOST", "a.example");
+        .env("CONVOX_PASSWORD", "secret")
+        .env("CONVOX_HOST", "a.example");
     insta::assert_snapshot!(env.run("logout a.example"), @r"
     exit 0
     --- stdout
@@ -305,11 +305,12 @@ fn two_command_lines_at_once_lose_no_login() {
                     "login {} --tls-fingerprint {} --password-stdin",
                     server.host, server.fingerprint
                 );
-                env.command(&line).write_stdin("secret").assert().success();
+                let told = env.run_with_input(&line, "secret");
+                assert!(told.starts_with("exit 0\n"), "{told}");
             });
         }
     });
-    let auth = env.read(".config/convox2/auth");
+    let auth = env.left(".config/convox2/auth");
     for server in &servers {
         assert!(auth.contains(&server.host), "{auth}");
     }

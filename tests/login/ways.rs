@@ -105,8 +105,8 @@ fn a_stored_login_goes_before_aws_and_a_described_rack_before_it() {
     --- stderr
     "#);
     let env = env
-        .set("CONVOX_HOST", "rack.example")
-        .set("CONVOX_PASSWORD", "hunter2");
+        .env("CONVOX_HOST", "rack.example")
+        .env("CONVOX_PASSWORD", "hunter2");
     insta::assert_snapshot!(env.explain("rack --explain -r shop"), @r"
     exit 0
     --- stdout
@@ -131,7 +131,7 @@ fn a_stored_login_goes_before_aws_and_a_described_rack_before_it() {
     ssh user  ubuntu  config.yaml: racks.shop.ssh_user
     --- stderr
     ");
-    let env = env.set("RACK_URL", "https://jwt:hunter2@direct.example");
+    let env = env.env("RACK_URL", "https://jwt:hunter2@direct.example");
     insta::assert_snapshot!(env.explain("rack --explain"), @r"
     exit 0
     --- stdout
@@ -188,7 +188,7 @@ fn ways_that_contradict_each_other_are_refused() {
     prod  running  sandbox
     --- stderr
     ");
-    let env = env.set("CONVOX_HOST", "rack.example");
+    let env = env.env("CONVOX_HOST", "rack.example");
     insta::assert_snapshot!(env.run("rack"), @r"
     exit 1
     --- stdout
@@ -201,10 +201,11 @@ fn ways_that_contradict_each_other_are_refused() {
 #[test]
 fn the_environment_reaches_a_rack_without_any_file() {
     let server = Server::start("p@ss", SYSTEM);
-    let env = TestEnvironment::with_server(&server)
-        .set("CONVOX_HOST", &server.host)
-        .set("CONVOX_PASSWORD", "p@ss")
-        .set("CONVOX_RACK", "acme/prod");
+    let env = server
+        .environment()
+        .env("CONVOX_HOST", &server.host)
+        .env("CONVOX_PASSWORD", "p@ss")
+        .env("CONVOX_RACK", "acme/prod");
     insta::assert_snapshot!(env.run("rack --tls-ca ca.pem"), @r"
     exit 0
     --- stdout
@@ -215,8 +216,9 @@ fn the_environment_reaches_a_rack_without_any_file() {
     --- stderr
     ");
     assert_eq!(server.seen(), ["GET /system? convox:p@ss rack=acme/prod"]);
-    let env = TestEnvironment::with_server(&server)
-        .set("RACK_URL", &format!("https://jwt:p%40ss@{}", server.host));
+    let env = server
+        .environment()
+        .env("RACK_URL", &format!("https://jwt:p%40ss@{}", server.host));
     let _ = env.run("rack --tls-ca ca.pem");
     assert_eq!(server.seen(), ["GET /system? jwt:p@ss"]);
 }
@@ -224,7 +226,7 @@ fn the_environment_reaches_a_rack_without_any_file() {
 #[test]
 fn a_login_survives_a_roll_whichever_password_the_rack_accepts() {
     let server = Server::start("old", SYSTEM);
-    let env = TestEnvironment::with_server(&server);
+    let env = server.environment();
     let host = &server.host;
     env.write(".config/convox2/auth", &format!("{{\"{host}\": \"old\"}}"));
     env.write(".config/convox2/host", host);
@@ -239,14 +241,14 @@ fn a_login_survives_a_roll_whichever_password_the_rack_accepts() {
             .to_owned()
     };
     assert_eq!(run(), "exit 0");
-    assert_eq!(env.read(".config/convox2/auth"), "{\"HOST\": \"old\"}");
+    assert_eq!(env.left(".config/convox2/auth"), "{\"HOST\": \"old\"}");
     server.accept(&["new"]);
     assert_eq!(run(), "exit 0");
     assert_eq!(
-        env.read(".config/convox2/auth"),
+        env.left(".config/convox2/auth"),
         "{\n  \"HOST\": \"new\"\n}"
     );
-    insta::assert_snapshot!(env.read(".config/convox2/pending.json"), @r#"
+    insta::assert_snapshot!(env.left(".config/convox2/pending.json"), @r#"
     {
       "HOST": {
         "password": "new",
@@ -267,7 +269,7 @@ fn a_login_survives_a_roll_whichever_password_the_rack_accepts() {
     HOST accepts the other password of its roll
     ");
     assert_eq!(
-        env.read(".config/convox2/auth"),
+        env.left(".config/convox2/auth"),
         "{\n  \"HOST\": \"old\"\n}"
     );
     server.accept(&["third"]);
@@ -279,7 +281,7 @@ fn a_login_survives_a_roll_whichever_password_the_rack_accepts() {
     hint: `convox login HOST` stores another password, if this one is outdated
     ");
     assert_eq!(
-        env.read(".config/convox2/auth"),
+        env.left(".config/convox2/auth"),
         "{\n  \"HOST\": \"old\"\n}"
     );
 }

@@ -101,6 +101,14 @@ impl Emulator {
             .unwrap();
     }
 
+    /// Makes a stack without the tags of a rack.
+    pub async fn create_no_rack(&self, stack: &str) {
+        let template = r#"{"Resources":{"Topic":{"Type":"AWS::SNS::Topic"}}}"#;
+        let cloudformation = aws_sdk_cloudformation::Client::new(&self.sdk);
+        let make = cloudformation.create_stack().stack_name(stack);
+        make.template_body(template).send().await.unwrap();
+    }
+
     /// Signals the gate of a held update.
     pub async fn signal(&self, stack: &str, status: &str) {
         aws_sdk_cloudformation::Client::new(&self.sdk)

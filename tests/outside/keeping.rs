@@ -9,7 +9,7 @@ use convox::sandbox::{Sandbox, Scenario};
 
 /// Puts a store through everything that the roll engine asks of one.
 ///
-/// The store must be empty of the names `suite-old` and `suite-new`.
+/// The store must be empty.
 pub async fn keeps_keys(store: &dyn KeyStore) {
     let old = PrivateKey::new("-----BEGIN OLD-----\nabc+/=\n-----END OLD-----\n".to_owned());
     let new = PrivateKey::new(format!("-----BEGIN NEW-----\n{}\n", "x".repeat(3000)));
@@ -27,6 +27,7 @@ pub async fn keeps_keys(store: &dyn KeyStore) {
         .delete("suite-old")
         .await
         .unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert_eq!(names(store, "").await, NONE, "{what}: nothing is listed");
     let missing = store.promote("suite-old").await.unwrap_err();
     assert!(
         matches!(missing, PortError::KeyStore { .. }),
@@ -51,6 +52,14 @@ pub async fn keeps_keys(store: &dyn KeyStore) {
         "{what}: a key comes back as it was put"
     );
 
+    // What is put first is not listed first, and what is promoted is no name.
+    let both = ["suite-new", "suite-old"];
+    assert_eq!(names(store, "").await, both, "{what}: in order");
+    assert_eq!(names(store, "suite-").await, both, "{what}: in order");
+    assert_eq!(names(store, "suite-o").await, both[1..], "{what}");
+    assert_eq!(names(store, "suite-new").await, both[..1], "{what}");
+    assert_eq!(names(store, "uite").await, NONE, "{what}: a beginning only");
+
     store.promote("suite-new").await.unwrap();
     assert!(current(store).await.is_same_as(&new), "{what}");
     store.delete("suite-old").await.unwrap();
@@ -58,6 +67,7 @@ pub async fn keeps_keys(store: &dyn KeyStore) {
         store.get("suite-old").await.unwrap().is_none(),
         "{what}: a key is forgotten"
     );
+    assert_eq!(names(store, "suite-").await, both[..1], "{what}");
     assert!(current(store).await.is_same_as(&new), "{what}");
 
     store.put("suite-new", &old).await.unwrap();
@@ -74,7 +84,16 @@ pub async fn keeps_keys(store: &dyn KeyStore) {
         .check()
         .await
         .unwrap_or_else(|error| panic!("{what}: {error}"));
+    // The probe of a check is gone too.
+    assert_eq!(names(store, "").await, both[..1], "{what}");
     store.delete("suite-new").await.unwrap();
+}
+
+const NONE: [&str; 0] = [];
+
+async fn names(store: &dyn KeyStore, prefix: &str) -> Vec<String> {
+    let listed = store.list(prefix).await;
+    listed.unwrap_or_else(|error| panic!("{}: {error}", store.describe()))
 }
 
 async fn current(store: &dyn KeyStore) -> PrivateKey {

@@ -2,7 +2,7 @@
 
 use convox::rack::Stack;
 use convox::rack::aws::KeyStoreChoice;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::emulator::{Emulator, PASSWORD, settled, update_of};
 use crate::keyroll::{Run, at_the_gate, begin};
@@ -91,6 +91,41 @@ async fn on_moto_a_rack_is_looked_at_and_one_parameter_changes() {
     let waited = run(&moto, "rack wait", name).await;
     assert_eq!(waited.code(), 0, "{}", waited.traces());
     assert_eq!(waited.stdout(), "Waiting for rack... \nOK\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_moto_racks_are_listed_and_no_other_stack() {
+    let Some(moto) = Emulator::find("CONVOX_TEST_MOTO").await else {
+        return;
+    };
+    let name = "params-racks";
+    moto.create(name, "params-racks-k1", "no").await;
+    settled(&moto.rack(name, KeyStoreChoice::Settings).await).await;
+    moto.create_no_rack("params-no-rack").await;
+
+    // Other tests make racks of their own meanwhile.
+    let table = begin(&moto, &["racks"]).await;
+    assert_eq!(table.code(), 0, "{}", table.traces());
+    let rows: Vec<String> = table
+        .stdout()
+        .lines()
+        .map(|row| row.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(rows[0], "NAME STATUS VIA");
+    let ours = format!("{name} running aws us-east-1");
+    assert!(rows.contains(&ours), "{rows:?}");
+    assert!(!table.stdout().contains("params-no-rack"), "{rows:?}");
+
+    let listing = begin(&moto, &["racks", "--output", "json"]).await;
+    assert_eq!(listing.code(), 0, "{}", listing.traces());
+    let ours = listed(&listing)
+        .into_iter()
+        .find(|rack| rack["name"] == name)
+        .unwrap();
+    let expected = json!({
+        "name": name, "status": "running", "via": "aws", "place": "us-east-1",
+    });
+    assert_eq!(ours, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]

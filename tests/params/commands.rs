@@ -19,7 +19,7 @@ const NO_CHANGE_SETS: &str = "faults: [{ deny: { api: 'cloudformation:CreateChan
 
 #[test]
 fn a_rack_is_shown_in_the_rows_of_the_classic() {
-    let env = TestEnvironment::new();
+    let env = TestEnvironment::in_sandbox();
     insta::assert_snapshot!(env.run("rack"), @r"
     exit 0
     --- stdout
@@ -40,7 +40,7 @@ fn a_rack_is_shown_in_the_rows_of_the_classic() {
 
 #[test]
 fn parameters_are_shown_by_name_and_by_group() {
-    let env = TestEnvironment::new();
+    let env = TestEnvironment::in_sandbox();
     insta::assert_snapshot!(env.run("rack params"), @r"
     exit 0
     --- stdout
@@ -90,7 +90,7 @@ fn parameters_are_shown_by_name_and_by_group() {
 
 #[test]
 fn a_group_that_is_none_or_several_is_told() {
-    let env = TestEnvironment::new();
+    let env = TestEnvironment::in_sandbox();
     insta::assert_snapshot!(env.run("rack params -g zz"), @r"
     exit 2
     --- stdout
@@ -109,7 +109,7 @@ fn a_group_that_is_none_or_several_is_told() {
 
 #[test]
 fn instances_are_listed_as_the_classic_does_and_keys_on_top() {
-    let env = TestEnvironment::new();
+    let env = TestEnvironment::in_sandbox();
     insta::assert_snapshot!(env.run("instances"), @r"
     exit 0
     --- stdout
@@ -140,7 +140,7 @@ fn instances_are_listed_as_the_classic_does_and_keys_on_top() {
 
 #[test]
 fn setting_a_parameter_says_ok_once_it_is_accepted() {
-    let env = TestEnvironment::new();
+    let env = TestEnvironment::in_sandbox();
     insta::assert_snapshot!(env.run("rack params set InstanceType=t3.large ApiCpu=256"), @r"
     exit 0
     --- stdout
@@ -169,7 +169,7 @@ fn setting_a_parameter_says_ok_once_it_is_accepted() {
 
 #[test]
 fn waiting_says_how_it_ended() {
-    let env = TestEnvironment::new();
+    let env = TestEnvironment::in_sandbox();
     insta::assert_snapshot!(env.run("rack params set ApiCpu=256 --wait"), @r"
     exit 0
     --- stdout
@@ -256,7 +256,7 @@ fn a_rollback_that_fails_is_exit_5() {
 
 #[test]
 fn a_plan_says_what_would_be_replaced_and_changes_nothing() {
-    let env = TestEnvironment::new();
+    let env = TestEnvironment::in_sandbox();
     insta::assert_snapshot!(env.run("rack params set InstanceType=t3.large Tags=Team=blue --plan"), @r"
     exit 0
     --- stdout
@@ -302,7 +302,7 @@ fn without_change_sets_a_plan_says_so() {
 
 #[test]
 fn what_cannot_be_set_is_refused_with_a_way_out() {
-    let env = TestEnvironment::new();
+    let env = TestEnvironment::in_sandbox();
     insta::assert_snapshot!(env.run("rack params set"), @r"
     exit 2
     --- stdout
@@ -431,7 +431,7 @@ fn a_refusal_of_aws_is_told_in_one_line() {
 
 #[test]
 fn only_instances_of_the_rack_are_terminated() {
-    let env = TestEnvironment::new();
+    let env = TestEnvironment::in_sandbox();
     insta::assert_snapshot!(env.run("instances terminate i-0123456789abcdef0"), @r"
     exit 1
     --- stdout
@@ -471,7 +471,7 @@ fn only_instances_of_the_rack_are_terminated() {
 
 #[test]
 fn a_rack_that_is_not_there_is_told() {
-    let env = TestEnvironment::new();
+    let env = TestEnvironment::in_sandbox();
     insta::assert_snapshot!(env.run("rack -r nowhere"), @r"
     exit 1
     --- stdout
@@ -505,7 +505,7 @@ fn a_rack_that_is_not_there_is_told() {
 
 #[test]
 fn a_command_that_is_none_is_told() {
-    let env = TestEnvironment::new();
+    let env = TestEnvironment::in_sandbox();
     insta::assert_snapshot!(env.run("rack bogus"), @r"
     exit 2
     --- stdout

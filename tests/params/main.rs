@@ -4,7 +4,13 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod commands;
+#[expect(dead_code, reason = "other suites need more of it")]
+#[path = "../common/environment.rs"]
 mod environment;
+mod patterns;
 mod rehearsal;
+#[path = "../common/rehearsing.rs"]
+mod rehearsing;
+mod secrets;
 mod system;
 mod watching;

@@ -1,37 +1,15 @@
 //! A sandbox, and a rack in it as the product reaches it.
 
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use convox::clock::Clock;
 use convox::ids::{Entropy, RollId};
-use convox::rack::aws::{Access, Account, KeyStoreChoice, Target, Transport};
 use convox::rack::{Change, PortError, Rack};
-use convox::roll::{Event, EventKind, EventSink, Report, Stop, Watch};
+use convox::roll::{Report, Stop, Watch};
 use convox::sandbox::{Sandbox, Scenario};
 
-/// Events as they were told; clones share them.
-#[derive(Clone, Default)]
-pub(crate) struct Tape(Arc<Mutex<Vec<Event>>>);
-
-impl EventSink for Tape {
-    fn event(&mut self, event: &Event) {
-        self.0.lock().unwrap().push(event.clone());
-    }
-}
-
-impl Tape {
-    pub(crate) fn kinds(&self) -> Vec<EventKind> {
-        let events = self.0.lock().unwrap();
-        events.iter().map(|event| event.kind.clone()).collect()
-    }
-
-    pub(crate) fn has(&self, wanted: impl Fn(&EventKind) -> bool) -> bool {
-        self.kinds().iter().any(wanted)
-    }
-}
+use crate::rehearsing::{self, Tape};
 
 pub(crate) struct Rehearsal {
     pub(crate) sandbox: Sandbox,
@@ -41,16 +19,6 @@ pub(crate) struct Rehearsal {
     entropy: Entropy,
 }
 
-/// Runs a future on virtual time, which leaps over every wait.
-pub(crate) fn in_virtual_time<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap()
-        .block_on(work)
-}
-
 impl Rehearsal {
     /// Makes the account that a scenario describes, in its own words.
     pub(crate) fn of(scenario: &str) -> Self {
@@ -58,7 +26,7 @@ impl Rehearsal {
     }
 
     pub(crate) fn new(scenario: &Scenario) -> Self {
-        let clock = Clock::starting_at("2026-11-22T02:00:00Z".parse().unwrap(), 1.0);
+        let clock = rehearsing::clock();
         Self {
             sandbox: Sandbox::new(scenario, clock.clone()).unwrap(),
             clock,
@@ -69,21 +37,7 @@ impl Rehearsal {
     }
 
     pub(crate) async fn rack(&self) -> Rack {
-        let sandbox = self.sandbox.clone();
-        let transport = Transport::InProcess(Arc::new(move |request| {
-            let sandbox = sandbox.clone();
-            Box::pin(async move { sandbox.handle(request).await })
-        }));
-        let access = Access::new(transport, self.clock.clone());
-        let account = Account::connect(&access).await.unwrap();
-        let target = Target {
-            name: "prod".to_owned(),
-            stack: "prod".to_owned(),
-            key_parameter: "Key".to_owned(),
-            key_store: KeyStoreChoice::Settings,
-            ssh_user: "ec2-user".to_owned(),
-        };
-        account.rack(&target, &self.entropy).unwrap()
+        rehearsing::rack(&self.sandbox, &self.clock, &self.entropy).await
     }
 
     pub(crate) fn watch(&self, rack: &Rack) -> Watch {

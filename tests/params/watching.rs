@@ -5,7 +5,8 @@ use std::time::Duration;
 use convox::rack::KeyType;
 use convox::roll::{Engine, EventKind, Journals, Outcome, RollOptions, Stop};
 
-use crate::rehearsal::{Rehearsal, Tape, in_virtual_time, map};
+use crate::rehearsal::{Rehearsal, map};
+use crate::rehearsing::{Tape, in_virtual_time};
 
 const LARGE: &[(&str, &str)] = &[("InstanceType", "t3.large")];
 const NEVER: &str = "faults: [{ signals: { group: Instances, fate: never, times: 1 } }]";

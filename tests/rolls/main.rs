@@ -6,6 +6,9 @@
 mod afterwards;
 mod configuration;
 mod crashes;
+mod far;
+mod far_cancel;
+mod far_rack;
 mod invariants;
 mod nested;
 mod outcomes;

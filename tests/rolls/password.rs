@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 
 use crate::rehearsal::{Rehearsal, WAIT_BUSY, in_virtual_time, outcome};
 
-const OLD: &str = "sandbox-password";
+pub(crate) const OLD: &str = "sandbox-password";
 
 /// Asks the sandbox's rack API, as a client over HTTP would.
 struct Probe(Sandbox);
@@ -53,10 +53,10 @@ impl ApiProbe for Probe {
 
 /// A stored login, which a crash of the engine does not touch.
 #[derive(Debug, Clone)]
-struct Login(Arc<Mutex<Stored>>);
+pub(crate) struct Login(Arc<Mutex<Stored>>);
 
 #[derive(Debug, Default)]
-struct Stored {
+pub(crate) struct Stored {
     current: Option<String>,
     pending: BTreeMap<String, String>,
     /// Every key that it ever had.
@@ -64,24 +64,29 @@ struct Stored {
 }
 
 impl Login {
-    fn of(current: Option<&str>) -> Self {
+    pub(crate) fn of(current: Option<&str>) -> Self {
         Self(Arc::new(Mutex::new(Stored {
             current: current.map(str::to_owned),
             ..Stored::default()
         })))
     }
 
-    fn keys(&self) -> BTreeSet<String> {
+    pub(crate) fn keys(&self) -> BTreeSet<String> {
         let stored = self.0.lock().unwrap();
         let pending = stored.pending.values().cloned();
         pending.chain(stored.current.clone()).collect()
     }
 
-    fn current_key(&self) -> String {
+    pub(crate) fn current_key(&self) -> String {
         self.0.lock().unwrap().current.clone().unwrap()
     }
 
-    fn is_settled(&self) -> bool {
+    /// Every key that it ever was handed.
+    pub(crate) fn seen(&self) -> BTreeSet<String> {
+        self.0.lock().unwrap().seen.clone()
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
         self.0.lock().unwrap().pending.is_empty()
     }
 }
@@ -249,7 +254,7 @@ impl Rack {
 
     fn assert_no_secret(&self, context: &str) {
         let left = self.rehearsal.left_behind() + &self.rehearsal.tape.json();
-        let seen = self.login.0.lock().unwrap().seen.clone();
+        let seen = self.login.seen();
         for secret in seen.iter().map(String::as_str).chain([OLD]) {
             assert!(!left.contains(secret), "{context}: a key was left behind");
         }

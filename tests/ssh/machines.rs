@@ -43,6 +43,7 @@ pub struct Machines {
     dir: PathBuf,
     server: PathBuf,
     machines: BTreeMap<String, Machine>,
+    others: String,
 }
 
 impl Machines {
@@ -52,7 +53,42 @@ impl Machines {
             dir: dir.to_owned(),
             server,
             machines: BTreeMap::new(),
+            others: String::new(),
         }
+    }
+
+    /// Returns the port on which an instance is reached.
+    pub fn port(&self, instance: &str) -> u16 {
+        self.machines[instance].port
+    }
+
+    /// Starts a machine to go through, of this name in the `ssh_config`, which lets in whoever
+    /// has a key of its own. `settings` are more lines for its server. Returns the log of the
+    /// server, and the fingerprint of the key.
+    pub fn add_bastion(&mut self, name: &str, settings: &str) -> (PathBuf, String) {
+        let own_key = self.dir.join(format!("{name}.own"));
+        for file in [&own_key, &self.dir.join(format!("{name}.key"))] {
+            let made = Command::new("ssh-keygen")
+                .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+                .arg(file)
+                .status()
+                .unwrap();
+            assert!(made.success(), "ssh-keygen makes a key");
+        }
+        let public = fs::read_to_string(own_key.with_extension("own.pub")).unwrap();
+        self.write(&format!("{name}.authorized"), &public);
+        let settings = format!("LogLevel DEBUG2\n{settings}\n");
+        let machine = self.listen(name, &settings);
+        self.others += &format!(
+            "Host {name}\n  HostName 127.0.0.1\n  Port {}\n  IdentityFile {}\n  \
+             IdentitiesOnly yes\n  StrictHostKeyChecking accept-new\n  UserKnownHostsFile {}\n\
+             Host *\n  ForwardAgent yes\n",
+            machine.port,
+            own_key.display(),
+            self.dir.join(format!("{name}.known")).display(),
+        );
+        self.machines.insert(name.to_owned(), machine);
+        (self.dir.join(format!("{name}.log")), fingerprint(&public))
     }
 
     pub fn ssh_config(&self) -> PathBuf {
@@ -68,7 +104,8 @@ impl Machines {
                 .collect()
         });
         self.machines.retain(|id, machine| {
-            let stays = running.iter().any(|instance| instance.id == *id);
+            let is_instance = id.starts_with("i-");
+            let stays = !is_instance || running.iter().any(|instance| instance.id == *id);
             machine.is_gone.store(!stays, Ordering::SeqCst);
             stays
         });
@@ -83,7 +120,7 @@ impl Machines {
             let names = format!("{} {}", instance.private_ip, instance.id);
             config += &format!("Host {names}\n  HostName 127.0.0.1\n  Port {port}\n");
         }
-        fs::write(self.ssh_config(), config).unwrap();
+        fs::write(self.ssh_config(), config + &self.others).unwrap();
     }
 
     /// Shows another host key from now on, as a machine in between would.
@@ -107,16 +144,22 @@ impl Machines {
     fn start(&self, instance: &Instance) -> Machine {
         let id = &instance.id;
         let authorized = instance.authorized_key.clone().unwrap_or_default() + "\n";
-        let authorized = self.write(&format!("{id}.authorized"), &authorized);
-        let host_key = self.write(&format!("{id}.key"), &instance.host_key().private_key);
+        self.write(&format!("{id}.authorized"), &authorized);
+        self.write(&format!("{id}.key"), &instance.host_key().private_key);
+        self.listen(id, &format!("SetEnv CONVOX_INSTANCE={id}\n"))
+    }
+
+    /// Answers on a port as the machine `name`, whose keys are in files of that name.
+    fn listen(&self, name: &str, settings: &str) -> Machine {
+        let file = |kind: &str| self.dir.join(format!("{name}.{kind}"));
         let config = format!(
             "HostKey {}\nAuthorizedKeysFile {}\nAuthenticationMethods publickey\nUsePAM no\n\
-             StrictModes no\nSetEnv CONVOX_INSTANCE={id}\n",
-            host_key.display(),
-            authorized.display()
+             StrictModes no\n{settings}",
+            file("key").display(),
+            file("authorized").display()
         );
-        let config = self.write(&format!("{id}.config"), &config);
-        let log = self.dir.join(format!("{id}.log"));
+        let config = self.write(&format!("{name}.config"), &config);
+        let log = file("log");
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let is_gone = Arc::new(AtomicBool::new(false));
@@ -141,6 +184,12 @@ impl Drop for Machines {
             let _ = TcpStream::connect(("127.0.0.1", machine.port));
         }
     }
+}
+
+/// Returns how a log calls a public key.
+pub fn fingerprint(public: &str) -> String {
+    let key = ssh_key::PublicKey::from_openssh(public).unwrap();
+    key.fingerprint(ssh_key::HashAlg::Sha256).to_string()
 }
 
 /// Gives a connection to a server of its own, as inetd would.

@@ -6,8 +6,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod api;
+mod jump;
 mod machines;
 mod rack;
+#[expect(dead_code, reason = "other suites need more of it")]
+#[path = "../common/rehearsing.rs"]
+mod rehearsing;
 mod rolling;
 mod secrets;
 #[expect(

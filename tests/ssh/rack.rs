@@ -3,14 +3,12 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
 use convox::clock::Clock;
 use convox::ids::Entropy;
-use convox::rack::aws::{Access, Account, KeyStoreChoice, Target, Transport};
 use convox::rack::{KeyType, Rack};
-use convox::roll::{Engine, Event, EventSink, Journals, RollOptions, Stop};
+use convox::roll::{Engine, Journals, RollOptions, Stop};
 use convox::sandbox::ec2::{Instance, InstanceState};
 use convox::sandbox::{Sandbox, Scenario, bind, serve};
 use tempfile::TempDir;
@@ -18,14 +16,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, Command};
 
 use crate::machines::{Machines, server, user};
-
-/// What the engine tells is not what these tests are about.
-#[derive(Debug)]
-struct Nobody;
-
-impl EventSink for Nobody {
-    fn event(&mut self, _: &Event) {}
-}
+use crate::rehearsing::{self, Tape};
 
 /// The rack, its machines, and the home of somebody who logs in to them.
 pub struct Rehearsal {
@@ -61,7 +52,7 @@ impl Rehearsal {
         let server = server()?;
         // A socket's path is short, so the directory of temporary files is not asked for.
         let home = tempfile::tempdir_in("/tmp").unwrap();
-        let clock = Clock::starting_at("2026-11-22T02:00:00Z".parse().unwrap(), 1.0);
+        let clock = rehearsing::clock();
         let sandbox = Sandbox::new(&Scenario::default(), clock.clone()).unwrap();
         let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -99,21 +90,7 @@ impl Rehearsal {
     }
 
     pub async fn rack(&self) -> Rack {
-        let sandbox = self.sandbox.clone();
-        let transport = Transport::InProcess(Arc::new(move |request| {
-            let sandbox = sandbox.clone();
-            Box::pin(async move { sandbox.handle(request).await })
-        }));
-        let access = Access::new(transport, self.clock.clone());
-        let account = Account::connect(&access).await.unwrap();
-        let target = Target {
-            name: "prod".to_owned(),
-            stack: "prod".to_owned(),
-            key_parameter: "Key".to_owned(),
-            key_store: KeyStoreChoice::Settings,
-            ssh_user: "ec2-user".to_owned(),
-        };
-        account.rack(&target, &Entropy::seeded(9)).unwrap()
+        rehearsing::rack(&self.sandbox, &self.clock, &Entropy::seeded(9)).await
     }
 
     async fn engine(&self) -> Engine {
@@ -122,7 +99,7 @@ impl Rehearsal {
             self.clock.clone(),
             Entropy::seeded(5),
             Journals::new(self.home.path().join("rolls")),
-            Box::new(Nobody),
+            Box::new(Tape::default()),
             Stop::new(),
         )
     }

@@ -138,7 +138,7 @@ impl KeyrollArgs {
         // Kept from here on, where a Ctrl-C is heeded: until now it would leave an empty file.
         let save_to = self.reserve()?;
         let new_key = plan.new_key.clone();
-        let (keys, detach) = (session.keys(), self.detach);
+        let (keys, detach) = (session.engine().keys(), self.detach);
         let report = session
             .heeding(async |engine| {
                 let report = engine.run(plan, detach).await;

@@ -7,8 +7,8 @@ use crate::cli::app::Output;
 use crate::cli::context::Context;
 use crate::cli::follow::{Followed, Follower, report};
 use crate::cli::reserve::ReservedFile;
-use crate::rack::SystemDescription;
-use crate::rack::remote::{KeyBefore, Keyroll, Progress, Remote, RemoteError, Standing};
+use crate::rack::remote::{Keyroll, Remote, RemoteError};
+use crate::rack::{KeyBefore, Progress, Standing, SystemDescription};
 use crate::roll::{Outcome, Report};
 use crate::ui::{CliError, Exit, Task};
 

@@ -45,7 +45,8 @@ const ROLLED: &str = "Password";
 /// Password= is a roll, like that of the SSH key: the new password is kept beside the old one,
 /// CloudFormation sets it, the processes of the rack API are restarted, and only when the API
 /// takes the new password and refuses the old one is the old one let go. With nothing after it
-/// a password is made; Password=@FILE and Password=- (stdin) keep it off the command line.
+/// a password is made; Password=@FILE and Password=- (stdin) keep it off the command line. Over
+/// the rack's API the rack sets it by itself, and nothing restarts the API's processes from here.
 #[derive(Debug, Args)]
 pub(super) struct ParamsSetArgs {
     /// Parameters with their new values, such as InstanceType=t3.large
@@ -125,6 +126,7 @@ impl ParamsSetArgs {
             Err(PortError::NoChanges) => return Ok(self.unchanged(printer, &rack.name)),
             Err(error) => return Err(way.leads(explain(error))),
         };
+        warn_of_secrets(printer, change.differences(), wanted);
         if self.plan {
             let resources = change.preview(stacks).await?;
             self.print_plan(
@@ -181,6 +183,7 @@ impl ParamsSetArgs {
         if differences.is_empty() {
             return Ok(self.unchanged(printer, &system.name));
         }
+        warn_of_secrets(printer, &differences, wanted);
         if self.plan {
             self.print_plan(printer, &system.name, &differences, None);
             return Ok(Exit::Done);
@@ -280,6 +283,24 @@ impl ParamsSetArgs {
                 true => printer.say(text),
                 false => printer.data(&format!("{text}\n")),
             }
+        }
+    }
+}
+
+/// Warns of secrets on the command line. Their values are taken as they are: one may begin with `@`.
+fn warn_of_secrets(
+    printer: &Printer,
+    differences: &[Difference],
+    wanted: &BTreeMap<String, String>,
+) {
+    let is_given = |key: &String| wanted.get(key).is_some_and(|value| !value.is_empty());
+    for Difference { key, .. } in differences.iter().filter(|it| it.is_secret()) {
+        if is_given(key) {
+            let message = format!(
+                "{key} is secret, and its value is on the command line, where other users of \
+                 this machine and the shell's history see it"
+            );
+            printer.warn(&message, None);
         }
     }
 }

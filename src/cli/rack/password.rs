@@ -10,10 +10,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use crate::cli::api_key::Purpose;
 use crate::cli::app::Output;
 use crate::cli::context::Context;
-use crate::cli::session::{RackArgs, Session};
-use crate::roll::{ApiKeyRequest, EVENT_VERSION, Outcome, Plan};
+use crate::cli::session::{AnySession, RackArgs, Session};
+use crate::roll::{ApiKeyEngine, ApiKeyRequest, EVENT_VERSION, Outcome, Plan, Refusal};
 use crate::ui::{
     CliError, Exit, Printer, Task, print_plan, print_plan_summary, print_plan_warnings,
 };
@@ -76,52 +77,108 @@ pub(super) async fn roll_password(
     manner: Manner,
 ) -> Result<Exit, CliError> {
     let printer = context.printer();
-    let task = Task::forward("Updating parameters".to_owned());
-    let Manner {
-        output,
-        plan: only_plan,
-    } = manner;
+    let output = manner.output;
     let request = ApiKeyRequest {
         value: read_value(printer, value)?,
         set: others,
         password_out: args.password_out.clone(),
+        shown: args.reveal,
     };
     let host = args.login.as_deref();
-    let mut session = Session::open_with_api(context, rack, output, host).await?;
-    let plan = match session.engine().plan_api_key(request, args.wait_busy).await {
-        Ok(plan) => plan,
-        Err(refusal) => return Ok(session.refused(&task, &refusal)),
+    let session = AnySession::open(context, rack, output, host, Purpose::Begin).await?;
+    let roll = Roll {
+        context,
+        args,
+        manner,
     };
-    if only_plan {
-        show(printer, output, &plan);
-        return Ok(Exit::Done);
+    match session {
+        AnySession::Aws(mut session) => roll.carry_out(&mut session, request).await,
+        AnySession::Api(mut session) => roll.carry_out(&mut session, request).await,
     }
-    let real = !context.global().sandbox;
-    if real && !args.yes && output == Output::Text && printer.can_ask() {
-        print_plan_summary(printer, &plan);
-        if !printer.confirm("Set the password and restart the rack API?") {
-            return Err(CliError::failed("not set, nothing is changed")
-                .hint("`--yes` goes ahead without asking, `--plan` shows the whole plan"));
+}
+
+/// A roll as the command line asks for it.
+struct Roll<'a> {
+    context: &'a Context,
+    args: &'a PasswordArgs,
+    manner: Manner,
+}
+
+impl Roll<'_> {
+    async fn carry_out<E: ApiKeyEngine>(
+        &self,
+        session: &mut Session<E>,
+        request: ApiKeyRequest,
+    ) -> Result<Exit, CliError> {
+        let (printer, args) = (self.context.printer(), self.args);
+        let task = Task::forward("Updating parameters".to_owned());
+        let Manner { output, plan: only } = self.manner;
+        let wait_busy = args.wait_busy;
+        let plan = match session.engine().plan_api_key(request, wait_busy).await {
+            Ok(plan) => plan,
+            Err(refusal) if refusal.is_unchanged() => {
+                return Ok(unchanged(printer, output, &refusal));
+            }
+            Err(refusal) => return Ok(session.refused(&task, &refusal)),
+        };
+        if only {
+            show(printer, output, &plan);
+            return Ok(Exit::Done);
         }
-    } else if output == Output::Text {
-        print_plan_warnings(printer, &plan);
+        self.go_ahead(&plan)?;
+        let new = session.engine().new_api_key(&plan).cloned();
+        let is_shown = args.reveal || args.password_out.is_some();
+        if let Some(new) = new.as_ref().filter(|_| is_shown && output == Output::Text) {
+            mask(self.context, printer, new);
+        }
+        let carried_out = plan.clone();
+        let report = session
+            .heeding(async |engine| engine.run(carried_out, args.detach).await)
+            .await?;
+        let Some(report) = report else {
+            return Ok(Exit::Interrupted);
+        };
+        let exit = session.ended(&task, &report);
+        if let Some(new) = new.filter(|_| args.reveal && report.outcome == Outcome::Done) {
+            reveal(printer, output, &new);
+            session.engine().shown(&plan).await?;
+        }
+        Ok(exit)
     }
-    let new = session.engine().new_api_key(&plan).cloned();
-    let is_shown = args.reveal || args.password_out.is_some();
-    if let Some(new) = new.as_ref().filter(|_| is_shown && output == Output::Text) {
-        mask(context, printer, new);
+
+    /// Tells what is worth knowing, and asks whether to go ahead where somebody can answer.
+    fn go_ahead(&self, plan: &Plan) -> Result<(), CliError> {
+        let printer = self.context.printer();
+        let is_text = self.manner.output == Output::Text;
+        let real = !self.context.global().sandbox;
+        if real && !self.args.yes && is_text && printer.can_ask() {
+            print_plan_summary(printer, plan);
+            let question = if plan.is_far() {
+                "Set the password?"
+            } else {
+                "Set the password and restart the rack API?"
+            };
+            if !printer.confirm(question) {
+                return Err(CliError::failed("not set, nothing is changed")
+                    .hint("`--yes` goes ahead without asking, `--plan` shows the whole plan"));
+            }
+        } else if is_text {
+            print_plan_warnings(printer, plan);
+        }
+        Ok(())
     }
-    let report = session
-        .heeding(async |engine| engine.run(plan, args.detach).await)
-        .await?;
-    let Some(report) = report else {
-        return Ok(Exit::Interrupted);
-    };
-    let exit = session.ended(&task, &report);
-    if let Some(new) = new.filter(|_| args.reveal && report.outcome == Outcome::Done) {
-        reveal(printer, output, &new);
+}
+
+fn unchanged(printer: &Printer, output: Output, refusal: &Refusal) -> Exit {
+    match output {
+        Output::Text => printer.say(&format!("nothing to change: {refusal}")),
+        Output::Json => {
+            let data = json!({ "message": refusal.to_string() });
+            let line = json!({ "v": EVENT_VERSION, "type": "unchanged", "data": data });
+            printer.data(&format!("{line}\n"));
+        }
     }
-    Ok(exit)
+    Exit::Done
 }
 
 /// Reads the new password from where the command line says that it is; none is to be made.

@@ -11,7 +11,8 @@ use crate::cli::reach::reach_by_api;
 use crate::cli::session::{RackArgs, find_rack, renderer};
 use crate::cli::signals;
 use crate::ids::RollId;
-use crate::rack::remote::{Progress, Remote, Standing};
+use crate::rack::remote::Remote;
+use crate::rack::{Progress, Standing};
 use crate::roll::{Outcome, Report, Stop, Watch};
 use crate::ui::{CliError, Exit, Task, print_report, span};
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::context::Context;
 use super::find::{find_in_aws, find_in_sandbox};
+use super::rack_name;
 use super::session::RackArgs;
 use crate::clock::Clock;
 use crate::config::Setting;
@@ -81,7 +82,8 @@ pub(crate) async fn reach(context: &Context, rack: &RackArgs) -> Result<Reached,
     let (rack, clock) = match way {
         Way::Sandbox => find_in_sandbox(context, name).await?,
         Way::Aws => find_in_aws(context, name).await?,
-        Way::Api(place) => {
+        Way::Api(mut place) => {
+            rack_name::complete(context, &mut place).await?;
             let remote = connect(context, &place).await?;
             let reached = Reached {
                 system: Arc::new(remote.clone()),
@@ -138,7 +140,10 @@ pub(crate) async fn reach_by_api(
     rack: &RackArgs,
 ) -> Result<Option<Remote>, CliError> {
     match decide(context, rack.rack.as_deref())?.way {
-        Way::Api(place) => connect(context, &place).await.map(Some),
+        Way::Api(mut place) => {
+            rack_name::complete(context, &mut place).await?;
+            connect(context, &place).await.map(Some)
+        }
         Way::Sandbox | Way::Aws => Ok(None),
     }
 }

@@ -29,9 +29,12 @@ impl ContinueArgs {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, CliError> {
         let task = Task::backward(format!("Continuing the rollback of roll {}", self.roll.id));
         self.roll
-            .act(context, task, async |engine, id| {
-                engine.continue_rollback(id, &self.skip).await
-            })
+            .act(
+                context,
+                task,
+                async |engine, id| engine.continue_rollback(id, &self.skip).await,
+                async |engine, id| engine.cannot(id, "continue a rollback"),
+            )
             .await
     }
 }

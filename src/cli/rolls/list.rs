@@ -1,16 +1,20 @@
 //! `convox rolls list`: list the rolls of a rack.
 
 use clap::Args;
+use jiff::Timestamp;
 
 use crate::cli::app::Output;
 use crate::cli::context::Context;
+use crate::cli::reach::{Way, decide};
 use crate::cli::session::{RackArgs, Session};
+use crate::clock::system_now;
+use crate::roll::{Journals, RollSummary, local_rolls};
 use crate::ui::{CliError, Exit, Task, print_rolls};
 
 /// List the rolls of a rack, the newest first
 ///
 /// Those of this machine are found by their journals, and those of others by the tags of
-/// the key pairs that they made.
+/// the key pairs that they made. A rack that is reached over its API knows of none.
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
     #[command(flatten)]
@@ -27,15 +31,14 @@ impl ListArgs {
     }
 
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, CliError> {
-        let mut session = Session::open(context, &self.rack, self.output).await?;
-        let mut rolls = match session.engine().rolls().await {
-            Ok(rolls) => rolls,
-            Err(refusal) => return Ok(session.refused(&Task::silent(), &refusal)),
+        let (mut rolls, now) = match self.find(context).await? {
+            Ok(found) => found,
+            Err(exit) => return Ok(exit),
         };
         rolls.sort_by(|one, other| other.id.cmp(&one.id));
         let printer = context.printer();
         match self.output {
-            Output::Text => print_rolls(printer, &rolls, session.clock().now()),
+            Output::Text => print_rolls(printer, &rolls, now),
             Output::Json => {
                 for line in rolls
                     .iter()
@@ -46,5 +49,26 @@ impl ListArgs {
             }
         }
         Ok(Exit::Done)
+    }
+
+    /// Finds the rolls, and the time by the clock of the place where the rack is.
+    ///
+    /// A rack that is reached over its API remembers none, and is not asked.
+    async fn find(
+        &self,
+        context: &Context,
+    ) -> Result<Result<(Vec<RollSummary>, Timestamp), Exit>, CliError> {
+        if let Way::Api(_) = decide(context, self.rack.rack.as_deref())?.way {
+            let journals = Journals::new(context.journals_dir()?);
+            let rolls = local_rolls(&journals).map_err(|refusal| {
+                CliError::failed(refusal.to_string()).hint("is it yours to read, and whole?")
+            })?;
+            return Ok(Ok((rolls, system_now())));
+        }
+        let mut session = Session::open(context, &self.rack, self.output).await?;
+        Ok(match session.engine().rolls().await {
+            Ok(rolls) => Ok((rolls, session.clock().now())),
+            Err(refusal) => Err(session.refused(&Task::silent(), &refusal)),
+        })
     }
 }

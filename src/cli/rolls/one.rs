@@ -2,12 +2,13 @@
 
 use clap::Args;
 
+use crate::cli::api_key::Purpose;
 use crate::cli::app::Output;
 use crate::cli::complete;
 use crate::cli::context::Context;
-use crate::cli::session::{RackArgs, Session};
+use crate::cli::session::{AnySession, RackArgs, Session};
 use crate::ids::RollId;
-use crate::roll::{Engine, Refusal, Report};
+use crate::roll::{Engine, FarEngine, Refusal, Report};
 use crate::ui::{CliError, Exit, Task};
 
 /// Which roll, of which rack, told how.
@@ -27,24 +28,38 @@ pub(super) struct OneRoll {
 
 impl OneRoll {
     /// Reaches the rack that the roll belongs to.
-    pub(super) async fn session(&self, context: &Context) -> Result<Session, CliError> {
-        Session::open_with_api(context, &self.rack, self.output, None).await
+    pub(super) async fn session(&self, context: &Context) -> Result<AnySession, CliError> {
+        let (rack, output) = (&self.rack, self.output);
+        AnySession::open(context, rack, output, None, Purpose::ComeBack).await
     }
 
-    /// Does something about the roll, and tells how that ended.
+    /// Does something about the roll, and tells how that ended: `work` in the rack's account,
+    /// or `api` where the roll goes over its API.
     pub(super) async fn act(
         &self,
         context: &Context,
         task: Task,
         work: impl AsyncFnOnce(&mut Engine, &RollId) -> Result<Report, Refusal>,
+        api: impl AsyncFnOnce(&mut FarEngine, &RollId) -> Result<Report, Refusal>,
     ) -> Result<Exit, CliError> {
-        let mut session = self.session(context).await?;
+        match self.session(context).await? {
+            AnySession::Aws(mut session) => self.carry_out(&mut session, &task, work).await,
+            AnySession::Api(mut session) => self.carry_out(&mut session, &task, api).await,
+        }
+    }
+
+    async fn carry_out<E>(
+        &self,
+        session: &mut Session<E>,
+        task: &Task,
+        work: impl AsyncFnOnce(&mut E, &RollId) -> Result<Report, Refusal>,
+    ) -> Result<Exit, CliError> {
         let report = session
             .heeding(async |engine| work(engine, &self.id).await)
             .await?;
         Ok(match report {
-            Some(Ok(report)) => session.ended(&task, &report),
-            Some(Err(refusal)) => session.refused(&task, &refusal),
+            Some(Ok(report)) => session.ended(task, &report),
+            Some(Err(refusal)) => session.refused(task, &refusal),
             None => Exit::Interrupted,
         })
     }

@@ -10,7 +10,7 @@ use crate::ui::{CliError, Exit, Task};
 /// Go on with a roll that was left or interrupted
 ///
 /// What is true is observed first, and nothing is done twice. Without a journal on this machine
-/// the tags in the account tell enough.
+/// the tags in the account tell enough; a rack that is reached over its API has none.
 #[derive(Debug, Args)]
 pub(crate) struct ResumeArgs {
     #[command(flatten)]
@@ -25,7 +25,12 @@ impl ResumeArgs {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, CliError> {
         let task = Task::forward(format!("Resuming roll {}", self.roll.id));
         self.roll
-            .act(context, task, async |engine, id| engine.resume(id).await)
+            .act(
+                context,
+                task,
+                async |engine, id| engine.resume(id).await,
+                async |engine, id| engine.resume(id).await,
+            )
             .await
     }
 }

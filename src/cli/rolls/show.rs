@@ -5,7 +5,8 @@ use clap::Args;
 use super::one::OneRoll;
 use crate::cli::app::Output;
 use crate::cli::context::Context;
-use crate::roll::{Event, EventSink as _, Journals};
+use crate::cli::session::AnySession;
+use crate::roll::{Event, EventSink as _, Journals, Refusal};
 use crate::ui::{CliError, Exit, JsonLines, Task, print_timeline};
 
 /// Show what happened in a roll
@@ -32,13 +33,18 @@ impl ShowArgs {
             self.print(context, &events);
             return Ok(Exit::Done);
         }
-        let mut session = self.roll.session(context).await?;
-        match session.engine().remembered(&self.roll.id).await {
-            Ok(events) => {
-                self.print(context, &events);
+        match self.roll.session(context).await? {
+            AnySession::Aws(mut session) => {
+                match session.engine().remembered(&self.roll.id).await {
+                    Ok(events) => self.print(context, &events),
+                    Err(refusal) => return Ok(session.refused(&Task::silent(), &refusal)),
+                }
                 Ok(Exit::Done)
             }
-            Err(refusal) => Ok(session.refused(&Task::silent(), &refusal)),
+            AnySession::Api(session) => {
+                let refusal = Refusal::no_journal(&self.roll.id);
+                Ok(session.refused(&Task::silent(), &refusal))
+            }
         }
     }
 

@@ -16,7 +16,7 @@ use crate::ui::{CliError, Exit};
 
 /// Serve the account to any AWS client, on the loopback address only
 ///
-/// Any credentials will do. A served account is the one that `--sandbox` uses, unless a
+/// Any credentials will do. The API of its rack is there too, at the same address. A served account is the one that `--sandbox` uses, unless a
 /// scenario makes one that is gone when the command ends.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
@@ -82,6 +82,9 @@ impl ServeArgs {
         ));
         printer.say(&format!(
             "  aws ec2 describe-instances --endpoint-url http://{address}"
+        ));
+        printer.say(&format!(
+            "  RACK_URL=http://convox:sandbox-password@{address} convox rack"
         ));
         let told = signals::told().map_err(cannot)?;
         sandbox::serve(listener, sandbox, told)

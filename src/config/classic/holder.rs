@@ -28,9 +28,13 @@ impl LoginHolder {
     }
 
     fn broken(&self, error: ConfigError) -> PortError {
+        let mut message = error.to_string();
+        if let ConfigError::AlreadyStaged { .. } = error {
+            message = format!("{message}; {}", error.hint());
+        }
         PortError::KeyStore {
             store: self.describe(),
-            message: error.to_string(),
+            message,
         }
     }
 }

@@ -6,6 +6,8 @@
 
 mod files;
 mod holder;
+#[cfg(test)]
+mod holder_tests;
 mod json;
 mod logins;
 mod place;

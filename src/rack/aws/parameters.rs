@@ -161,6 +161,8 @@ impl KeyStore for ParameterStore {
             }));
             token = page.next_token.filter(|it| !it.is_empty());
             if token.is_none() {
+                // The parameter store promises no order.
+                names.sort();
                 return Ok(names);
             }
         }

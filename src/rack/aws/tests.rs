@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
-use super::{Access, Account, InProcess, Target, Transport};
+use super::{Access, Account, InProcess, KeyStoreChoice, Target, Transport};
 use crate::clock::Clock;
 use crate::ids::Entropy;
 use crate::rack::{KeyType, PortError, Rack, UpdateRequest};
@@ -236,4 +236,89 @@ async fn half_a_private_key_is_no_key_and_no_error_shows_it() {
     let error = made.unwrap_err();
     assert!(matches!(error, PortError::Unanswered { .. }), "{error}");
     assert!(!format!("{error} {error:?}").contains(secret), "{error:?}");
+}
+
+/// An answer of `ec2:GetConsoleOutput`, with this in it.
+fn console(output: &'static str) -> Option<(u16, &'static str)> {
+    let answer = format!(
+        "<GetConsoleOutputResponse><instanceId>i-1</instanceId>{output}</GetConsoleOutputResponse>"
+    );
+    Some((200, Box::leak(answer.into_boxed_str())))
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_console_tells_is_decoded_and_nothing_yet_is_none() {
+    let script = Script::answers([
+        console("<output>c3NoLWVkMjU1MTkgQUFBQQo=</output>"),
+        console("<output>4pyTIP8K</output>"),
+        console(""),
+        console("<output></output>"),
+        console("<output>not base64!</output>"),
+    ]);
+    let fleet = script.rack().await.fleet;
+    let mut told = Vec::new();
+    for latest in [false, true, false, false, false] {
+        told.push(fleet.console_output("i-1", latest).await.unwrap());
+    }
+    let told: Vec<_> = told.iter().map(Option::as_deref).collect();
+    // A console may say anything: what is no text is not worth an error.
+    let expected = [
+        Some("ssh-ed25519 AAAA\n"),
+        Some("\u{2713} \u{fffd}\n"),
+        None,
+        None,
+        None,
+    ];
+    assert_eq!(told, expected);
+    let asked = script.asked();
+    assert!(asked[0].contains("Action=GetConsoleOutput&"), "{asked:?}");
+    assert!(asked[0].contains("InstanceId=i-1"), "{asked:?}");
+    // Older kinds of instances refuse the word, so it is not sent unless it is asked for.
+    assert!(!asked[0].contains("Latest"), "{asked:?}");
+    assert!(asked[1].contains("Latest=true"), "{asked:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_console_that_cannot_be_read_says_why() {
+    let gone = Some((
+        400,
+        "<Response><Errors><Error><Code>InvalidInstanceID.NotFound</Code><Message>The instance ID \
+         'i-1' does not exist</Message></Error></Errors></Response>",
+    ));
+    let script = Script::answers([gone, UNAUTHORIZED]);
+    let fleet = script.rack().await.fleet;
+    let error = fleet.console_output("i-1", false).await.unwrap_err();
+    assert!(error.is_not_found(), "{error}");
+    assert!(error.to_string().contains("i-1"), "{error}");
+    let error = fleet.console_output("i-1", false).await.unwrap_err();
+    assert!(
+        matches!(&error, PortError::Denied { action, .. } if action == "ec2:GetConsoleOutput"),
+        "{error}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parameter_store_is_listed_in_order_although_it_answers_in_none() {
+    let script = Script::answers([
+        Some((
+            200,
+            r#"{"Parameters":[{"Name":"/ssh/keys/demo-b"},{"Name":"/ssh/keys/other"}],"NextToken":"more"}"#,
+        )),
+        Some((200, r#"{"Parameters":[{"Name":"/ssh/keys/demo-a"}]}"#)),
+    ]);
+    let access = Access::new(script.transport(), Clock::system());
+    let account = Account::connect(&access).await.unwrap();
+    let target = Target {
+        key_store: KeyStoreChoice::Ssm {
+            prefix: "/ssh".to_owned(),
+            kms_key: None,
+        },
+        ..Target::rack("demo")
+    };
+    let rack = account.rack(&target, &Entropy::seeded(1)).unwrap();
+    let names = rack.keys.list("demo-").await.unwrap();
+    assert_eq!(names, ["demo-a", "demo-b"]);
+    let asked = script.asked();
+    assert!(asked[1].contains(r#""NextToken":"more""#), "{asked:?}");
+    assert!(!asked[0].contains("WithDecryption\":true"), "{asked:?}");
 }

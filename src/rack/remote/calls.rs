@@ -74,7 +74,19 @@ impl Remote {
     /// # Errors
     /// Whatever may happen on the way.
     pub async fn system(&self) -> Result<SystemDescription> {
-        let answer: SystemAnswer = self.json(&Request::get("/system")).await?;
+        self.system_with(None).await
+    }
+
+    /// Does the same with another password.
+    pub(super) async fn system_with(
+        &self,
+        password: Option<&SecretString>,
+    ) -> Result<SystemDescription> {
+        let request = Request {
+            password,
+            ..Request::get("/system")
+        };
+        let answer: SystemAnswer = self.json(&request).await?;
         let system = SystemDescription::from(answer);
         self.set_version(&system.version);
         Ok(system)
@@ -90,19 +102,52 @@ impl Remote {
     /// Whatever may happen on the way; the update may have been accepted if the error
     /// [is unanswered](RemoteError::is_unanswered).
     pub async fn update_system(&self, changes: &BTreeMap<String, String>) -> Result<()> {
+        self.update_with(None, changes).await
+    }
+
+    /// Does the same with another password.
+    pub(super) async fn update_with(
+        &self,
+        password: Option<&SecretString>,
+        changes: &BTreeMap<String, String>,
+    ) -> Result<()> {
         let version = match self.version() {
             Some(version) => version,
-            None => self.system().await?.version,
+            None => self.system_with(password).await?.version,
         };
-        if is_classic(&version) {
-            let name = self.system().await?.name;
+        let (method, path, form) = if is_classic(&version) {
+            let name = self.system_with(password).await?.name;
             let path = format!("/apps/{}/parameters", segment("the rack's name", &name)?);
-            let request = Request::new(Method::POST, &path).form(form::encode(changes));
-            self.send(&request).await?;
-            return Ok(());
-        }
-        let request = Request::new(Method::PUT, "/system").form(form::parameters(changes));
+            (Method::POST, path, form::encode(changes))
+        } else {
+            let path = "/system".to_owned();
+            (Method::PUT, path, form::parameters(changes))
+        };
+        let request = Request {
+            password,
+            ..Request::new(method, &path).form(form)
+        };
         self.send(&request).await.map(drop)
+    }
+
+    /// Tells whether this is a console, which knows a rack's password and swaps it in by itself,
+    /// and not the rack's own API.
+    ///
+    /// # Errors
+    /// Whatever may happen on the way, a password that is refused included.
+    pub async fn is_console(&self) -> Result<bool> {
+        if self.auth().await?.id.is_some() {
+            return Ok(true);
+        }
+        if self.endpoint().rack().is_none() {
+            return Ok(false);
+        }
+        // A rack of its own ignores which rack is named, and has no list of racks.
+        match self.racks().await {
+            Ok(_) => Ok(true),
+            Err(RemoteError::Refused { status: 404, .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Lists the instances (`GET /instances`), ordered by id.

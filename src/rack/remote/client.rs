@@ -129,6 +129,18 @@ impl Remote {
         &self.0.endpoint
     }
 
+    /// Returns the password that requests are made with, unless another one is asked for.
+    #[must_use]
+    pub fn password(&self) -> &SecretString {
+        self.0.endpoint.password()
+    }
+
+    /// Tells whether that is a token, which a rack's password has nothing to do with.
+    #[must_use]
+    pub fn is_token(&self) -> bool {
+        self.0.endpoint.username() == "jwt"
+    }
+
     /// Returns `HOST[:PORT]`.
     #[must_use]
     pub fn host(&self) -> &str {

@@ -201,6 +201,20 @@ impl RemoteError {
             || matches!(self, Self::Refused { status, .. } if matches!(status, 502..=504))
     }
 
+    /// Tells whether no waiting mends it, because of who answers and not of what.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::Unverified { .. }
+                | Self::UnknownCertificate { .. }
+                | Self::ChangedCertificate { .. }
+                | Self::SecurityKey { .. }
+                | Self::SessionRefused { .. }
+                | Self::Unsendable { .. }
+        )
+    }
+
     /// Tells whether the password was refused.
     #[must_use]
     pub fn is_unauthorized(&self) -> bool {

@@ -1,40 +1,77 @@
 //! The ends: the new key takes the old one's place, or is forgotten.
 
 use super::restart::{Restarted, processes};
+use crate::roll::base::{Base, Trouble};
 use crate::roll::journal::{Effect, Entry};
 use crate::roll::outcome::{Outcome, Report};
 use crate::roll::plan::Step;
-use crate::roll::run::{Run, Trouble};
+use crate::roll::run::Run;
 
 impl Run<'_> {
     pub(super) async fn settle_api(&mut self, fresh: u32, asked: Option<bool>) -> Report {
-        let now = self.clock.now();
-        self.outage.stop(now);
+        let proven = match asked {
+            Some(old_refused) => proven_words(old_refused),
+            None => format!(
+                "{} of the rack API started with the new key, as ECS says",
+                processes(fresh)
+            ),
+        };
+        self.settle_value(proven).await
+    }
+
+    /// After a rollback: no process may be left with the new key, which is about to go.
+    ///
+    /// # Errors
+    /// When one may be, and cannot be replaced.
+    pub(in crate::roll) async fn restart_after_rollback(&mut self) -> Result<(), Trouble> {
+        if !self.plan.is_api() || !self.may_hold_the_new_key().await? {
+            return Ok(());
+        }
+        self.warn("processes of the rack API started meanwhile may have the new key");
+        let trouble = match self.restart().await? {
+            Restarted::Fresh(_) | Restarted::NoService => return Ok(()),
+            Restarted::Never(why) => Trouble::new(why),
+            Restarted::Stopped => Trouble::new("interrupted on the way back"),
+        };
+        Err(trouble.hint(self.resume_hint()))
+    }
+}
+
+/// Says what the API itself has proven.
+pub(in crate::roll) fn proven_words(old_refused: bool) -> String {
+    let also = if old_refused {
+        " and refuses the old one"
+    } else {
+        ""
+    };
+    format!("the rack API takes the new key{also}")
+}
+
+impl Base<'_> {
+    /// Lets the new key take the old one's place, once it is `proven` in these words.
+    pub(in crate::roll) async fn settle_value(&mut self, proven: String) -> Report {
+        self.outage.stop(self.clock.now());
         if let Err(trouble) = self.promote_value().await {
             return self.unsettled_api(trouble);
         }
         if let Err(trouble) = self.retire_value().await {
             return self.unsettled_api(trouble);
         }
-        let mut message = match asked {
-            Some(true) => "the rack API takes the new key and refuses the old one".to_owned(),
-            Some(false) => "the rack API takes the new key".to_owned(),
-            None => format!(
-                "{} of the rack API started with the new key, as ECS says",
-                processes(fresh)
-            ),
-        };
-        let unavailable = self.outage.total_ms(now);
-        match unavailable {
-            Some(0) => message.push_str("; it answered all the time"),
+        self.settled(proven)
+    }
+
+    /// Reports a roll that is done, with how long nobody answered meanwhile.
+    pub(in crate::roll) fn settled(&self, proven: String) -> Report {
+        let mut report = self.report(Outcome::Done, proven);
+        match report.unavailable_ms {
+            Some(0) => report.message.push_str("; it answered all the time"),
             Some(ms) => {
                 let seconds = ms.div_ceil(1000);
-                message.push_str(&format!("; it answered nobody for {seconds} s"));
+                let outage = format!("; it answered nobody for {seconds} s");
+                report.message.push_str(&outage);
             }
             None => {}
         }
-        let mut report = self.report(Outcome::Done, message);
-        report.unavailable_ms = unavailable;
         report
     }
 
@@ -60,8 +97,8 @@ impl Run<'_> {
         self.begin(Step::Retire);
         let name = self.plan.new_key.clone();
         self.started(Effect::ForgetStagedKey).await?;
-        self.patiently(async |rack| rack.keys.delete(&name).await)
-            .await?;
+        let keys = self.keys.clone();
+        self.repeat(async || keys.delete(&name).await).await?;
         self.finished(Effect::ForgetStagedKey).await?;
         self.done(
             Step::Retire,
@@ -81,23 +118,6 @@ impl Run<'_> {
         report
     }
 
-    /// After a rollback: no process may be left with the new key, which is about to go.
-    ///
-    /// # Errors
-    /// When one may be, and cannot be replaced.
-    pub(in crate::roll) async fn restart_after_rollback(&mut self) -> Result<(), Trouble> {
-        if !self.plan.is_api() || !self.may_hold_the_new_key().await? {
-            return Ok(());
-        }
-        self.warn("processes of the rack API started meanwhile may have the new key");
-        let trouble = match self.restart().await? {
-            Restarted::Fresh(_) | Restarted::NoService => return Ok(()),
-            Restarted::Never(why) => Trouble::new(why),
-            Restarted::Stopped => Trouble::new("interrupted on the way back"),
-        };
-        Err(trouble.hint(self.resume_hint()))
-    }
-
     /// Forgets the new key everywhere; whoever keeps the key still has the old one.
     ///
     /// # Errors
@@ -109,8 +129,8 @@ impl Run<'_> {
         // First where another machine would find it: it must not go on with what nobody here
         // has any more.
         self.note(Entry::Started(Effect::ForgetNewKey)).await;
-        self.patiently(async |rack| rack.keys.delete(&name).await)
-            .await?;
+        let keys = self.keys.clone();
+        self.repeat(async || keys.delete(&name).await).await?;
         self.note(Entry::Finished(Effect::ForgetNewKey)).await;
         self.note(Entry::Started(Effect::UnstageKey)).await;
         for holder in self.api.holders.clone() {
@@ -119,13 +139,5 @@ impl Run<'_> {
         self.note(Entry::Finished(Effect::UnstageKey)).await;
         self.done(Step::Discard, format!("{name} is forgotten"));
         Ok(())
-    }
-
-    pub(super) async fn note_started(&mut self, effect: Effect) {
-        self.note(Entry::Started(effect)).await;
-    }
-
-    pub(super) async fn note_finished(&mut self, effect: Effect) {
-        self.note(Entry::Finished(effect)).await;
     }
 }

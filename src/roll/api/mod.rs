@@ -4,6 +4,7 @@
 //! differs is what is made and where it is kept, that the API's processes are restarted, and
 //! who is asked for the proof.
 
+mod engine;
 mod finish;
 mod observe;
 mod outage;
@@ -13,10 +14,14 @@ mod restart;
 mod stage;
 mod value;
 
+pub use engine::ApiKeyEngine;
+pub(super) use finish::proven_words;
 pub(super) use observe::observe;
 pub(super) use outage::{BETWEEN_SAMPLES, OutageMeter, SAMPLE_PATIENCE};
-pub use plan::{ApiPlan, ApiService, KeyKind};
-pub(super) use plan::{draft, plan};
+pub use plan::{ApiPlan, ApiService, ApiWay, KeyKind};
+pub(super) use plan::{REPLACED_IN, draft, plan};
+pub(super) use prove::{Proof, Question};
+pub(super) use stage::with_file;
 pub use value::ApiKeyRequest;
 pub(super) use value::{NewKey, mint, name_of, roll_of};
 

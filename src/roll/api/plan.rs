@@ -15,7 +15,7 @@ use crate::roll::preflight::{Refusal, advice, linted, stack_refusals};
 
 /// How long a process of the API takes to be replaced, in seconds: it stops, another starts
 /// in its place and passes two checks of the balancer (rack template: every 5 s).
-const REPLACED_IN: u64 = 45;
+pub(in crate::roll) const REPLACED_IN: u64 = 45;
 
 /// The kind of key that a roll replaces.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,9 +36,34 @@ impl KeyKind {
     }
 }
 
+/// Which way a roll of the rack API's key goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApiWay {
+    /// Through the rack's account: its stack is updated and its service restarted from here.
+    #[default]
+    Account,
+    /// Over the API itself: the rack updates its own stack, and nothing restarts the API.
+    Api {
+        /// How many processes the API has, as far as the rack's parameters tell.
+        processes: u32,
+    },
+}
+
+impl ApiWay {
+    /// Tells whether it is the one through the account.
+    #[must_use]
+    pub fn is_account(&self) -> bool {
+        *self == Self::Account
+    }
+}
+
 /// What a plan says of the rack API besides what every plan says.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiPlan {
+    /// Which way the roll goes.
+    #[serde(default, skip_serializing_if = "ApiWay::is_account")]
+    pub way: ApiWay,
     /// The service whose processes are the API; none where the stack has no such service.
     pub service: Option<ApiService>,
     /// Names of other parameters that change in the same update.
@@ -173,6 +198,12 @@ impl Plan {
     pub fn is_api(&self) -> bool {
         self.api().is_some()
     }
+
+    /// Tells whether the roll goes over the rack's API, and not through its account.
+    #[must_use]
+    pub fn is_far(&self) -> bool {
+        self.api().is_some_and(|api| !api.way.is_account())
+    }
 }
 
 /// Makes the plan of a roll.
@@ -215,6 +246,7 @@ pub(in crate::roll) fn draft(
         holders.push(format!("file {}", path.display()));
     }
     let api = ApiPlan {
+        way: ApiWay::Account,
         also: request.set.keys().cloned().collect(),
         holders,
         probe: match &observed.probe {

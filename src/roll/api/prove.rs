@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::observe::current_of;
 use super::restart::{Restarted, processes};
-use crate::rack::PortError;
+use crate::rack::{ApiProbe, PortError};
+use crate::roll::base::{Base, Trouble};
 use crate::roll::outcome::{Outcome, Report};
 use crate::roll::plan::Step;
-use crate::roll::run::{Run, Trouble};
+use crate::roll::run::Run;
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// How long the API may answer otherwise, or not at all, once its processes are restarted.
@@ -21,14 +22,44 @@ const ANSWERS_FOR_EACH: u32 = 4;
 /// The most right answers in a row.
 const MOST_ANSWERS: u32 = 60;
 
+/// What the API is to say.
+pub(in crate::roll) struct Question {
+    /// The key that it is to take.
+    taken: SecretString,
+    /// The key that it is to refuse, where that is known.
+    refused: Option<SecretString>,
+    /// What the two are called.
+    names: [&'static str; 2],
+}
+
+impl Question {
+    /// Has the roll gone through?
+    pub(in crate::roll) fn forward(new: SecretString, old: Option<SecretString>) -> Self {
+        Self {
+            taken: new,
+            refused: old,
+            names: ["new", "old"],
+        }
+    }
+
+    /// Is it undone?
+    pub(in crate::roll) fn backward(old: SecretString, new: SecretString) -> Self {
+        Self {
+            taken: old,
+            refused: Some(new),
+            names: ["old", "new"],
+        }
+    }
+}
+
 /// What the API says.
 #[derive(Debug, PartialEq, Eq)]
-enum Proof {
-    /// It takes the new key and, where that is known, refuses the old one.
+pub(in crate::roll) enum Proof {
+    /// It takes the one key and, where that is known, refuses the other.
     Proven { old_refused: bool },
     /// It cannot be asked.
     NotAsked,
-    /// It does not take the new key, or still the old one.
+    /// It does not take the one key, or still the other.
     Refuted(String),
     /// Somebody asked to stop.
     Stopped,
@@ -74,51 +105,10 @@ impl Run<'_> {
             return Ok(Proof::NotAsked);
         };
         let old = self.old_value(&new).await?;
-        let needed = (fresh * ANSWERS_FOR_EACH).clamp(FEWEST_ANSWERS, MOST_ANSWERS);
-        let began = self.clock.now();
-        let (mut row, mut told) = (0, None);
-        loop {
-            let takes_new = probe.accepts(&new).await;
-            let takes_old = match &old {
-                Some(old) => probe.accepts(old).await,
-                None => Ok(false),
-            };
-            let wrong = match (takes_new, takes_old) {
-                (Ok(true), Ok(false)) => None,
-                (Ok(false), _) => Some("the rack API refuses the new key".to_owned()),
-                (Ok(true), Ok(true)) => Some("the rack API still takes the old key".to_owned()),
-                (Err(error), _) | (_, Err(error)) => {
-                    Some(format!("the rack API does not answer: {error}"))
-                }
-            };
-            row = if wrong.is_none() { row + 1 } else { 0 };
-            if row >= needed {
-                let old_refused = old.is_some();
-                let also = if old_refused {
-                    ", and refuses the old one"
-                } else {
-                    ""
-                };
-                self.done(
-                    Step::Verify,
-                    format!("the rack API takes the new key, {row} times in a row{also}"),
-                );
-                return Ok(Proof::Proven { old_refused });
-            }
-            if let Some(wrong) = wrong {
-                let passed = self.clock.now().duration_since(began);
-                if Duration::try_from(passed).unwrap_or_default() > PATIENCE {
-                    return Ok(Proof::Refuted(wrong));
-                }
-                if told.as_ref() != Some(&wrong) {
-                    self.warn(format!("{wrong}; asking again"));
-                    told = Some(wrong);
-                }
-            }
-            if !self.pause(BETWEEN_QUESTIONS).await {
-                return Ok(Proof::Stopped);
-            }
-        }
+        Ok(self
+            .base
+            .ask_api(probe.as_ref(), &Question::forward(new, old), fresh)
+            .await)
     }
 
     /// Tells whether the API answers from here, as far as was seen before the roll.
@@ -159,5 +149,68 @@ impl Run<'_> {
         ));
         report.hints.splice(0..0, trouble.hints);
         report
+    }
+}
+
+impl Base<'_> {
+    /// Asks the API again and again, until all of its processes (of which there are about
+    /// `processes`) must have answered as they should.
+    pub(in crate::roll) async fn ask_api(
+        &mut self,
+        probe: &dyn ApiProbe,
+        question: &Question,
+        processes: u32,
+    ) -> Proof {
+        let [taken, refused] = question.names;
+        let needed = processes.saturating_mul(ANSWERS_FOR_EACH);
+        let needed = needed.clamp(FEWEST_ANSWERS, MOST_ANSWERS);
+        let began = self.clock.now();
+        let (mut row, mut told) = (0, None);
+        loop {
+            let takes_one = probe.accepts(&question.taken).await;
+            let takes_other = match &question.refused {
+                Some(other) => probe.accepts(other).await,
+                None => Ok(false),
+            };
+            let now = self.clock.now();
+            self.outage.sample(now, takes_one.is_ok());
+            let wrong = match (takes_one, takes_other) {
+                (Ok(true), Ok(false)) => None,
+                (Ok(false), _) => Some(format!("the rack API refuses the {taken} key")),
+                (Ok(true), Ok(true)) => Some(format!("the rack API still takes the {refused} key")),
+                (Err(error), _) | (_, Err(error)) => {
+                    Some(format!("the rack API does not answer: {error}"))
+                }
+            };
+            row = if wrong.is_none() { row + 1 } else { 0 };
+            if row >= needed {
+                let old_refused = question.refused.is_some();
+                let also = if old_refused {
+                    format!(", and refuses the {refused} one")
+                } else {
+                    String::new()
+                };
+                self.done(
+                    Step::Verify,
+                    format!("the rack API takes the {taken} key, {row} times in a row{also}"),
+                );
+                return Proof::Proven { old_refused };
+            }
+            if let Some(wrong) = wrong {
+                let passed = self.clock.now().duration_since(began);
+                if Duration::try_from(passed).unwrap_or_default() > PATIENCE {
+                    return Proof::Refuted(wrong);
+                }
+                if told.as_ref() != Some(&wrong) {
+                    self.warn(format!("{wrong}; asking again"));
+                    told = Some(wrong);
+                }
+            }
+            // Nobody else asks in between: a balancer that takes its processes in turn would have
+            // some of them meet only that question.
+            if !self.sleep(BETWEEN_QUESTIONS).await {
+                return Proof::Stopped;
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::plan::ApiService;
 use crate::rack::{PortError, ServiceDeployment, ServiceState, ServiceTask};
 use crate::roll::event::EventKind;
-use crate::roll::journal::Effect;
+use crate::roll::journal::{Effect, Entry};
 use crate::roll::plan::Step;
 use crate::roll::run::{Run, Trouble};
 
@@ -75,12 +75,12 @@ impl Run<'_> {
         service: &ApiService,
         since: Option<Timestamp>,
     ) -> Result<Option<Timestamp>, Trouble> {
-        self.note_started(Effect::RestartService).await;
+        self.note(Entry::Started(Effect::RestartService)).await;
         let (cluster, arn) = (service.cluster.clone(), service.arn.clone());
         let state = self
             .patiently(async |rack| rack.services.redeploy(&cluster, &arn).await)
             .await?;
-        self.note_finished(Effect::RestartService).await;
+        self.note(Entry::Finished(Effect::RestartService)).await;
         let made_at = state.primary().and_then(|primary| primary.created_at);
         // The two services' clocks may differ by a little.
         Ok(match (since, made_at) {

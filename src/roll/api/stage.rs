@@ -1,15 +1,16 @@
 //! The new key is kept where a crash cannot lose it, before the stack is touched.
 
-use secrecy::SecretString;
+use std::sync::Arc;
 
 use super::value::NewKey;
-use crate::rack::{PortError, UpdateRequest};
+use crate::rack::{ApiKeyAccess, KeyFile, PortError, UpdateRequest};
+use crate::roll::base::{Base, Trouble};
 use crate::roll::forward::update_request;
 use crate::roll::journal::Effect;
-use crate::roll::plan::Step;
-use crate::roll::run::{Run, Trouble};
+use crate::roll::plan::{Plan, Step};
+use crate::roll::run::Run;
 
-impl Run<'_> {
+impl Base<'_> {
     /// Hands the new key to everybody who keeps one, beside the key that works.
     ///
     /// Before it is stored: what the key store has, another machine may go on with, and then
@@ -47,11 +48,9 @@ impl Run<'_> {
         self.begin(Step::Stage);
         let (name, stored) = (self.plan.new_key.clone(), new.to_stored());
         self.started(Effect::StoreKey).await?;
-        self.patiently(async |rack| rack.keys.put(&name, &stored).await)
-            .await?;
-        let read_back = self
-            .patiently(async |rack| rack.keys.get(&name).await)
-            .await?;
+        let keys = self.keys.clone();
+        self.repeat(async || keys.put(&name, &stored).await).await?;
+        let read_back = self.repeat(async || keys.get(&name).await).await?;
         if !read_back.is_some_and(|key| key.is_same_as(&stored)) {
             return Err(Trouble::new(format!(
                 "{} does not give back the key that it was given",
@@ -63,30 +62,10 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Returns the new key, where it is known.
-    pub(in crate::roll) fn value(&self) -> Option<SecretString> {
-        let stored = self.new.as_ref().map(|new| new.value.clone());
-        stored.or_else(|| self.pending.clone())
-    }
-
     /// Names everybody who keeps the key.
     pub(super) fn holder_names(&self) -> String {
         let names = self.api.holders.iter().map(|holder| holder.describe());
         names.collect::<Vec<_>>().join(" and ")
-    }
-
-    /// Makes the update that the roll stands for.
-    pub(in crate::roll) fn update_request(
-        &self,
-        stack: &crate::rack::Stack,
-    ) -> Result<UpdateRequest, Trouble> {
-        if !self.plan.is_api() {
-            return Ok(update_request(&self.plan, stack));
-        }
-        match &self.new {
-            Some(new) => Ok(api_update_request(&self.plan, stack, new)),
-            None => Err(Trouble::new("the key store lost the roll's new key")),
-        }
     }
 
     /// Finds the new key again: in the key store, or else with somebody who was handed it.
@@ -98,9 +77,8 @@ impl Run<'_> {
             return Ok(());
         }
         let name = self.plan.new_key.clone();
-        let stored = self
-            .patiently(async |rack| rack.keys.get(&name).await)
-            .await?;
+        let keys = self.keys.clone();
+        let stored = self.repeat(async || keys.get(&name).await).await?;
         if let Some(stored) = stored {
             self.new = Some(NewKey::of_stored(&stored, &name)?);
             return Ok(());
@@ -116,9 +94,35 @@ impl Run<'_> {
     }
 }
 
+impl Run<'_> {
+    /// Makes the update that the roll stands for.
+    pub(in crate::roll) fn update_request(
+        &self,
+        stack: &crate::rack::Stack,
+    ) -> Result<UpdateRequest, Trouble> {
+        if !self.plan.is_api() {
+            return Ok(update_request(&self.plan, stack));
+        }
+        match &self.new {
+            Some(new) => Ok(api_update_request(&self.plan, stack, new)),
+            None => Err(Trouble::new("the key store lost the roll's new key")),
+        }
+    }
+}
+
+/// Adds the file that a plan names to those who keep the key.
+pub(in crate::roll) fn with_file(api: &ApiKeyAccess, plan: &Plan) -> ApiKeyAccess {
+    let mut api = api.clone();
+    let path = plan.api().and_then(|planned| planned.password_out.clone());
+    if let Some(path) = path {
+        api.holders.push(Arc::new(KeyFile::new(path)));
+    }
+    api
+}
+
 /// Makes the update of a plan: the new key, what else was asked for, and all others as they are.
 pub(super) fn api_update_request(
-    plan: &crate::roll::plan::Plan,
+    plan: &Plan,
     stack: &crate::rack::Stack,
     new: &NewKey,
 ) -> UpdateRequest {

@@ -23,6 +23,8 @@ pub struct ApiKeyRequest {
     pub set: BTreeMap<String, String>,
     /// A new file that gets the key once it works.
     pub password_out: Option<PathBuf>,
+    /// Whether the key is shown to whoever asks for the roll, once it works.
+    pub shown: bool,
 }
 
 /// Makes a key: 32 bytes of chance in base 58, which no shell, URL or header has to quote.

@@ -218,6 +218,12 @@ impl Stack {
         self.resources.values()
     }
 
+    /// Lists the names of its parameters, in order.
+    #[must_use]
+    pub fn parameter_names(&self) -> Vec<String> {
+        self.target.parameters.0.keys().cloned().collect()
+    }
+
     /// Returns the text of a parameter, in clear.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&str> {

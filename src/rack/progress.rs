@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::error::RemoteError;
-use crate::rack::SystemDescription;
+use super::system::SystemDescription;
 
 /// The parameter that a key roll changes.
 const KEY: &str = "Key";
@@ -51,7 +50,7 @@ impl KeyBefore {
 
 /// How an update stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum Standing<E> {
     /// It goes on, or nothing can be said yet.
     Going,
     /// The rack is at rest, and whatever was expected has come about.
@@ -63,7 +62,7 @@ pub enum Standing {
     /// The rack is at rest, and nothing was seen of what it had accepted.
     Unseen,
     /// There was no good answer for too long; this was the last bad one.
-    Lost(RemoteError),
+    Lost(E),
 }
 
 impl Progress {
@@ -91,6 +90,39 @@ impl Progress {
         }
     }
 
+    /// Waits for the end of an update that was accepted at `now`, and of which the rack's
+    /// parameters show nothing.
+    #[must_use]
+    pub fn of_update(now: Timestamp) -> Self {
+        Self {
+            is_seen: false,
+            last_good: Some(now),
+            ..Self::of_anything(now)
+        }
+    }
+
+    /// Takes in that something of the update was seen by other means.
+    pub fn see(&mut self) {
+        self.is_seen = true;
+    }
+
+    /// Begins to count silence at `now`, for an update that nobody has followed until then.
+    pub fn listen(&mut self, now: Timestamp) {
+        self.last_good = Some(now);
+    }
+
+    /// Tells whether something of the update was seen.
+    #[must_use]
+    pub fn is_seen(&self) -> bool {
+        self.is_seen
+    }
+
+    /// Tells whether the rack has said that it goes back.
+    #[must_use]
+    pub fn is_rolling_back(&self) -> bool {
+        self.is_rolling_back
+    }
+
     /// Returns the last word that the rack said about itself.
     #[must_use]
     pub fn status(&self) -> Option<&str> {
@@ -98,7 +130,7 @@ impl Progress {
     }
 
     /// Takes in how the rack describes itself.
-    pub fn hear(&mut self, system: &SystemDescription, now: Timestamp) -> Standing {
+    pub fn hear<E>(&mut self, system: &SystemDescription, now: Timestamp) -> Standing<E> {
         self.last_good = Some(now);
         let status = system.status.as_str();
         let count = match &self.last {
@@ -139,17 +171,9 @@ impl Progress {
     /// Takes in that the rack could not be asked, or would not answer.
     ///
     /// While the processes of its API are replaced it answers 401, 404 and 5xx, or not at all;
-    /// that is put up with for 15 minutes, but only from a rack that was heard before.
-    pub fn miss(&mut self, error: RemoteError, now: Timestamp) -> Standing {
-        let is_final = matches!(
-            error,
-            RemoteError::Unverified { .. }
-                | RemoteError::UnknownCertificate { .. }
-                | RemoteError::ChangedCertificate { .. }
-                | RemoteError::SecurityKey { .. }
-                | RemoteError::SessionRefused { .. }
-                | RemoteError::Unsendable { .. }
-        );
+    /// that is put up with for 15 minutes, but only from a rack that was heard before. An error
+    /// that `is_final` is not.
+    pub fn miss<E>(&mut self, error: E, is_final: bool, now: Timestamp) -> Standing<E> {
         let is_too_long = match self.last_good {
             None => true,
             Some(good) => now.duration_since(good).unsigned_abs() >= SILENT,
@@ -168,6 +192,9 @@ fn key_of(system: &SystemDescription) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rack::remote::RemoteError;
+
+    type Standing = super::Standing<RemoteError>;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_795_000_000 + second).unwrap()
@@ -194,7 +221,7 @@ mod tests {
             let (status, key) = word.split_once('=').unwrap_or((word, ""));
             let key = (!key.is_empty()).then_some(key);
             let standing = match status {
-                "-" => progress.miss(refused(401), now),
+                "-" => progress.miss(refused(401), false, now),
                 _ => progress.hear(&system(status, key), now),
             };
             if standing != Standing::Going {
@@ -218,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_key_roll_is_done_when_it_was_seen_and_the_rack_is_at_rest() {
-        use Standing::{Done, Going, RolledBack, Stuck};
+        use super::Standing::{Done, Going, RolledBack, Stuck};
         for (words, expected) in [
             ("updating=new running=new running=new", (Done, 3)),
             (
@@ -288,7 +315,7 @@ mod tests {
             reason: "r".to_owned(),
         };
         assert_eq!(
-            progress.miss(changed.clone(), at(1)),
+            progress.miss(changed.clone(), changed.is_final(), at(1)),
             Standing::Lost(changed)
         );
     }

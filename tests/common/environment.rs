@@ -1,15 +1,17 @@
 //! A machine with nothing on it, and all that can be seen of a command that is run there.
 
+mod running;
+
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::process::{Command, Output};
 
 use convox::sandbox::Sandbox;
 use jiff::{SignedDuration, Timestamp};
 use regex::Regex;
 use tempfile::TempDir;
+
+use running::Running;
 
 /// When the commands of a test begin.
 const EPOCH: &str = "2026-11-22T03:00:00Z";
@@ -21,9 +23,11 @@ const REDACTIONS: &[(&str, &str)] = &[
     (r"\b\d\d:\d\d:\d\d ", "HH:MM:SS "),
     (r"about [0-9hms ]+ left", "about SPAN left"),
     (r"\bi-0[0-9a-f]{16}\b", "i-00000000000000000"),
+    (r"\blt-0[0-9a-f]{16}\b", "lt-00000000000000000"),
     (r"-[0-9A-F]{12}\b", "-SUFFIX"),
     (r"prod-settings-[0-9a-f]{12}", "prod-settings-suffix"),
     (r"stack/prod/[0-9a-f-]{36}", "stack/prod/UUID"),
+    (r"key/[0-9a-f-]{36}", "key/UUID"),
     (r"01[0-9a-hjkmnp-tv-z]{14}\b", "ROLL"),
 ];
 
@@ -31,6 +35,8 @@ const REDACTIONS: &[(&str, &str)] = &[
 pub(crate) struct TestEnvironment {
     home: TempDir,
     variables: Vec<(&'static str, String)>,
+    hidden: Vec<(String, &'static str)>,
+    in_sandbox: bool,
     redactions: Vec<(Regex, &'static str)>,
 }
 
@@ -48,6 +54,21 @@ impl TestEnvironment {
         Self::new().env("CONVOX_TEST_SCENARIO", name)
     }
 
+    /// The same, with `--sandbox` before the words of every line.
+    pub(crate) fn in_sandbox() -> Self {
+        let mut env = Self::new();
+        env.in_sandbox = true;
+        env
+    }
+
+    /// The same, with a scenario, in its own words, in place of the everyday sandbox.
+    pub(crate) fn with_faults(faults: &str) -> Self {
+        let env = Self::in_sandbox();
+        env.write("scenario.yaml", &format!("name: x\nabout: y\n{faults}\n"));
+        let path = env.path("scenario.yaml");
+        env.env("CONVOX_TEST_SCENARIO", path.to_str().unwrap())
+    }
+
     /// Commands run as they do for anybody: the account of `--sandbox` lives on between them,
     /// 32 times as fast as the machine's clock.
     pub(crate) fn in_real_time() -> Self {
@@ -55,6 +76,8 @@ impl TestEnvironment {
         Self {
             home: tempfile::tempdir().unwrap(),
             variables: Vec::new(),
+            hidden: Vec::new(),
+            in_sandbox: false,
             redactions: redactions
                 .map(|(pattern, word)| (Regex::new(pattern).unwrap(), *word))
                 .collect(),
@@ -64,6 +87,12 @@ impl TestEnvironment {
     /// Sets an environment variable for every command.
     pub(crate) fn env(mut self, name: &'static str, value: &str) -> Self {
         self.variables.push((name, value.to_owned()));
+        self
+    }
+
+    /// Shows `name` wherever this text would be seen.
+    pub(crate) fn hide(mut self, text: &str, name: &'static str) -> Self {
+        self.hidden.push((text.to_owned(), name));
         self
     }
 
@@ -78,6 +107,16 @@ impl TestEnvironment {
     pub(crate) fn run_with_input(&self, line: &(impl Words + ?Sized), input: &str) -> String {
         let mut command = assert_cmd::Command::from_std(self.command(line));
         self.shown(&command.write_stdin(input).output().unwrap())
+    }
+
+    /// Runs `convox` to its end, and narrows its columns: a home may be long.
+    #[must_use]
+    pub(crate) fn explain(&self, line: &(impl Words + ?Sized)) -> String {
+        let mut text = self.run(line);
+        while text.contains("   ") {
+            text = text.replace("   ", "  ");
+        }
+        text
     }
 
     /// Begins to run `convox`, for a test that has to do with it before its end.
@@ -97,6 +136,7 @@ impl TestEnvironment {
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .current_dir(self.home.path())
+            .args(self.in_sandbox.then_some("--sandbox"))
             .args(line.words());
         command
     }
@@ -106,17 +146,34 @@ impl TestEnvironment {
         self.home.path().join(name)
     }
 
-    /// Writes a file in the home directory, and the directories that lead there.
+    /// Writes a file in the home directory, for its owner only, and the directories that lead
+    /// there.
     pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
+        #[cfg(unix)]
+        self.chmod(name, 0o600);
+    }
+
+    /// Lets others do with a file in the home directory what `mode` says, such as `0o644`.
+    #[cfg(unix)]
+    pub(crate) fn chmod(&self, name: &str, mode: u32) {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(mode)).unwrap();
     }
 
     /// Reads a file in the home directory.
     #[must_use]
     pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// Reads a file in the home directory as the test knows it, and `-` where there is none.
+    #[must_use]
+    pub(crate) fn left(&self, name: &str) -> String {
+        let text = fs::read_to_string(self.path(name));
+        text.map_or_else(|_| "-".to_owned(), |text| self.named(&text))
     }
 
     /// Returns who may do what with a file in the home directory, such as `0o600`.
@@ -195,7 +252,8 @@ impl TestEnvironment {
         self.write(&path, &text.replacen(saved, &moved, 1));
     }
 
-    fn shown(&self, output: &Output) -> String {
+    /// Tells all that can be seen of a command that has ended, redacted.
+    pub(super) fn shown(&self, output: &Output) -> String {
         let text = |bytes: &[u8]| {
             let text = self.redacted(std::str::from_utf8(bytes).unwrap());
             if text.is_empty() || text.ends_with('\n') {
@@ -216,12 +274,18 @@ impl TestEnvironment {
     }
 
     fn redacted(&self, text: &str) -> String {
-        let text = text.replace(self.home.path().to_str().unwrap(), "$HOME");
-        let text = blank_ends(&text);
+        let text = blank_ends(&self.named(text));
         let redactions = self.redactions.iter();
         redactions.fold(text, |text, (pattern, word)| {
             pattern.replace_all(&text, *word).into_owned()
         })
+    }
+
+    /// Puts names in the place of what only this run of the test knows.
+    pub(crate) fn named(&self, text: &str) -> String {
+        let text = text.replace(self.home.path().to_str().unwrap(), "$HOME");
+        let hidden = self.hidden.iter();
+        hidden.fold(text, |text, (secret, name)| text.replace(secret, name))
     }
 }
 
@@ -254,105 +318,4 @@ impl<const N: usize> Words for [&str; N] {
     fn words(&self) -> Vec<String> {
         self.iter().map(|word| (*word).to_owned()).collect()
     }
-}
-
-/// A command that has not ended yet. It is killed when the test is done with it.
-pub(crate) struct Running<'a> {
-    environment: &'a TestEnvironment,
-    child: Child,
-    heard: Receiver<(Stream, Vec<u8>)>,
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stream {
-    Stdout,
-    Stderr,
-}
-
-impl<'a> Running<'a> {
-    fn start(environment: &'a TestEnvironment, mut command: Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (tell, heard) = mpsc::channel();
-        listen(Stream::Stdout, child.stdout.take().unwrap(), tell.clone());
-        listen(Stream::Stderr, child.stderr.take().unwrap(), tell);
-        Self {
-            environment,
-            child,
-            heard,
-            stdout: Vec::new(),
-            stderr: Vec::new(),
-        }
-    }
-
-    /// Reads on until a line, of either stream, has `text` in it, and returns that line.
-    pub(crate) fn until(&mut self, text: &str) -> String {
-        while let Ok((stream, line)) = self.heard.recv() {
-            let words = String::from_utf8_lossy(&line).trim_end().to_owned();
-            self.keep(stream, &line);
-            if words.contains(text) {
-                return words;
-            }
-        }
-        panic!("`{text}` was never said:\n{}", self.end());
-    }
-
-    /// Sends a signal, such as `INT`.
-    #[cfg(unix)]
-    pub(crate) fn signal(&self, name: &str) {
-        let process = self.child.id().to_string();
-        let sent = Command::new("kill")
-            .args(["-s", name, &process])
-            .status()
-            .unwrap();
-        assert!(sent.success(), "{name} cannot be sent");
-    }
-
-    /// Waits for the end, and returns all that could be seen of the command, redacted.
-    #[must_use]
-    pub(crate) fn end(&mut self) -> String {
-        while let Ok((stream, line)) = self.heard.recv() {
-            self.keep(stream, &line);
-        }
-        let output = Output {
-            status: self.child.wait().unwrap(),
-            stdout: std::mem::take(&mut self.stdout),
-            stderr: std::mem::take(&mut self.stderr),
-        };
-        self.environment.shown(&output)
-    }
-
-    fn keep(&mut self, stream: Stream, line: &[u8]) {
-        match stream {
-            Stream::Stdout => self.stdout.extend_from_slice(line),
-            Stream::Stderr => self.stderr.extend_from_slice(line),
-        }
-    }
-}
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        // One that has ended already cannot be killed, and need not be.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Passes on what a stream says, line by line, until it is closed.
-fn listen(stream: Stream, pipe: impl Read + Send + 'static, tell: Sender<(Stream, Vec<u8>)>) {
-    std::thread::spawn(move || {
-        let mut pipe = BufReader::new(pipe);
-        let mut line = Vec::new();
-        while pipe.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-            if tell.send((stream, std::mem::take(&mut line))).is_err() {
-                return;
-            }
-        }
-    });
 }
