@@ -76,6 +76,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("owo_colors", &["ui"]),
     ("axum", &["sandbox::serve", "console"]),
     ("sqlx", &["store"]),
+    ("sqlparser", &["keys::analytics"]),
     ("utoipa", &["console"]),
     ("jsonschema", &["console"]),
 ];

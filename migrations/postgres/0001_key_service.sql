@@ -65,7 +65,6 @@ CREATE TABLE keys (
     cancelled_at BIGINT,
     created_at BIGINT NOT NULL,
     updated_at BIGINT,
-    last_used_at BIGINT,
     deleted_at BIGINT
 );
 CREATE INDEX keys_by_api ON keys (api_id, id);
@@ -141,7 +140,6 @@ CREATE TABLE root_keys (
     expires_before BIGINT,
     cancelled_at BIGINT,
     created_at BIGINT NOT NULL,
-    last_used_at BIGINT,
     deleted_at BIGINT
 );
 CREATE INDEX root_keys_by_workspace ON root_keys (workspace_id, id);
@@ -168,6 +166,69 @@ CREATE TABLE audit_events (
     meta TEXT
 );
 CREATE INDEX audit_events_by_time ON audit_events (workspace_id, at, id);
+
+-- When keys and root keys were last used: apart from them, so that counting never waits for them.
+CREATE TABLE last_uses (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    at BIGINT NOT NULL
+);
+
+-- By what verifications are counted. The id is a hash of key, identity, outcome, tags and
+-- rerolled_at, which is set once the key was rerolled.
+CREATE TABLE verification_series (
+    id BYTEA PRIMARY KEY,
+    workspace_id TEXT COLLATE "C" NOT NULL,
+    api_id TEXT COLLATE "C" NOT NULL,
+    key_space_id TEXT COLLATE "C" NOT NULL,
+    key_id TEXT COLLATE "C" NOT NULL,
+    rerolled_at BIGINT,
+    identity_id TEXT COLLATE "C",
+    external_id TEXT COLLATE "C",
+    outcome TEXT COLLATE "C" NOT NULL,
+    tags TEXT COLLATE "C" NOT NULL
+);
+CREATE INDEX verification_series_by_key ON verification_series (key_id);
+CREATE INDEX verification_series_by_identity ON verification_series (identity_id);
+
+-- Single verifications, for 30 days.
+CREATE TABLE verifications (
+    time BIGINT NOT NULL,
+    series_id BYTEA NOT NULL,
+    spent_credits BIGINT NOT NULL
+);
+CREATE INDEX verifications_by_time ON verifications (time);
+
+-- Sums of them, by when the span of time begins.
+CREATE TABLE verifications_per_minute (
+    time BIGINT NOT NULL,
+    series_id BYTEA NOT NULL,
+    uses BIGINT NOT NULL,
+    spent_credits BIGINT NOT NULL,
+    PRIMARY KEY (time, series_id)
+);
+CREATE TABLE verifications_per_hour (
+    time BIGINT NOT NULL,
+    series_id BYTEA NOT NULL,
+    uses BIGINT NOT NULL,
+    spent_credits BIGINT NOT NULL,
+    PRIMARY KEY (time, series_id)
+);
+CREATE INDEX verifications_per_hour_by_series ON verifications_per_hour (series_id, time);
+CREATE TABLE verifications_per_day (
+    time BIGINT NOT NULL,
+    series_id BYTEA NOT NULL,
+    uses BIGINT NOT NULL,
+    spent_credits BIGINT NOT NULL,
+    PRIMARY KEY (time, series_id)
+);
+CREATE INDEX verifications_per_day_by_series ON verifications_per_day (series_id, time);
+CREATE TABLE verifications_per_month (
+    time BIGINT NOT NULL,
+    series_id BYTEA NOT NULL,
+    uses BIGINT NOT NULL,
+    spent_credits BIGINT NOT NULL,
+    PRIMARY KEY (time, series_id)
+);
 
 -- Servers that may remember how keys are verified, each until lease_until (the database's clock).
 CREATE TABLE servers (

@@ -65,7 +65,6 @@ CREATE TABLE keys (
     cancelled_at BIGINT,
     created_at BIGINT NOT NULL,
     updated_at BIGINT,
-    last_used_at BIGINT,
     deleted_at BIGINT
 );
 CREATE INDEX keys_by_api ON keys (api_id, id);
@@ -141,7 +140,6 @@ CREATE TABLE root_keys (
     expires_before BIGINT,
     cancelled_at BIGINT,
     created_at BIGINT NOT NULL,
-    last_used_at BIGINT,
     deleted_at BIGINT
 );
 CREATE INDEX root_keys_by_workspace ON root_keys (workspace_id, id);
@@ -168,3 +166,66 @@ CREATE TABLE audit_events (
     meta TEXT
 );
 CREATE INDEX audit_events_by_time ON audit_events (workspace_id, at, id);
+
+-- When keys and root keys were last used: apart from them, so that counting never waits for them.
+CREATE TABLE last_uses (
+    id TEXT PRIMARY KEY,
+    at BIGINT NOT NULL
+) WITHOUT ROWID;
+
+-- By what verifications are counted. The id is a hash of key, identity, outcome, tags and
+-- rerolled_at, which is set once the key was rerolled.
+CREATE TABLE verification_series (
+    id BLOB PRIMARY KEY,
+    workspace_id TEXT NOT NULL,
+    api_id TEXT NOT NULL,
+    key_space_id TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    rerolled_at BIGINT,
+    identity_id TEXT,
+    external_id TEXT,
+    outcome TEXT NOT NULL,
+    tags TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX verification_series_by_key ON verification_series (key_id);
+CREATE INDEX verification_series_by_identity ON verification_series (identity_id);
+
+-- Single verifications, for 30 days.
+CREATE TABLE verifications (
+    time BIGINT NOT NULL,
+    series_id BLOB NOT NULL,
+    spent_credits BIGINT NOT NULL
+);
+CREATE INDEX verifications_by_time ON verifications (time);
+
+-- Sums of them, by when the span of time begins.
+CREATE TABLE verifications_per_minute (
+    time BIGINT NOT NULL,
+    series_id BLOB NOT NULL,
+    uses BIGINT NOT NULL,
+    spent_credits BIGINT NOT NULL,
+    PRIMARY KEY (time, series_id)
+) WITHOUT ROWID;
+CREATE TABLE verifications_per_hour (
+    time BIGINT NOT NULL,
+    series_id BLOB NOT NULL,
+    uses BIGINT NOT NULL,
+    spent_credits BIGINT NOT NULL,
+    PRIMARY KEY (time, series_id)
+) WITHOUT ROWID;
+CREATE INDEX verifications_per_hour_by_series ON verifications_per_hour (series_id, time);
+CREATE TABLE verifications_per_day (
+    time BIGINT NOT NULL,
+    series_id BLOB NOT NULL,
+    uses BIGINT NOT NULL,
+    spent_credits BIGINT NOT NULL,
+    PRIMARY KEY (time, series_id)
+) WITHOUT ROWID;
+CREATE INDEX verifications_per_day_by_series ON verifications_per_day (series_id, time);
+CREATE TABLE verifications_per_month (
+    time BIGINT NOT NULL,
+    series_id BLOB NOT NULL,
+    uses BIGINT NOT NULL,
+    spent_credits BIGINT NOT NULL,
+    PRIMARY KEY (time, series_id)
+) WITHOUT ROWID;

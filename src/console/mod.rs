@@ -1,5 +1,7 @@
 //! The console: a server that stands between people, racks and keys.
 
+mod background;
+mod counter;
 mod init;
 mod memory;
 mod serve;

@@ -1,9 +1,13 @@
 //! The key service: what every operation works with.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::Semaphore;
 
+use super::background;
+use super::counter::Counter;
 use super::memory::{KeyMemory, KnownKey, KnownRoot};
 use super::vault::MasterKey;
 use crate::clock::Clock;
@@ -11,17 +15,26 @@ use crate::ids::Entropy;
 use crate::keys::{Code, Hash, Key, Want, Windows};
 use crate::store::{Actor, Audited, Memory, Store, StoreError};
 
+/// How many questions about verifications are worked on at once.
+const ASKING: usize = 2;
+
 /// How a service is set up.
 #[derive(Debug, Clone, Copy)]
 pub struct ServiceOptions {
     /// The largest body of a request, in bytes.
     pub largest_body: usize,
+    /// For how long a question about verifications is worked on.
+    pub analytics_time: Duration,
+    /// How many rows are answered to one at most.
+    pub analytics_rows: i64,
 }
 
 impl Default for ServiceOptions {
     fn default() -> Self {
         Self {
             largest_body: 10 * 1024 * 1024,
+            analytics_time: Duration::from_secs(10),
+            analytics_rows: 10_000,
         }
     }
 }
@@ -37,6 +50,9 @@ struct Inner {
     master: MasterKey,
     memory: Arc<KeyMemory>,
     windows: Windows,
+    counter: Counter,
+    /// Who may ask about verifications just now, so that others find the database free.
+    asking: Semaphore,
     options: ServiceOptions,
 }
 
@@ -56,15 +72,19 @@ impl Service {
         let memory = Arc::new(KeyMemory::new());
         let listens: Arc<dyn Memory> = Arc::clone(&memory) as _;
         store.remember_in(listens).await?;
-        Ok(Self(Arc::new(Inner {
+        let service = Self(Arc::new(Inner {
             store,
             clock,
             entropy,
             master,
             memory,
             windows: Windows::default(),
+            counter: Counter::new(),
+            asking: Semaphore::new(ASKING),
             options,
-        })))
+        }));
+        background::start(&service);
+        Ok(service)
     }
 
     /// Returns what is kept.
@@ -141,9 +161,51 @@ impl Service {
         &self.0.master
     }
 
-    /// Counts a verification.
-    pub(super) fn count(&self, key: &Key, code: Code, tags: &[String], now: i64) {
-        let _ = (key, code, tags, now);
+    /// Counts a verification that used up `spent` credits.
+    pub(super) fn count(&self, key: &Key, code: Code, tags: &[String], spent: i64, now: i64) {
+        self.0.counter.count(key, code, tags, spent, now);
+    }
+
+    /// Notes that a root key was used.
+    pub(super) fn used(&self, root: &KnownRoot) {
+        self.0.counter.used(&root.root.id, self.now());
+    }
+
+    /// Returns the gate in front of questions about verifications.
+    pub(super) fn asking(&self) -> &Semaphore {
+        &self.0.asking
+    }
+
+    /// Writes down all verifications that were counted before; a task does so twice a second.
+    ///
+    /// # Errors
+    /// As the database's. What is not written down then is kept for the next time.
+    pub async fn write_counts(&self) -> Result<(), StoreError> {
+        self.0.counter.write(&self.0.store).await
+    }
+
+    /// Returns how many single verifications are in no view but the sums, since there were more at
+    /// once than memory is set aside for.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.0.counter.dropped()
+    }
+
+    /// Forgets and removes what is not kept any longer; a task does so every minute.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn tidy(&self) -> Result<(), StoreError> {
+        let now = self.now();
+        self.0.windows.purge(now);
+        self.0.store.remove_old_answers(now).await?;
+        self.0.store.remove_old_verifications(now).await
+    }
+
+    /// Returns a way to the service that does not keep it alive.
+    pub(super) fn weakly(&self) -> impl Fn() -> Option<Self> + Send + Sync + 'static {
+        let weak = Arc::downgrade(&self.0);
+        move || weak.upgrade().map(Self)
     }
 
     /// Says that the holder of a root key changes something now.

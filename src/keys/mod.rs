@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, a database or the network: what was read comes in, a decision
 //! goes out.
 
+pub mod analytics;
 mod grant;
 mod id;
 mod model;

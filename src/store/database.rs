@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::oneshot;
@@ -39,6 +40,13 @@ pub trait Sql: Send {
 
     /// Returns what to write after a `SELECT` whose rows nobody else may change before the end.
     fn for_update(&self) -> &'static str;
+
+    /// Has whatever comes next on this connection fail with [`StoreError::TimedOut`] once it has
+    /// taken `span`.
+    ///
+    /// # Errors
+    /// As the database's.
+    async fn stop_after(&mut self, span: Duration) -> Result<(), StoreError>;
 
     /// Notes whose verification changes when this is committed.
     fn touch(&mut self, touched: Touched);

@@ -48,6 +48,9 @@ pub enum StoreError {
     /// The database does not do what it should.
     #[error("the database failed: {0}")]
     Database(String),
+    /// A query was stopped, since it took too long.
+    #[error("the query took too long")]
+    TimedOut,
     /// The server is about to stop.
     #[error("the store is closed")]
     Closed,
@@ -99,6 +102,7 @@ impl From<sqlx::Error> for StoreError {
         match &error {
             sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => Self::Closed,
             sqlx::Error::Database(inner) if inner.is_unique_violation() => Self::Conflict,
+            sqlx::Error::Database(inner) if is_stopped(inner.code().as_deref()) => Self::TimedOut,
             // The text may quote values; a constraint's name says enough.
             sqlx::Error::Database(inner) => {
                 let constraint = inner.constraint().map(|name| format!(" ({name})"));
@@ -112,4 +116,10 @@ impl From<sqlx::Error> for StoreError {
             _ => Self::Database(error.to_string()),
         }
     }
+}
+
+/// Tells the code of a query that was stopped: PostgreSQL's `query_canceled`, SQLite's
+/// `SQLITE_INTERRUPT`.
+fn is_stopped(code: Option<&str>) -> bool {
+    matches!(code, Some("57014" | "9"))
 }

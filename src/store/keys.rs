@@ -167,8 +167,12 @@ impl Store {
             Box::pin(async move {
                 let key = key_of(sql, by.workspace(), &id).await?;
                 if permanently {
-                    let delete = "DELETE FROM keys WHERE id = $1";
-                    sql.run(delete.into(), args![&id]).await?;
+                    for delete in [
+                        "DELETE FROM keys WHERE id = $1",
+                        "DELETE FROM last_uses WHERE id = $1",
+                    ] {
+                        sql.run(delete.into(), args![&id]).await?;
+                    }
                 } else {
                     let delete = "UPDATE keys SET deleted_at = $2 WHERE id = $1";
                     sql.run(delete.into(), args![&id, by.at()]).await?;

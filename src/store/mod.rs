@@ -3,6 +3,7 @@
 //! Each operation is one transaction. The statements are in the part of SQL that both databases
 //! have; `database` is all that differs between them.
 
+mod analytics;
 mod apis;
 mod audit;
 mod credits;
@@ -17,7 +18,9 @@ mod postgres;
 mod reroll;
 mod root_keys;
 mod sqlite;
+mod upkeep;
 mod value;
+mod verifications;
 mod workspaces;
 
 use std::path::Path;
@@ -25,6 +28,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+pub use analytics::{Bucket, Caller, Side, Uses};
 pub use apis::NewApi;
 pub use audit::{Actor, Audited};
 pub use credits::filled_up;
@@ -34,6 +38,7 @@ pub use idempotency::{Answered, Idempotency};
 pub use keys::{NewCredits, NewKey, NewRateLimit};
 pub use reroll::{Rerolled, RerollRequest};
 pub use root_keys::NewRootKey;
+pub use verifications::Batch;
 pub use workspaces::Workspace;
 
 use crate::clock::Clock;

@@ -1,6 +1,7 @@
 //! PostgreSQL: any number of servers on one database.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
@@ -98,6 +99,15 @@ impl Sql for PostgresSql<'_> {
 
     fn for_update(&self) -> &'static str {
         " FOR UPDATE"
+    }
+
+    async fn stop_after(&mut self, span: Duration) -> Result<(), StoreError> {
+        // For this transaction only; 0 would be no limit.
+        sqlx::query("SELECT set_config('statement_timeout', $1, true)")
+            .bind(span.as_millis().max(1).to_string())
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(())
     }
 
     fn touch(&mut self, touched: Touched) {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
@@ -18,6 +19,7 @@ use super::database::{Database, Job, MemorySlot, Sql, Statement, Touched};
 use super::error::StoreError;
 use super::migrations;
 use super::value::{Row, Value};
+use crate::clock::Clock;
 
 /// How many jobs are committed together at most.
 const GROUP: usize = 256;
@@ -113,6 +115,7 @@ async fn write_one(
     let mut sql = SqliteSql {
         connection,
         touched: Touched::default(),
+        limited: false,
     };
     let result = job.run(&mut sql).await;
     let touched_here = sql.touched;
@@ -141,6 +144,8 @@ async fn execute(
 struct SqliteSql<'c> {
     connection: &'c mut SqliteConnection,
     touched: Touched,
+    /// Whether there is a limit to how long queries take.
+    limited: bool,
 }
 
 macro_rules! bind_all {
@@ -182,9 +187,26 @@ impl Sql for SqliteSql<'_> {
         ""
     }
 
+    async fn stop_after(&mut self, span: Duration) -> Result<(), StoreError> {
+        /// How many steps of SQLite's machine there are between two looks at the clock.
+        const STEPS: i32 = 10_000;
+        let clock = Clock::system();
+        let end = clock.now().saturating_add(span).unwrap_or(Timestamp::MAX);
+        let mut handle = self.connection.lock_handle().await?;
+        handle.set_progress_handler(STEPS, move || clock.now() < end);
+        self.limited = true;
+        Ok(())
+    }
+
     fn touch(&mut self, touched: Touched) {
         self.touched.merge(touched);
     }
+}
+
+/// Lets a connection that others will have take as long as it takes.
+async fn without_limit(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    connection.lock_handle().await?.remove_progress_handler();
+    Ok(())
 }
 
 fn read_row(row: &SqliteRow) -> Result<Row, StoreError> {
@@ -216,8 +238,14 @@ impl Database for Sqlite {
                         let mut sql = SqliteSql {
                             connection: &mut connection,
                             touched: Touched::default(),
+                            limited: false,
                         };
-                        job.run(&mut sql).await
+                        let result = job.run(&mut sql).await;
+                        let unlimited = match sql.limited {
+                            true => without_limit(&mut connection).await,
+                            false => Ok(()),
+                        };
+                        result.and(unlimited)
                     }
                     Err(error) => Err(error),
                 };

@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod analytics;
+mod analytics_limits;
 mod basics;
 mod environment;
 mod idempotency;

@@ -55,6 +55,11 @@ kinds! {
     MALFORMED_AUTHORIZATION = 400 "unkey/authentication/malformed" "Bad Request";
     BODY_UNREADABLE = 400 "user/bad_request/request_body_unreadable" "Bad Request";
     BAD_QUERY = 400 "user/bad_request/permissions_query_syntax_error" "Bad Request";
+    ANALYTICS_QUERY = 400 "user/bad_request/invalid_analytics_query" "Bad Request";
+    ANALYTICS_TABLE = 400 "user/bad_request/invalid_analytics_table" "Bad Request";
+    ANALYTICS_FUNCTION = 400 "user/bad_request/invalid_analytics_function" "Bad Request";
+    ANALYTICS_QUERY_TYPE = 400 "user/bad_request/invalid_analytics_query_type" "Bad Request";
+    ANALYTICS_TOO_OLD = 400 "user/bad_request/query_range_exceeds_retention" "Bad Request";
     UNKNOWN_ROOT_KEY = 401 "unkey/authentication/key_not_found" "Unauthorized";
     INSUFFICIENT_PERMISSIONS = 403 "unkey/authorization/insufficient_permissions" "Insufficient Permissions";
     FORBIDDEN = 403 "unkey/authorization/forbidden" "Forbidden";
@@ -78,6 +83,9 @@ kinds! {
     PROTECTED = 412 "unkey/application/protected_resource" "Resource is protected";
     PRECONDITION_FAILED = 412 "unkey/application/precondition_failed" "Precondition Failed";
     BODY_TOO_LARGE = 413 "user/bad_request/request_body_too_large" "Request Entity Too Large";
+    QUERY_TIMEOUT = 422 "user/unprocessable_entity/query_execution_timeout" "Unprocessable Entity";
+    QUERY_MEMORY = 422 "user/unprocessable_entity/query_memory_limit_exceeded" "Unprocessable Entity";
+    QUERY_ROWS = 422 "user/unprocessable_entity/query_rows_limit_exceeded" "Unprocessable Entity";
     RATE_LIMITED = 429 "user/too_many_requests/workspace_rate_limited" "Too Many Requests";
     UNEXPECTED = 500 "unkey/application/unexpected_error" "Internal Server Error";
 }
@@ -159,6 +167,11 @@ impl From<StoreError> for ApiError {
             StoreError::Conflict => Self::new(
                 Kind::CONFLICT,
                 "Somebody else changed the same just now. Try again.",
+            ),
+            StoreError::TimedOut => Self::new(
+                Kind::QUERY_TIMEOUT,
+                "The query took too long. A shorter span of time, or a view of longer sums, has \
+                 less to read.",
             ),
             StoreError::Shape(_)
             | StoreError::Newer { .. }

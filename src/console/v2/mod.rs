@@ -1,5 +1,6 @@
 //! The `/v2` API, compatible with Unkey's: one file for each operation.
 
+mod analytics;
 mod apis;
 mod authentication;
 mod documentation;
@@ -47,6 +48,7 @@ fn each(visitor: &mut impl ForEach) {
     visitor.operation::<keys::GetRotation>();
     visitor.operation::<keys::FinishRotation>();
     visitor.operation::<keys::CancelRotation>();
+    visitor.operation::<analytics::GetVerifications>();
 }
 
 struct Routes {

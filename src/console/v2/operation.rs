@@ -127,6 +127,7 @@ async fn take<O: Operation>(
     })?;
     let request: O::Request = schema.read(&body)?;
     let root = authenticate(service, &head.headers).await?;
+    service.used(&root);
     service.admit(&root).map_err(|wait| ApiError {
         retry_after: Some((wait + 999) / 1000),
         ..ApiError::new(Kind::RATE_LIMITED, "Too many requests by this workspace.")

@@ -6,6 +6,7 @@ mod get;
 mod once;
 mod reroll;
 mod rotation;
+mod rotation_uses;
 mod verify;
 mod whoami;
 

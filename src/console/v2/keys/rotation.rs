@@ -10,12 +10,24 @@ use crate::console::v2::error::ApiError;
 use crate::console::v2::operation::{Call, Operation};
 use crate::keys::{Key, Need};
 
+use super::rotation_uses::{Interval, RotationUses};
+
 /// The key that was rerolled.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::console::v2) struct RotationRequest {
     #[schema(min_length = 3, max_length = 255, pattern = "^[a-zA-Z0-9_]+$")]
     key_id: String,
+}
+
+/// The key that was rerolled, or the one that took its place.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(in crate::console::v2) struct GetRotationRequest {
+    #[schema(min_length = 3, max_length = 255, pattern = "^[a-zA-Z0-9_]+$")]
+    key_id: String,
+    /// The span of time by which uses are told; else hours for three days, and then days.
+    interval: Option<Interval>,
 }
 
 /// How a rotation stands.
@@ -40,22 +52,30 @@ pub(in crate::console::v2) struct RotationData {
     /// When this key was last used.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_used_at: Option<i64>,
+    /// How often both keys were verified since the reroll; from `keys.getRotation` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uses: Option<RotationUses>,
 }
 
-/// Shows how a rotation stands.
+/// Shows how a rotation stands, and who still uses the old key.
 pub(in crate::console::v2) struct GetRotation;
 
 #[async_trait]
 impl Operation for GetRotation {
     const NAME: &'static str = "keys.getRotation";
-    const SUMMARY: &'static str = "Show how the rotation of a key stands";
-    type Request = RotationRequest;
+    const SUMMARY: &'static str = "Show how the rotation of a key stands, and who still uses it";
+    type Request = GetRotationRequest;
     type Data = RotationData;
 
-    async fn run(call: &Call, request: RotationRequest) -> Result<Reply<RotationData>, ApiError> {
+    async fn run(
+        call: &Call,
+        request: GetRotationRequest,
+    ) -> Result<Reply<RotationData>, ApiError> {
         let (key, api) = call.key(&request.key_id).await?;
         call.need(&Need::on_key(&api.id, &api.key_space, &key.id, "read_key"))?;
-        Ok(Reply::Data(shown(key, call.service.now())))
+        let uses = call.rotation_uses(&key, request.interval).await?;
+        let shown = shown(key, call.service.now());
+        Ok(Reply::Data(RotationData { uses, ..shown }))
     }
 }
 
@@ -69,6 +89,7 @@ fn shown(key: Key, now: i64) -> RotationData {
         rerolled_at: key.rotation.rerolled_at,
         active: key.enabled && !is_past,
         last_used_at: key.last_used_at,
+        uses: None,
     }
 }
 

@@ -141,12 +141,18 @@ impl Operation for VerifyKey {
             Standing::Open => use_up(call, key, &demand, &mut data, now).await?,
         };
         data.valid = data.code == Code::Valid;
-        call.service.count(key, data.code, &request.tags, now);
+        let is_limited = data.valid && data.credits.is_some();
+        let spent = if is_limited { demand.cost.unwrap_or(1) } else { 0 };
+        call.service.count(key, data.code, &request.tags, spent, now);
         Ok(Reply::Data(data))
     }
 }
 
 fn demand(request: &VerifyKeyRequest) -> Result<Demand, ApiError> {
+    let lengths = request.tags.iter().map(|tag| tag.chars().count());
+    if lengths.into_iter().any(|length| !(1..=512).contains(&length)) {
+        return Err(ApiError::invalid("tags", "A tag has from 1 to 512 characters."));
+    }
     let query = request.permissions.as_deref().map(PermissionQuery::parse);
     let query = query.transpose().map_err(|error| {
         let mut refused = ApiError::invalid("permissions", error.to_string());

@@ -1,0 +1,136 @@
+use super::*;
+use crate::ids::Entropy;
+use crate::keys::{Hash, Rotation};
+
+const MINUTE: i64 = 60_000;
+
+fn key(id: &str) -> Key {
+    Key {
+        id: id.to_owned(),
+        hash: Hash::of(id),
+        start: String::new(),
+        workspace: "ws_1".to_owned(),
+        api: "api_1".to_owned(),
+        key_space: "ks_1".to_owned(),
+        name: None,
+        identity: None,
+        meta: None,
+        enabled: true,
+        expires: None,
+        prefix: None,
+        bytes: 16,
+        credits: None,
+        ratelimits: Vec::new(),
+        permissions: Vec::new(),
+        roles: Vec::new(),
+        recoverable: false,
+        created_at: 0,
+        updated_at: None,
+        last_used_at: None,
+        rotation: Rotation::default(),
+    }
+}
+
+/// Adds up what batches hold: verifications in sums, single ones, and the last use of each key.
+fn added(batches: &[Batch]) -> (i64, usize, BTreeMap<String, i64>) {
+    let sums = batches.iter().flat_map(|batch| batch.minutes.values());
+    let events = batches.iter().map(|batch| batch.events.len()).sum();
+    let uses = batches.iter().flat_map(|batch| batch.uses.clone());
+    (sums.map(|tally| tally.count).sum(), events, uses.collect())
+}
+
+#[test]
+fn what_is_counted_is_taken_once() {
+    let counter = Counter::new();
+    let tags = ["b".to_owned(), "a".to_owned()];
+    let turned = ["a".to_owned(), "b".to_owned()];
+    counter.count(&key("key_1"), Code::Valid, &tags, 2, MINUTE + 5);
+    counter.count(&key("key_1"), Code::Valid, &turned, 3, MINUTE + 1);
+    counter.count(&key("key_1"), Code::Valid, &tags, 0, 2 * MINUTE);
+    counter.count(&key("key_1"), Code::Expired, &tags, 0, 3 * MINUTE);
+    counter.used("key_root", 7);
+    let batches = counter.take();
+    let [batch] = batches.as_slice() else {
+        panic!("{batches:#?}");
+    };
+    assert_eq!(batch.series.len(), 2, "by outcome");
+    let tallies: Vec<_> = batch
+        .minutes
+        .iter()
+        .map(|((at, _), tally)| (*at, *tally))
+        .collect();
+    let tally = |count, spent, last| Tally { count, spent, last };
+    assert_eq!(
+        tallies,
+        [
+            (MINUTE, tally(2, 5, MINUTE + 5)),
+            (2 * MINUTE, tally(1, 0, 2 * MINUTE)),
+            (3 * MINUTE, tally(1, 0, 3 * MINUTE)),
+        ]
+    );
+    assert_eq!(batch.events.len(), 4);
+    let uses = [("key_1".to_owned(), 3 * MINUTE), ("key_root".to_owned(), 7)];
+    assert_eq!(batch.uses, BTreeMap::from(uses));
+    assert!(counter.take().is_empty());
+}
+
+#[test]
+fn batches_are_small() {
+    let counter = Counter::new();
+    for number in 0..1000 {
+        counter.count(&key(&format!("key_{number}")), Code::Valid, &[], 0, MINUTE);
+    }
+    for _ in 0..1000 {
+        counter.count(&key("key_0"), Code::Valid, &[], 0, MINUTE);
+    }
+    let batches = counter.take();
+    for batch in &batches {
+        assert!(
+            batch.minutes.len() <= SUMS_AT_ONCE,
+            "{}",
+            batch.minutes.len()
+        );
+        assert!(
+            batch.events.len() <= EVENTS_AT_ONCE,
+            "{}",
+            batch.events.len()
+        );
+    }
+    let (sums, events, uses) = added(&batches);
+    assert_eq!((sums, events, uses.len()), (2000, 2000, 1000));
+}
+
+#[test]
+fn where_there_is_no_room_single_ones_are_dropped_and_sums_are_not() {
+    let counter = Counter::new();
+    let many = i64::try_from(EVENTS).unwrap() + 10;
+    for at in 0..many {
+        counter.count(&key("key_1"), Code::Valid, &[], 1, at);
+    }
+    assert_eq!(counter.dropped(), 10);
+    let (sums, events, _) = added(&counter.take());
+    assert_eq!((sums, events), (many, EVENTS));
+}
+
+#[tokio::test]
+async fn what_could_not_be_written_is_written_the_next_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("console.db");
+    let store = Store::sqlite(&path, Entropy::seeded(1)).await.unwrap();
+    let counter = Counter::new();
+    for number in 0..300 {
+        counter.count(&key(&format!("key_{number}")), Code::Valid, &[], 1, MINUTE);
+    }
+    counter.used("key_root", 7);
+    // There are no tables yet.
+    counter.write(&store).await.unwrap_err();
+    counter.count(&key("key_0"), Code::Valid, &[], 1, MINUTE + 9);
+    let kept = counter.take();
+    let (sums, events, uses) = added(&kept);
+    assert_eq!((sums, events, uses["key_root"]), (301, 301, 7));
+    assert_eq!(uses["key_0"], MINUTE + 9);
+    kept.iter().for_each(|batch| counter.put_back(batch));
+    store.migrate().await.unwrap();
+    counter.write(&store).await.unwrap();
+    assert!(counter.take().is_empty());
+}
