@@ -2,6 +2,7 @@
 
 mod api;
 mod api_key;
+mod apis;
 mod app;
 mod complete;
 mod completions;
@@ -9,7 +10,10 @@ mod console;
 mod context;
 mod find;
 mod follow;
+mod identities;
 mod instances;
+mod key_service;
+mod keys;
 mod login;
 mod logout;
 mod man;

@@ -8,6 +8,8 @@ mod credentials;
 mod environment;
 mod help;
 mod keyroll;
+mod keys;
+mod lossy;
 mod password;
 mod rolls;
 mod sandbox;
