@@ -2,6 +2,8 @@
 
 mod apis;
 mod authentication;
+#[cfg(test)]
+mod contract;
 mod documentation;
 mod envelope;
 mod error;
