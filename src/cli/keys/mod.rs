@@ -20,7 +20,7 @@ use crate::ui::{CliError, Exit};
 /// The commands about keys.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    Create(create::CreateArgs),
+    Create(Box<create::CreateArgs>),
     List(list::ListArgs),
     Show(show::ShowArgs),
     Verify(verify::VerifyArgs),
