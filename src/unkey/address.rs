@@ -21,7 +21,7 @@ impl Address {
     /// # Errors
     /// [`UnkeyError::BadAddress`] for anything else, [`UnkeyError::PlainHttp`] for HTTP.
     pub fn parse(text: &str, allow_http: bool) -> Result<Self, UnkeyError> {
-        let text = text.trim().trim_end_matches('/');
+        let text = text.trim();
         let whole = if text.contains("://") {
             text.to_owned()
         } else {
