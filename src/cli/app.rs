@@ -7,8 +7,8 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use super::context::Context;
 use super::{
-    api, complete, completions, console, instances, login, logout, man, rack, racks, rolls, sandbox, switch,
-    usage, version,
+    api, apis, complete, completions, console, identities, instances, keys, login, logout, man,
+    rack, racks, rolls, sandbox, switch, usage, version,
 };
 use crate::ui::{CliError, Exit, Printer, Verbosity, print_error_json};
 
@@ -187,6 +187,15 @@ enum Command {
     /// Look at rolls, go on with them or undo them
     #[command(subcommand)]
     Rolls(rolls::Command),
+    /// Issue, verify and reroll the keys of an API of your own
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Manage the APIs that keys are issued for
+    #[command(subcommand)]
+    Apis(apis::Command),
+    /// Manage those whom keys are issued to
+    #[command(subcommand)]
+    Identities(identities::Command),
     /// Serve keys and racks to people and programs
     #[command(subcommand)]
     Console(console::Command),
@@ -207,6 +216,9 @@ impl Command {
             Self::Racks(args) => args.output(),
             Self::Api(command) => command.output(),
             Self::Version(args) => args.output(),
+            Self::Keys(command) => command.output(),
+            Self::Apis(command) => command.output(),
+            Self::Identities(command) => command.output(),
             Self::Login(_)
             | Self::Logout(_)
             | Self::Switch(_)
@@ -228,6 +240,9 @@ impl Command {
             Self::Api(command) => context.block_on(command.run(context)),
             Self::Version(args) => context.block_on(args.run(context)),
             Self::Rolls(command) => command.run(context),
+            Self::Keys(command) => context.block_on(command.run(context)),
+            Self::Apis(command) => context.block_on(command.run(context)),
+            Self::Identities(command) => context.block_on(command.run(context)),
             Self::Console(command) => command.run(context),
             Self::Sandbox(command) => command.run(context),
             Self::Completions(args) => args.run(context),

@@ -4,6 +4,7 @@ mod api;
 mod api_key;
 #[cfg(test)]
 mod api_key_tests;
+mod apis;
 mod app;
 mod complete;
 mod completions;
@@ -11,7 +12,10 @@ mod console;
 mod context;
 mod find;
 mod follow;
+mod identities;
 mod instances;
+mod key_service;
+mod keys;
 mod login;
 mod logout;
 mod man;

@@ -1,4 +1,4 @@
-//! A file for a private key, made before anything is changed, and gone if nothing came of it.
+//! A file for a secret, made before anything is changed, and gone if nothing came of it.
 
 use std::fs::File;
 use std::io::{ErrorKind, Write as _};
@@ -8,10 +8,10 @@ use crate::private;
 use crate::rack::PrivateKey;
 use crate::ui::CliError;
 
-/// An empty file, open only to its owner, that waits for a private key.
+/// An empty file, open only to its owner, that waits for a secret.
 ///
-/// It is made before a roll begins, so that a name that is taken or a directory that cannot
-/// be written to stops it. Dropped without a key it removes itself.
+/// It is made before anything else is, so that a name that is taken or a directory that cannot
+/// be written to stops it. Dropped without a secret it removes itself.
 #[derive(Debug)]
 pub(crate) struct ReservedFile {
     path: PathBuf,
@@ -19,8 +19,13 @@ pub(crate) struct ReservedFile {
 }
 
 impl ReservedFile {
-    /// Makes the file.
+    /// Makes the file that `--save-key` names.
     pub(crate) fn create(path: &Path) -> Result<Self, CliError> {
+        Self::create_for("--save-key", path)
+    }
+
+    /// Makes the file that a flag names.
+    pub(crate) fn create_for(flag: &str, path: &Path) -> Result<Self, CliError> {
         match private::open_options()
             .write(true)
             .create_new(true)
@@ -33,22 +38,32 @@ impl ReservedFile {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(CliError::usage(
                 format!("{} exists already", path.display()),
             )
-            .hint("give --save-key a name that is free, a key is never overwritten")),
+            .hint(format!(
+                "give {flag} a name that is free, a key is never overwritten"
+            ))),
             Err(error) => Err(
-                CliError::usage(format!("cannot make {}: {error}", path.display()))
-                    .hint("give --save-key a file in a directory that you may write to"),
+                CliError::usage(format!("cannot make {}: {error}", path.display())).hint(format!(
+                    "give {flag} a file in a directory that you may write to"
+                )),
             ),
         }
     }
 
     /// Writes the key and keeps the file.
-    pub(crate) fn fill(mut self, key: &PrivateKey) -> std::io::Result<()> {
+    pub(crate) fn fill(self, key: &PrivateKey) -> std::io::Result<()> {
+        self.fill_with(key.expose())
+    }
+
+    /// Writes a secret, brings file and name to the disk, and keeps the file.
+    pub(crate) fn fill_with(mut self, secret: &str) -> std::io::Result<()> {
         if let Some(file) = &mut self.file {
-            file.write_all(key.expose().as_bytes())?;
-            if !key.expose().ends_with('\n') {
+            file.write_all(secret.as_bytes())?;
+            if !secret.ends_with('\n') {
                 file.write_all(b"\n")?;
             }
             file.sync_all()?;
+            let directory = self.path.parent().filter(|dir| !dir.as_os_str().is_empty());
+            File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;
         }
         self.file = None;
         Ok(())

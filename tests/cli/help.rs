@@ -83,6 +83,10 @@ fn version_and_help_are_data() {
       api          Ask a rack's HTTP API directly
       version      Print the versions of this program and of the rack
       rolls        Look at rolls, go on with them or undo them
+      keys         Issue, verify and reroll the keys of an API of your own
+      apis         Manage the APIs that keys are issued for
+      identities   Manage those whom keys are issued to
+      console      Serve keys and racks to people and programs
       sandbox      Manage the little AWS account on this machine
       completions  Print a shell's completions
       man          Write the manual pages
@@ -195,6 +199,10 @@ fn a_command_line_without_a_command_shows_the_way() {
       api          Ask a rack's HTTP API directly
       version      Print the versions of this program and of the rack
       rolls        Look at rolls, go on with them or undo them
+      keys         Issue, verify and reroll the keys of an API of your own
+      apis         Manage the APIs that keys are issued for
+      identities   Manage those whom keys are issued to
+      console      Serve keys and racks to people and programs
       sandbox      Manage the little AWS account on this machine
       completions  Print a shell's completions
       man          Write the manual pages

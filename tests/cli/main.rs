@@ -13,6 +13,8 @@ mod far;
 mod help;
 mod keyroll;
 mod params_api;
+mod keys;
+mod lossy;
 mod password;
 mod rolls;
 mod sandbox;

@@ -3,6 +3,7 @@
 mod database;
 mod init;
 mod migrate;
+mod openapi;
 mod serve;
 
 use clap::Subcommand;
@@ -16,6 +17,8 @@ pub(super) enum Command {
     Init(init::InitArgs),
     Serve(serve::ServeArgs),
     Migrate(migrate::MigrateArgs),
+    #[command(name = "openapi")]
+    OpenApi(openapi::OpenApiArgs),
 }
 
 impl Command {
@@ -24,6 +27,7 @@ impl Command {
             Self::Init(args) => context.block_on(args.run(context)),
             Self::Serve(args) => context.block_on_threads(args.run(context)),
             Self::Migrate(args) => context.block_on(args.run(context)),
+            Self::OpenApi(args) => args.run(context),
         }
     }
 }

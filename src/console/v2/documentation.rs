@@ -88,14 +88,13 @@ impl ForEach for Documentation {
             .required("meta")
             .required("error");
         let (group, _) = O::NAME.split_once('.').unwrap_or((O::NAME, ""));
-        let response = |description: &str, object: ObjectBuilder| {
-            ResponseBuilder::new()
-                .description(description)
-                .content(
-                    "application/json",
-                    content(RefOr::T(Schema::Object(object.build()))),
-                )
-                .build()
+        let response = |description: &str, kinds: &[&str], object: ObjectBuilder| {
+            let object = content(RefOr::T(Schema::Object(object.build())));
+            let response = ResponseBuilder::new().description(description);
+            let response = kinds.iter().fold(response, |response, kind| {
+                response.content(*kind, object.clone())
+            });
+            response.build()
         };
         let operation = OperationBuilder::new()
             .operation_id(Some(O::NAME))
@@ -103,8 +102,16 @@ impl ForEach for Documentation {
             .tag(group)
             .request_body(Some(body))
             .security(SecurityRequirement::new("rootKey", Vec::<String>::new()))
-            .response("200", response("Done", success))
-            .response("default", response("Not done", failure))
+            .response("200", response("Done", &["application/json"], success))
+            .response(
+                "default",
+                // Whoever takes a problem is given one.
+                response(
+                    "Not done",
+                    &["application/json", "application/problem+json"],
+                    failure,
+                ),
+            )
             .build();
         let paths = std::mem::take(&mut self.paths);
         let path = format!("/v2/{}", O::NAME);

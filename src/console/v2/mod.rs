@@ -3,6 +3,8 @@
 mod analytics;
 mod apis;
 mod authentication;
+#[cfg(test)]
+mod contract;
 mod documentation;
 mod envelope;
 mod error;

@@ -52,12 +52,34 @@ impl BodySchema {
             return Err(self.refuse(errors.collect()));
         }
         // What passes the schema fits the type; a test of every operation holds them together.
-        serde_json::from_value(value)
+        // Only 1.0 is an integer to the one and none to the other.
+        T::deserialize(&value)
+            .or_else(|_| serde_json::from_value(whole(value)))
             .map_err(|_| self.refuse(vec![field("", "the body does not fit".to_owned())]))
     }
 
     fn refuse(&self, errors: Vec<FieldError>) -> ApiError {
         ApiError::schema(&self.path, errors)
+    }
+}
+
+/// Writes every number that is whole without a fraction.
+fn whole(value: Value) -> Value {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let float = number.as_f64().filter(|float| float.fract() == 0.0);
+            let text = float.map(|float| format!("{float:.0}"));
+            match text.and_then(|text| text.parse::<i64>().ok()) {
+                Some(integer) => integer.into(),
+                None => number.into(),
+            }
+        }
+        Value::Array(items) => items.into_iter().map(whole).collect(),
+        Value::Object(fields) => {
+            let fields = fields.into_iter();
+            fields.map(|(name, value)| (name, whole(value))).collect()
+        }
+        other => other,
     }
 }
 
