@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, a database or the network: what was read comes in, a decision
 //! goes out.
 
+mod credits;
 mod grant;
 mod id;
 mod model;
@@ -13,6 +14,7 @@ mod secret;
 mod verify;
 mod window;
 
+pub use credits::{Balance, CreditsChange, CreditsRefusal, balance_after};
 pub use grant::{Grants, Need};
 pub use id::{IdKind, new_id};
 pub use model::{
