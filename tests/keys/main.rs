@@ -6,7 +6,13 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod basics;
+mod credits;
 mod environment;
 mod idempotency;
+mod identities;
+mod listing;
+mod permissions;
 mod reroll;
 mod refusals;
+mod rights;
+mod updating;
