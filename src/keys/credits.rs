@@ -114,9 +114,21 @@ mod tests {
             (Some(5), CreditsChange::Increment(3), Ok(Some(8))),
             (Some(5), CreditsChange::Decrement(3), Ok(Some(2))),
             (Some(5), CreditsChange::Decrement(6), Ok(Some(0))),
-            (Some(1), CreditsChange::Increment(i64::MAX), Ok(Some(i64::MAX))),
-            (None, CreditsChange::Increment(1), Err(CreditsRefusal::Unlimited)),
-            (None, CreditsChange::Decrement(1), Err(CreditsRefusal::Unlimited)),
+            (
+                Some(1),
+                CreditsChange::Increment(i64::MAX),
+                Ok(Some(i64::MAX)),
+            ),
+            (
+                None,
+                CreditsChange::Increment(1),
+                Err(CreditsRefusal::Unlimited),
+            ),
+            (
+                None,
+                CreditsChange::Decrement(1),
+                Err(CreditsRefusal::Unlimited),
+            ),
             (Some(5), CreditsChange::Unlimited, Ok(None)),
             (None, CreditsChange::Unlimited, Ok(None)),
         ] {

@@ -74,7 +74,8 @@ pub(super) async fn change_credits(
     };
     for link in line {
         let update = "UPDATE keys SET pool_id = $2, updated_at = $3 WHERE id = $1";
-        sql.run(update.into(), args![&link.id, &pool, by.at()]).await?;
+        sql.run(update.into(), args![&link.id, &pool, by.at()])
+            .await?;
         link.touch(sql);
     }
     if let (Some(before), None) = (&before, &pool) {

@@ -72,7 +72,11 @@ async fn roles_of(sql: &mut dyn Sql, keys: &[String]) -> Result<Of<Role>, StoreE
         places(1, keys.len())
     );
     let mut roles = of(sql, query, keys, read_role).await?;
-    let mut ids: Vec<_> = roles.values().flatten().map(|role| role.id.clone()).collect();
+    let mut ids: Vec<_> = roles
+        .values()
+        .flatten()
+        .map(|role| role.id.clone())
+        .collect();
     ids.sort();
     ids.dedup();
     let permissions = permissions_of(sql, &ROLE_PERMISSIONS, &ids).await?;
@@ -87,7 +91,10 @@ pub(super) async fn complete_identities(
     sql: &mut dyn Sql,
     identities: &mut [Identity],
 ) -> Result<(), StoreError> {
-    let ids: Vec<_> = identities.iter().map(|identity| identity.id.clone()).collect();
+    let ids: Vec<_> = identities
+        .iter()
+        .map(|identity| identity.id.clone())
+        .collect();
     let mut limits = ratelimits_of(sql, "identity_id", &ids).await?;
     for identity in identities {
         identity.ratelimits = limits.remove(&identity.id).unwrap_or_default();
@@ -106,7 +113,9 @@ async fn identities(
         "SELECT i.id, i.external_id, i.meta FROM identities i WHERE i.id IN ({})",
         places(1, ids.len())
     );
-    let mut found = sql.all(query, with(Vec::new(), &ids), read_identity).await?;
+    let mut found = sql
+        .all(query, with(Vec::new(), &ids), read_identity)
+        .await?;
     complete_identities(sql, &mut found).await?;
     let by_id = found.into_iter().map(|found| (found.id.clone(), found));
     Ok(by_id.collect())

@@ -61,7 +61,9 @@ async fn counting_needs_a_value_and_a_limit() {
     on_both(async |server: &Server| {
         let api = server.api().await;
         let (free, _) = server.key(&api, json!({})).await;
-        let (limited, _) = server.key(&api, json!({ "credits": { "remaining": 1 } })).await;
+        let (limited, _) = server
+            .key(&api, json!({ "credits": { "remaining": 1 } }))
+            .await;
         for (id, operation, value) in [
             (&free, "increment", json!(1)),
             (&free, "decrement", json!(1)),
@@ -89,7 +91,9 @@ async fn counting_needs_a_value_and_a_limit() {
 async fn no_count_is_lost() {
     on_both(async |server: &Server| {
         let api = server.api().await;
-        let (id, key) = server.key(&api, json!({ "credits": { "remaining": 100 } })).await;
+        let (id, key) = server
+            .key(&api, json!({ "credits": { "remaining": 100 } }))
+            .await;
         for _ in 0..5 {
             let more = || credits(server, &id, "increment", json!(3));
             let (one, used, other, again) =
@@ -177,7 +181,10 @@ async fn two_who_give_a_balance_to_a_pair_give_one() {
             );
             (one.data(), other.data());
             assert_eq!(server.verify(&new_key).await, "VALID");
-            assert_eq!((left(server, &old).await, left(server, &new).await), (json!(4), json!(4)));
+            assert_eq!(
+                (left(server, &old).await, left(server, &new).await),
+                (json!(4), json!(4))
+            );
         }
     })
     .await;

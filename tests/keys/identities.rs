@@ -20,12 +20,16 @@ fn limit(limit: i64) -> Value {
 #[tokio::test]
 async fn an_identity_is_found_by_either_name() {
     on_both(async |server: &Server| {
-        let full = json!({ "externalId": "acme", "meta": { "plan": "pro" }, "ratelimits": [limit(5)] });
+        let full =
+            json!({ "externalId": "acme", "meta": { "plan": "pro" }, "ratelimits": [limit(5)] });
         let id = text(&create(server, full).await.data()["identityId"]);
         assert!(id.starts_with("id_"));
         let shown = get(server, &id).await.data();
         assert_eq!(shown, get(server, "acme").await.data());
-        assert_eq!((&shown["id"], &shown["externalId"]), (&json!(id), &json!("acme")));
+        assert_eq!(
+            (&shown["id"], &shown["externalId"]),
+            (&json!(id), &json!("acme"))
+        );
         assert_eq!(shown["meta"], json!({ "plan": "pro" }));
         assert_eq!(shown["ratelimits"][0]["limit"], 5);
         assert!(text(&shown["ratelimits"][0]["id"]).starts_with("rl_"));
@@ -33,7 +37,11 @@ async fn an_identity_is_found_by_either_name() {
         let other = text(&create(server, json!({ "externalId": id })).await.data()["identityId"]);
         assert_eq!(get(server, &id).await.data()["externalId"], "acme");
         let bare = get(server, &other).await.data();
-        assert_eq!(bare, json!({ "id": other, "externalId": id }), "what is empty is left out");
+        assert_eq!(
+            bare,
+            json!({ "id": other, "externalId": id }),
+            "what is empty is left out"
+        );
     })
     .await;
 }
@@ -42,14 +50,24 @@ async fn an_identity_is_found_by_either_name() {
 async fn there_is_one_of_each_name() {
     on_both(async |server: &Server| {
         // This schema is an open one.
-        create(server, json!({ "externalId": "acme", "more": 1 })).await.data();
+        create(server, json!({ "externalId": "acme", "more": 1 }))
+            .await
+            .data();
         let twice = create(server, json!({ "externalId": "acme" })).await;
-        assert_eq!((twice.status, twice.kind()), (409, "identity_already_exists"));
+        assert_eq!(
+            (twice.status, twice.kind()),
+            (409, "identity_already_exists")
+        );
         assert_eq!(twice.body["error"]["title"], "Conflicting Resource");
         // One that a key brought with it counts too.
         let api = server.api().await;
         server.key(&api, json!({ "externalId": "other" })).await;
-        assert_eq!(create(server, json!({ "externalId": "other" })).await.status, 409);
+        assert_eq!(
+            create(server, json!({ "externalId": "other" }))
+                .await
+                .status,
+            409
+        );
         for body in [
             json!({}),
             json!({ "externalId": "" }),
@@ -61,7 +79,10 @@ async fn there_is_one_of_each_name() {
             assert_eq!(create(server, body.clone()).await.status, 400, "{body}");
         }
         let missing = get(server, "nobody").await;
-        assert_eq!((missing.status, missing.kind()), (404, "identity_not_found"));
+        assert_eq!(
+            (missing.status, missing.kind()),
+            (404, "identity_not_found")
+        );
     })
     .await;
 }
@@ -81,7 +102,12 @@ async fn identities_are_listed_in_pages_and_searched() {
         };
         let (end, all) = list(json!({})).await;
         assert_eq!(end, json!({ "hasMore": false }));
-        let listed: Vec<_> = all.as_array().unwrap().iter().map(|it| text(&it["id"])).collect();
+        let listed: Vec<_> = all
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| text(&it["id"]))
+            .collect();
         assert_eq!(listed, ids);
         for shown in all.as_array().unwrap() {
             assert_eq!(shown, &get(server, &text(&shown["id"])).await.data());
@@ -90,18 +116,37 @@ async fn identities_are_listed_in_pages_and_searched() {
         assert_eq!(next, json!({ "cursor": ids[3], "hasMore": true }));
         assert_eq!(first.as_array().unwrap().len(), 3);
         let (end, last) = list(json!({ "limit": 3, "cursor": next["cursor"] })).await;
-        assert_eq!((&last[0]["id"], end), (&json!(ids[3]), json!({ "hasMore": false })));
+        assert_eq!(
+            (&last[0]["id"], end),
+            (&json!(ids[3]), json!({ "hasMore": false }))
+        );
         let found = async |search: &str| {
             let (_, found) = list(json!({ "search": search })).await;
-            let names = found.as_array().unwrap().iter().map(|it| text(&it["externalId"]));
+            let names = found
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|it| text(&it["externalId"]));
             let mut names: Vec<_> = names.collect();
             names.sort();
             names
         };
         assert_eq!(found("ACME-").await, ["Acme-2", "acme-1"]);
-        assert_eq!(found("e_3").await, ["acme_3"], "an underscore is no wildcard");
+        assert_eq!(
+            found("e_3").await,
+            ["acme_3"],
+            "an underscore is no wildcard"
+        );
         assert_eq!(found("%").await, [""; 0]);
-        assert_eq!(list(json!({ "limit": 3, "search": "me" })).await.1.as_array().unwrap().len(), 3);
+        assert_eq!(
+            list(json!({ "limit": 3, "search": "me" }))
+                .await
+                .1
+                .as_array()
+                .unwrap()
+                .len(),
+            3
+        );
     })
     .await;
 }
@@ -110,6 +155,7 @@ async fn identities_are_listed_in_pages_and_searched() {
 async fn changed_limits_hold_for_all_its_keys_at_once() {
     on_both(async |server: &Server| {
         let api = server.api().await;
+        server.wait_for_half_past();
         let with = json!({ "externalId": "acme" });
         let (_, one) = server.key(&api, with.clone()).await;
         let (_, other) = server.key(&api, with).await;
@@ -130,7 +176,10 @@ async fn changed_limits_hold_for_all_its_keys_at_once() {
         assert_eq!(server.verify(&one).await, "RATE_LIMITED", "it counts on");
         let none = update(json!({ "ratelimits": [], "meta": {} })).await;
         assert_eq!(none, json!({ "id": shown["id"], "externalId": "acme" }));
-        let verified = server.post("keys.verifyKey", json!({ "key": one })).await.data();
+        let verified = server
+            .post("keys.verifyKey", json!({ "key": one }))
+            .await
+            .data();
         assert_eq!(verified["code"], "VALID");
         assert_eq!(verified["identity"], none);
     })
@@ -141,7 +190,13 @@ async fn changed_limits_hold_for_all_its_keys_at_once() {
 async fn keys_outlive_their_identity() {
     on_both(async |server: &Server| {
         let api = server.api().await;
-        create(server, json!({ "externalId": "acme", "ratelimits": [limit(1)] })).await.data();
+        server.wait_for_half_past();
+        create(
+            server,
+            json!({ "externalId": "acme", "ratelimits": [limit(1)] }),
+        )
+        .await
+        .data();
         let (id, key) = server.key(&api, json!({ "externalId": "acme" })).await;
         assert_eq!(server.verify(&key).await, "VALID");
         assert_eq!(server.verify(&key).await, "RATE_LIMITED");
@@ -154,7 +209,10 @@ async fn keys_outlive_their_identity() {
         let gone = server.post("identities.deleteIdentity", body).await;
         assert_eq!((gone.status, gone.kind()), (404, "identity_not_found"));
         create(server, json!({ "externalId": "acme" })).await.data();
-        assert!(server.get(&id).await.get("identity").is_none(), "it is another one");
+        assert!(
+            server.get(&id).await.get("identity").is_none(),
+            "it is another one"
+        );
     })
     .await;
 }
@@ -171,13 +229,18 @@ async fn a_grant_may_be_for_one_identity() {
             ("deleteIdentity", "delete_identity"),
         ] {
             let operation = format!("identities.{operation}");
-            let root = server.root_with(&[&format!("identity.{one}.{action}")]).await;
+            let root = server
+                .root_with(&[&format!("identity.{one}.{action}")])
+                .await;
             let ask = async |which: &str| {
                 let body = json!({ "identity": which });
                 server.post_as(&root, &operation, body, &[]).await
             };
             let refused = ask(&other).await;
-            assert_eq!((refused.status, refused.kind()), (403, "insufficient_permissions"));
+            assert_eq!(
+                (refused.status, refused.kind()),
+                (403, "insufficient_permissions")
+            );
             assert!(refused.detail().contains(&format!("identity.*.{action}")));
             assert_eq!(ask(&one).await.status, 200, "{operation}");
         }

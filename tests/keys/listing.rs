@@ -43,7 +43,10 @@ async fn keys_are_listed_in_pages() {
             assert_eq!(cursor.as_ref(), made.get(seen.len()));
         }
         assert_eq!(seen, made);
-        server.post("keys.deleteKey", json!({ "keyId": made[0] })).await.data();
+        server
+            .post("keys.deleteKey", json!({ "keyId": made[0] }))
+            .await
+            .data();
         assert_eq!(ids(&list(server, &api, json!({})).await.data()), made[1..]);
         let body = json!({ "apiId": server.api().await });
         let empty = server.post("apis.listKeys", body).await;
@@ -101,7 +104,10 @@ async fn keys_are_listed_by_whom_they_were_issued_to() {
         server.key(&other, acme()).await;
         assert_eq!(ids(&list(server, &api, acme()).await.data()), made);
         let page = list(server, &api, json!({ "externalId": "acme", "limit": 1 })).await;
-        assert_eq!(page.body["pagination"], json!({ "cursor": made[1], "hasMore": true }));
+        assert_eq!(
+            page.body["pagination"],
+            json!({ "cursor": made[1], "hasMore": true })
+        );
         let nobody = list(server, &api, json!({ "externalId": "nobody" })).await;
         assert_eq!(nobody.data(), json!([]));
     })
@@ -126,11 +132,20 @@ async fn secrets_are_read_back_for_those_who_may() {
         }
         let plain = list(server, &api, json!({})).await;
         assert!(!plain.body.to_string().contains(&secret));
-        let root = server.root_with(&["api.*.read_api", "api.*.read_key"]).await;
+        let root = server
+            .root_with(&["api.*.read_api", "api.*.read_key"])
+            .await;
         let body = json!({ "apiId": api, "decrypt": true });
         let refused = server.post_as(&root, "apis.listKeys", body, &[]).await;
-        assert_eq!((refused.status, refused.kind()), (403, "insufficient_permissions"));
-        assert!(refused.detail().contains("decrypt_key"), "{}", refused.detail());
+        assert_eq!(
+            (refused.status, refused.kind()),
+            (403, "insufficient_permissions")
+        );
+        assert!(
+            refused.detail().contains("decrypt_key"),
+            "{}",
+            refused.detail()
+        );
     })
     .await;
 }
@@ -143,12 +158,22 @@ async fn an_api_that_may_not_be_listed_is_none() {
         let workspace = server.service.store().workspaces().await.unwrap().remove(0);
         let store = server.service.store();
         let key_space = store.api(&workspace.id, &api).await.unwrap().key_space;
-        let named = |action: &str| format!("unkey:v1:{}:keyspaces/{key_space}#{action}", workspace.id);
+        let named =
+            |action: &str| format!("unkey:v1:{}:keyspaces/{key_space}#{action}", workspace.id);
         for (permissions, status) in [
             (vec!["api.*.read_key".to_owned()], 404),
             (vec!["api.*.read_api".to_owned()], 404),
-            (vec!["api.api_other.read_key".to_owned(), "api.*.read_api".to_owned()], 404),
-            (vec![format!("api.{api}.read_key"), format!("api.{api}.read_api")], 200),
+            (
+                vec![
+                    "api.api_other.read_key".to_owned(),
+                    "api.*.read_api".to_owned(),
+                ],
+                404,
+            ),
+            (
+                vec![format!("api.{api}.read_key"), format!("api.{api}.read_api")],
+                200,
+            ),
             (vec![named("read_key"), named("read_api")], 200),
         ] {
             let granted: Vec<_> = permissions.iter().map(String::as_str).collect();
@@ -163,9 +188,16 @@ async fn an_api_that_may_not_be_listed_is_none() {
         }
         let unknown = list(server, "api_unknown", json!({})).await;
         assert_eq!(unknown.detail(), "The specified API was not found.");
-        server.post("apis.deleteApi", json!({ "apiId": api })).await.data();
+        server
+            .post("apis.deleteApi", json!({ "apiId": api }))
+            .await
+            .data();
         assert_eq!(list(server, &api, json!({})).await.status, 404);
-        for with in [json!({ "limit": 0 }), json!({ "limit": 101 }), json!({ "more": 1 })] {
+        for with in [
+            json!({ "limit": 0 }),
+            json!({ "limit": 101 }),
+            json!({ "more": 1 }),
+        ] {
             assert_eq!(list(server, &api, with).await.status, 400);
         }
     })

@@ -7,6 +7,7 @@
 
 mod basics;
 mod credits;
+mod documentation;
 mod environment;
 mod idempotency;
 mod identities;

@@ -20,7 +20,10 @@ async fn role(server: &Server, name: &str, permissions: &[&str]) -> String {
 async fn may(server: &Server, key: &str, permission: &str) -> bool {
     let body = json!({ "key": key, "permissions": permission });
     let code = text(&server.post("keys.verifyKey", body).await.data()["code"]);
-    assert!(["VALID", "INSUFFICIENT_PERMISSIONS"].contains(&code.as_str()), "{code}");
+    assert!(
+        ["VALID", "INSUFFICIENT_PERMISSIONS"].contains(&code.as_str()),
+        "{code}"
+    );
     code == "VALID"
 }
 
@@ -29,11 +32,16 @@ async fn permissions_are_made_once_and_found_by_either_name() {
     on_both(async |server: &Server| {
         let body = json!({ "name": "Read", "slug": "docs.read", "description": "reads" });
         let make = async |body: &Value| {
-            server.post("permissions.createPermission", body.clone()).await
+            server
+                .post("permissions.createPermission", body.clone())
+                .await
         };
         let id = text(&make(&body).await.data()["permissionId"]);
         let twice = make(&body).await;
-        assert_eq!((twice.status, twice.kind()), (409, "permission_already_exists"));
+        assert_eq!(
+            (twice.status, twice.kind()),
+            (409, "permission_already_exists")
+        );
         let get = async |which: &str| {
             let which = json!({ "permission": which });
             server.post("permissions.getPermission", which).await
@@ -55,7 +63,9 @@ async fn permissions_are_made_once_and_found_by_either_name() {
             assert_eq!(make(&broken).await.status, 400, "{broken}");
         }
         let which = json!({ "permission": "docs.read" });
-        let deleted = server.post("permissions.deletePermission", which.clone()).await;
+        let deleted = server
+            .post("permissions.deletePermission", which.clone())
+            .await;
         assert_eq!(deleted.data(), json!({}));
         let gone = server.post("permissions.deletePermission", which).await;
         assert_eq!((gone.status, gone.kind()), (404, "permission_not_found"));
@@ -72,20 +82,37 @@ async fn roles_are_made_once_and_found_by_either_name() {
         let twice = server.post("permissions.createRole", again).await;
         assert_eq!((twice.status, twice.kind()), (409, "role_already_exists"));
         let get = async |which: &str| {
-            server.post("permissions.getRole", json!({ "role": which })).await
+            server
+                .post("permissions.getRole", json!({ "role": which }))
+                .await
         };
         let shown = get("editor").await.data();
         assert_eq!(shown, get(&id).await.data());
-        assert_eq!((&shown["id"], &shown["name"]), (&json!(id), &json!("editor")));
-        assert_eq!(named(&shown["permissions"], "slug"), ["docs.read", "docs.write"]);
+        assert_eq!(
+            (&shown["id"], &shown["name"]),
+            (&json!(id), &json!("editor"))
+        );
+        assert_eq!(
+            named(&shown["permissions"], "slug"),
+            ["docs.read", "docs.write"]
+        );
         let empty = role(server, "empty", &[]).await;
-        assert_eq!(get(&empty).await.data(), json!({ "id": empty, "name": "empty" }));
+        assert_eq!(
+            get(&empty).await.data(),
+            json!({ "id": empty, "name": "empty" })
+        );
         let body = json!({ "roleId": id, "permissions": ["docs.read", "admin"] });
-        let set = server.post("permissions.setRolePermissions", body).await.data();
+        let set = server
+            .post("permissions.setRolePermissions", body)
+            .await
+            .data();
         assert_eq!(named(&set, "slug"), ["admin", "docs.read"]);
         assert_eq!(get(&id).await.data()["permissions"], set);
         let body = json!({ "roleId": id, "permissions": [] });
-        let none = server.post("permissions.setRolePermissions", body).await.data();
+        let none = server
+            .post("permissions.setRolePermissions", body)
+            .await
+            .data();
         assert_eq!(none, json!([]));
         let which = json!({ "role": "editor" });
         let deleted = server.post("permissions.deleteRole", which).await;
@@ -93,10 +120,17 @@ async fn roles_are_made_once_and_found_by_either_name() {
         for (operation, body) in [
             ("getRole", json!({ "role": "editor" })),
             ("deleteRole", json!({ "role": id })),
-            ("setRolePermissions", json!({ "roleId": id, "permissions": [] })),
+            (
+                "setRolePermissions",
+                json!({ "roleId": id, "permissions": [] }),
+            ),
         ] {
             let gone = server.post(&format!("permissions.{operation}"), body).await;
-            assert_eq!((gone.status, gone.kind()), (404, "role_not_found"), "{operation}");
+            assert_eq!(
+                (gone.status, gone.kind()),
+                (404, "role_not_found"),
+                "{operation}"
+            );
         }
     })
     .await;
@@ -109,14 +143,30 @@ async fn lists_are_paged_and_searched() {
         role(server, "reader", &["docs.read"]).await;
         role(server, "empty", &[]).await;
         let described = json!({ "name": "X", "slug": "x", "description": "About DOCS" });
-        server.post("permissions.createPermission", described).await.data();
+        server
+            .post("permissions.createPermission", described)
+            .await
+            .data();
         for (operation, by, search, expected) in [
-            ("permissions.listPermissions", "slug", "Docs", vec!["docs.read", "docs.write", "x"]),
+            (
+                "permissions.listPermissions",
+                "slug",
+                "Docs",
+                vec!["docs.read", "docs.write", "x"],
+            ),
             ("permissions.listPermissions", "slug", "docs_", vec![]),
-            ("permissions.listRoles", "name", "E", vec!["editor", "empty", "reader"]),
+            (
+                "permissions.listRoles",
+                "name",
+                "E",
+                vec!["editor", "empty", "reader"],
+            ),
             ("permissions.listRoles", "name", "dIt", vec!["editor"]),
         ] {
-            let found = server.post(operation, json!({ "search": search })).await.data();
+            let found = server
+                .post(operation, json!({ "search": search }))
+                .await
+                .data();
             let mut names = named(&found, by);
             names.sort();
             assert_eq!(names, expected, "{operation} {search}");
@@ -128,12 +178,17 @@ async fn lists_are_paged_and_searched() {
             let body = json!({ "limit": 2, "cursor": all[2]["id"] });
             let last = server.post(operation, body).await;
             assert_eq!(last.body["pagination"], json!({ "hasMore": false }));
-            let both = [first.data().as_array().unwrap().clone(), last.data().as_array().unwrap().clone()];
+            let both = [
+                first.data().as_array().unwrap().clone(),
+                last.data().as_array().unwrap().clone(),
+            ];
             assert_eq!(json!(both.concat()), all);
         }
         let roles = server.post("permissions.listRoles", json!({})).await.data();
         for shown in roles.as_array().unwrap() {
-            let alone = server.post("permissions.getRole", json!({ "role": shown["id"] })).await;
+            let alone = server
+                .post("permissions.getRole", json!({ "role": shown["id"] }))
+                .await;
             assert_eq!(shown, &alone.data());
         }
     })
@@ -150,7 +205,10 @@ async fn a_key_is_given_permissions_and_loses_them() {
         assert!(!may(server, &key, "admin").await, "remembered by now");
         let change = async |operation: &str, permissions: Value| {
             let body = json!({ "keyId": id, "permissions": permissions });
-            server.post(&format!("keys.{operation}Permissions"), body).await.data()
+            server
+                .post(&format!("keys.{operation}Permissions"), body)
+                .await
+                .data()
         };
         // The answer is what the key has directly: not what it has by its roles.
         let added = change("add", json!(["admin", "docs.read", "admin"])).await;
@@ -171,10 +229,20 @@ async fn a_key_is_given_permissions_and_loses_them() {
         assert!(!may(server, &key, "a").await);
         assert_eq!(change("set", json!([])).await, json!([]));
         assert_eq!(server.get(&id).await["permissions"], json!(["docs.write"]));
-        for (operation, permissions) in [("add", json!([])), ("remove", json!([])), ("set", json!(["a b"]))] {
+        for (operation, permissions) in [
+            ("add", json!([])),
+            ("remove", json!([])),
+            ("set", json!(["a b"])),
+        ] {
             let body = json!({ "keyId": id, "permissions": permissions });
-            let refused = server.post(&format!("keys.{operation}Permissions"), body).await;
-            assert_eq!((refused.status, refused.kind()), (400, "invalid_input"), "{operation}");
+            let refused = server
+                .post(&format!("keys.{operation}Permissions"), body)
+                .await;
+            assert_eq!(
+                (refused.status, refused.kind()),
+                (400, "invalid_input"),
+                "{operation}"
+            );
         }
     })
     .await;
@@ -192,21 +260,34 @@ async fn a_key_is_given_roles_and_loses_them() {
             let body = json!({ "keyId": id, "roles": roles });
             server.post(&format!("keys.{operation}Roles"), body).await
         };
-        let added = ask("add", json!(["writer", "reader", "reader"])).await.data();
+        let added = ask("add", json!(["writer", "reader", "reader"]))
+            .await
+            .data();
         assert_eq!(named(&added, "name"), ["reader", "writer"]);
         assert_eq!(named(&added[0]["permissions"], "slug"), ["docs.read"]);
         assert!(may(server, &key, "docs.read AND docs.write").await);
         for operation in ["add", "set", "remove"] {
             let refused = ask(operation, json!(["reader", "nobody"])).await;
-            assert_eq!((refused.status, refused.kind()), (404, "role_not_found"), "{operation}");
+            assert_eq!(
+                (refused.status, refused.kind()),
+                (404, "role_not_found"),
+                "{operation}"
+            );
             assert_eq!(refused.detail(), "Role 'nobody' was not found.");
         }
         assert_eq!(server.get(&id).await["roles"], json!(["reader", "writer"]));
         let left = ask("remove", json!(["reader"])).await.data();
         assert_eq!(named(&left, "name"), ["writer"]);
         assert!(!may(server, &key, "docs.read").await);
-        assert_eq!(ask("remove", json!(["reader"])).await.data(), left, "it had not");
-        assert_eq!(named(&ask("set", json!(["reader"])).await.data(), "name"), ["reader"]);
+        assert_eq!(
+            ask("remove", json!(["reader"])).await.data(),
+            left,
+            "it had not"
+        );
+        assert_eq!(
+            named(&ask("set", json!(["reader"])).await.data(), "name"),
+            ["reader"]
+        );
         assert!(may(server, &key, "docs.read").await);
         assert!(!may(server, &key, "docs.write").await);
         assert_eq!(ask("set", json!([])).await.data(), json!([]));
@@ -230,14 +311,20 @@ async fn what_many_keys_have_changes_for_all_of_them_at_once() {
             keys.push(key);
         }
         let body = json!({ "roleId": editor, "permissions": ["docs.read", "admin"] });
-        server.post("permissions.setRolePermissions", body).await.data();
+        server
+            .post("permissions.setRolePermissions", body)
+            .await
+            .data();
         for key in &keys {
             assert!(may(server, key, "admin AND docs.read").await);
             assert!(!may(server, key, "docs.write").await);
         }
         // Directly and by a role.
         let body = json!({ "permission": "docs.read" });
-        server.post("permissions.deletePermission", body).await.data();
+        server
+            .post("permissions.deletePermission", body)
+            .await
+            .data();
         for key in &keys {
             assert!(!may(server, key, "docs.read").await);
             assert!(may(server, key, "admin").await);

@@ -73,10 +73,17 @@ impl Operation for UpdateCredits {
         request: UpdateCreditsRequest,
     ) -> Result<Reply<KeyCredits>, ApiError> {
         let (key, api) = call.key(&request.key_id).await?;
-        call.need(&Need::on_key(&api.id, &api.key_space, &key.id, "update_key"))?;
+        call.need(&Need::on_key(
+            &api.id,
+            &api.key_space,
+            &key.id,
+            "update_key",
+        ))?;
         let change = request.change()?;
         let store = call.service.store();
-        let after = store.update_credits(&key.id, change, call.audited()).await?;
+        let after = store
+            .update_credits(&key.id, change, call.audited())
+            .await?;
         let (remaining, refill) = match after {
             Some(after) => (Some(after.remaining), after.refill),
             None => (None, None),

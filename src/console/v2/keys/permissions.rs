@@ -110,7 +110,12 @@ async fn change(
     actions: &[&'static str],
 ) -> Result<Reply<Vec<PermissionResponse>>, ApiError> {
     let (key, api) = call.key(key).await?;
-    call.need(&Need::on_key(&api.id, &api.key_space, &key.id, "update_key"))?;
+    call.need(&Need::on_key(
+        &api.id,
+        &api.key_space,
+        &key.id,
+        "update_key",
+    ))?;
     for action in actions {
         call.need(&Need::on_all("rbac", action))?;
     }

@@ -46,7 +46,14 @@ impl Operation for AddRoles {
         request: KeyRolesRequest,
     ) -> Result<Reply<Vec<RoleResponse>>, ApiError> {
         let actions = &["add_role_to_key"];
-        change(call, &request.key_id, ListChange::Add, request.roles, actions).await
+        change(
+            call,
+            &request.key_id,
+            ListChange::Add,
+            request.roles,
+            actions,
+        )
+        .await
     }
 }
 
@@ -82,7 +89,14 @@ impl Operation for RemoveRoles {
         call: &Call,
         request: KeyRolesRequest,
     ) -> Result<Reply<Vec<RoleResponse>>, ApiError> {
-        change(call, &request.key_id, ListChange::Remove, request.roles, &[]).await
+        change(
+            call,
+            &request.key_id,
+            ListChange::Remove,
+            request.roles,
+            &[],
+        )
+        .await
     }
 }
 
@@ -94,7 +108,12 @@ async fn change(
     actions: &[&'static str],
 ) -> Result<Reply<Vec<RoleResponse>>, ApiError> {
     let (key, api) = call.key(key).await?;
-    call.need(&Need::on_key(&api.id, &api.key_space, &key.id, "update_key"))?;
+    call.need(&Need::on_key(
+        &api.id,
+        &api.key_space,
+        &key.id,
+        "update_key",
+    ))?;
     for action in actions {
         call.need(&Need::on_all("rbac", action))?;
     }

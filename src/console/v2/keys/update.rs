@@ -69,7 +69,9 @@ pub(in crate::console::v2) struct UpdateKeyCredits {
 
 impl UpdateKeyCredits {
     fn check(self) -> Result<CreditsChange, ApiError> {
-        let refill = self.refill.map(|refill| refill.map(KeyRefill::check).transpose());
+        let refill = self
+            .refill
+            .map(|refill| refill.map(KeyRefill::check).transpose());
         let refill = refill.transpose()?;
         match self.remaining {
             Some(None) if matches!(refill, Some(Some(_))) => {
@@ -97,7 +99,12 @@ impl Operation for UpdateKey {
 
     async fn run(call: &Call, request: UpdateKeyRequest) -> Result<Reply<Empty>, ApiError> {
         let (key, api) = call.key(&request.key_id).await?;
-        call.need(&Need::on_key(&api.id, &api.key_space, &key.id, "update_key"))?;
+        call.need(&Need::on_key(
+            &api.id,
+            &api.key_space,
+            &key.id,
+            "update_key",
+        ))?;
         check_slugs(request.permissions.as_deref().unwrap_or_default())?;
         let credits = request.credits.map(|credits| match credits {
             None => Ok(CreditsChange::Unlimited),

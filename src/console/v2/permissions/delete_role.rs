@@ -22,9 +22,7 @@ impl Operation for DeleteRole {
     async fn run(call: &Call, request: RoleRequest) -> Result<Reply<Empty>, ApiError> {
         call.need(&Need::on_all("rbac", "delete_role"))?;
         let store = call.service.store();
-        store
-            .delete_role(&request.role, call.audited())
-            .await?;
+        store.delete_role(&request.role, call.audited()).await?;
         Ok(Reply::Data(Empty {}))
     }
 }

@@ -35,7 +35,9 @@ impl Operation for GetPermission {
     ) -> Result<Reply<PermissionResponse>, ApiError> {
         call.need(&Need::on_all("rbac", "read_permission"))?;
         let store = call.service.store();
-        let permission = store.permission(call.workspace(), &request.permission).await?;
+        let permission = store
+            .permission(call.workspace(), &request.permission)
+            .await?;
         Ok(Reply::Data((&permission).into()))
     }
 }

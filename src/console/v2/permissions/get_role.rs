@@ -29,10 +29,7 @@ impl Operation for GetRole {
     type Request = RoleRequest;
     type Data = RoleResponse;
 
-    async fn run(
-        call: &Call,
-        request: RoleRequest,
-    ) -> Result<Reply<RoleResponse>, ApiError> {
+    async fn run(call: &Call, request: RoleRequest) -> Result<Reply<RoleResponse>, ApiError> {
         call.need(&Need::on_all("rbac", "read_role"))?;
         let store = call.service.store();
         let role = store.role(call.workspace(), &request.role).await?;

@@ -19,10 +19,7 @@ impl Operation for ListRoles {
     type Request = PageRequest;
     type Data = Vec<RoleResponse>;
 
-    async fn run(
-        call: &Call,
-        request: PageRequest,
-    ) -> Result<Reply<Vec<RoleResponse>>, ApiError> {
+    async fn run(call: &Call, request: PageRequest) -> Result<Reply<Vec<RoleResponse>>, ApiError> {
         call.need(&Need::on_all("rbac", "read_role"))?;
         let store = call.service.store();
         let found = store.roles(call.workspace(), request.into()).await?;
