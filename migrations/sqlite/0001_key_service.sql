@@ -32,6 +32,7 @@ CREATE TABLE identities (
     updated_at BIGINT,
     UNIQUE (workspace_id, external_id)
 );
+CREATE INDEX identities_by_workspace ON identities (workspace_id, id);
 
 -- A balance of credits. A key and the key that replaces it have the same one.
 CREATE TABLE pools (
@@ -94,6 +95,7 @@ CREATE TABLE permissions (
     created_at BIGINT NOT NULL,
     UNIQUE (workspace_id, slug)
 );
+CREATE INDEX permissions_by_workspace ON permissions (workspace_id, id);
 
 CREATE TABLE roles (
     id TEXT PRIMARY KEY,
@@ -103,6 +105,7 @@ CREATE TABLE roles (
     created_at BIGINT NOT NULL,
     UNIQUE (workspace_id, name)
 );
+CREATE INDEX roles_by_workspace ON roles (workspace_id, id);
 
 CREATE TABLE roles_permissions (
     role_id TEXT NOT NULL REFERENCES roles (id) ON DELETE CASCADE,

@@ -4,6 +4,7 @@
 //! goes out.
 
 pub mod analytics;
+mod credits;
 mod grant;
 mod id;
 mod model;
@@ -14,6 +15,7 @@ mod secret;
 mod verify;
 mod window;
 
+pub use credits::{Balance, CreditsChange, CreditsRefusal, balance_after};
 pub use grant::{Grants, Need};
 pub use id::{IdKind, new_id};
 pub use model::{

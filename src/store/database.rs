@@ -98,7 +98,7 @@ impl Default for Touched {
 
 impl Touched {
     /// More keys than this are said to be all of them.
-    const MOST: usize = 1000;
+    pub(super) const MOST: usize = 1000;
 
     /// One key.
     #[must_use]

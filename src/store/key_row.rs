@@ -7,7 +7,7 @@ use crate::keys::{
     Credits, Hash, Identity, Key, Permission, RateLimit, Refill, RefillInterval, Role, Rotation,
 };
 
-const COLUMNS: &str = "k.id, k.hash, k.start, k.workspace_id, k.api_id, a.key_space_id, k.name, k.meta, k.enabled, \
+pub(super) const COLUMNS: &str = "k.id, k.hash, k.start, k.workspace_id, k.api_id, a.key_space_id, k.name, k.meta, k.enabled, \
      k.expires, k.prefix, k.bytes, CASE WHEN k.sealed IS NULL THEN 0 ELSE 1 END, k.created_at, \
      k.updated_at, (SELECT at FROM last_uses WHERE id = k.id), k.predecessor_id, k.successor_id, k.rerolled_at, \
      k.expires_before, k.cancelled_at, p.id, p.remaining, p.refill_interval, p.refill_amount, \
@@ -46,7 +46,7 @@ pub(super) async fn find_key(
     Ok(find_keys(sql, condition, args).await?.into_iter().next())
 }
 
-fn read_key(row: &mut Row) -> Result<(Key, Option<String>), StoreError> {
+pub(super) fn read_key(row: &mut Row) -> Result<(Key, Option<String>), StoreError> {
     let key = Key {
         id: row.text()?,
         hash: read_hash(row)?,
@@ -132,17 +132,18 @@ pub(super) async fn ratelimits(
         "SELECT id, window_id, name, max_uses, duration, auto_apply FROM ratelimits \
          WHERE {owner} = $1 ORDER BY name"
     );
-    sql.all(query, args![id], |row| {
-        Ok(RateLimit {
-            id: row.text()?,
-            window: row.text()?,
-            name: row.text()?,
-            limit: row.int()?,
-            duration: row.int()?,
-            auto_apply: row.flag()?,
-        })
+    sql.all(query, args![id], read_ratelimit).await
+}
+
+pub(super) fn read_ratelimit(row: &mut Row) -> Result<RateLimit, StoreError> {
+    Ok(RateLimit {
+        id: row.text()?,
+        window: row.text()?,
+        name: row.text()?,
+        limit: row.int()?,
+        duration: row.int()?,
+        auto_apply: row.flag()?,
     })
-    .await
 }
 
 /// Finds an identity that satisfies `condition` on `i`.
@@ -155,14 +156,19 @@ pub(super) async fn find_identity(
     let Some(mut row) = sql.row(query, args).await? else {
         return Ok(None);
     };
-    let mut identity = Identity {
+    let mut identity = read_identity(&mut row)?;
+    identity.ratelimits = ratelimits(sql, "identity_id", &identity.id).await?;
+    Ok(Some(identity))
+}
+
+/// Reads an identity, without its limits.
+pub(super) fn read_identity(row: &mut Row) -> Result<Identity, StoreError> {
+    Ok(Identity {
         id: row.text()?,
         external_id: row.text()?,
         meta: row.maybe_json()?,
         ratelimits: Vec::new(),
-    };
-    identity.ratelimits = ratelimits(sql, "identity_id", &identity.id).await?;
-    Ok(Some(identity))
+    })
 }
 
 pub(super) fn read_permission(row: &mut Row) -> Result<Permission, StoreError> {
@@ -187,19 +193,21 @@ pub(super) async fn permissions_of_key(
 async fn roles_of_key(sql: &mut dyn Sql, key: &str) -> Result<Vec<Role>, StoreError> {
     let query = "SELECT r.id, r.name, r.description FROM roles r \
                  JOIN keys_roles kr ON kr.role_id = r.id WHERE kr.key_id = $1 ORDER BY r.name";
-    let read = |row: &mut Row| {
-        Ok(Role {
-            id: row.text()?,
-            name: row.text()?,
-            description: row.maybe_text()?,
-            permissions: Vec::new(),
-        })
-    };
-    let mut roles = sql.all(query, args![key], read).await?;
+    let mut roles = sql.all(query, args![key], read_role).await?;
     for role in &mut roles {
         role.permissions = permissions_of_role(sql, &role.id).await?;
     }
     Ok(roles)
+}
+
+/// Reads a role, without its permissions.
+pub(super) fn read_role(row: &mut Row) -> Result<Role, StoreError> {
+    Ok(Role {
+        id: row.text()?,
+        name: row.text()?,
+        description: row.maybe_text()?,
+        permissions: Vec::new(),
+    })
 }
 
 pub(super) async fn permissions_of_role(

@@ -229,31 +229,23 @@ fn read_row(row: &SqliteRow) -> Result<Row, StoreError> {
 #[async_trait]
 impl Database for Sqlite {
     async fn read(&self, mut job: Box<dyn Job>) {
-        let result = match self.readers.acquire().await {
-            Ok(mut connection) => {
-                // One transaction, so that several queries see the same.
-                let begun = execute(&mut connection, "BEGIN").await;
-                let result = match begun {
-                    Ok(()) => {
-                        let mut sql = SqliteSql {
-                            connection: &mut connection,
-                            touched: Touched::default(),
-                            limited: false,
-                        };
-                        let result = job.run(&mut sql).await;
-                        let unlimited = match sql.limited {
-                            true => without_limit(&mut connection).await,
-                            false => Ok(()),
-                        };
-                        result.and(unlimited)
-                    }
-                    Err(error) => Err(error),
-                };
-                let ended = execute(&mut connection, "COMMIT").await;
-                result.and(ended)
+        let result = async {
+            // One transaction, so that several queries see the same. Whoever asked may go away in
+            // the middle of it; then it is rolled back before the connection is used again.
+            let mut transaction = self.readers.begin().await?;
+            let mut sql = SqliteSql {
+                connection: &mut transaction,
+                touched: Touched::default(),
+                limited: false,
+            };
+            let result = job.run(&mut sql).await;
+            if sql.limited {
+                without_limit(&mut transaction).await?;
             }
-            Err(error) => Err(error.into()),
+            result?;
+            Ok(transaction.commit().await?)
         };
+        let result = result.await;
         job.answer(result);
     }
 

@@ -180,6 +180,13 @@ impl Server {
         self.clock.set_forward(span);
     }
 
+    /// Sets the server's clock into the middle of an hour, so that none ends during a test.
+    pub fn wait_for_half_past(&self) {
+        const HOUR: i64 = 3_600_000;
+        let left = HOUR - self.now().rem_euclid(HOUR) + HOUR / 2;
+        self.wait(Duration::from_millis(left.try_into().unwrap()));
+    }
+
     /// Says what time it is for the server, in Unix ms.
     pub fn now(&self) -> i64 {
         self.clock.now().as_millisecond()

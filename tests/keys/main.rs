@@ -8,7 +8,14 @@
 mod analytics;
 mod analytics_limits;
 mod basics;
+mod credits;
+mod documentation;
 mod environment;
 mod idempotency;
+mod identities;
+mod listing;
+mod permissions;
 mod reroll;
 mod refusals;
+mod rights;
+mod updating;

@@ -8,8 +8,11 @@ mod contract;
 mod documentation;
 mod envelope;
 mod error;
+mod identities;
 mod keys;
 mod operation;
+mod page;
+mod permissions;
 mod schema;
 mod types;
 
@@ -51,6 +54,29 @@ fn each(visitor: &mut impl ForEach) {
     visitor.operation::<keys::FinishRotation>();
     visitor.operation::<keys::CancelRotation>();
     visitor.operation::<analytics::GetVerifications>();
+    visitor.operation::<apis::ListKeys>();
+    visitor.operation::<keys::UpdateKey>();
+    visitor.operation::<keys::UpdateCredits>();
+    visitor.operation::<keys::AddPermissions>();
+    visitor.operation::<keys::SetPermissions>();
+    visitor.operation::<keys::RemovePermissions>();
+    visitor.operation::<keys::AddRoles>();
+    visitor.operation::<keys::SetRoles>();
+    visitor.operation::<keys::RemoveRoles>();
+    visitor.operation::<identities::CreateIdentity>();
+    visitor.operation::<identities::GetIdentity>();
+    visitor.operation::<identities::ListIdentities>();
+    visitor.operation::<identities::UpdateIdentity>();
+    visitor.operation::<identities::DeleteIdentity>();
+    visitor.operation::<permissions::CreatePermission>();
+    visitor.operation::<permissions::GetPermission>();
+    visitor.operation::<permissions::ListPermissions>();
+    visitor.operation::<permissions::DeletePermission>();
+    visitor.operation::<permissions::CreateRole>();
+    visitor.operation::<permissions::GetRole>();
+    visitor.operation::<permissions::ListRoles>();
+    visitor.operation::<permissions::DeleteRole>();
+    visitor.operation::<permissions::SetRolePermissions>();
 }
 
 struct Routes {

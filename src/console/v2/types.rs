@@ -130,11 +130,17 @@ impl KeyCredits {
         let credits = filled_up(credits.clone(), now);
         Self {
             remaining: credits.remaining,
-            refill: credits.refill.map(|refill| KeyRefill {
-                interval: refill.interval,
-                amount: refill.amount,
-                refill_day: refill.day,
-            }),
+            refill: credits.refill.map(KeyRefill::from),
+        }
+    }
+}
+
+impl From<Refill> for KeyRefill {
+    fn from(refill: Refill) -> Self {
+        Self {
+            interval: refill.interval,
+            amount: refill.amount,
+            refill_day: refill.day,
         }
     }
 }

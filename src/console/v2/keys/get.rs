@@ -60,8 +60,20 @@ impl Call {
         let Some(sealed) = store.sealed_key(self.workspace(), &key.id).await? else {
             return Ok(None);
         };
-        match self.service.master().open(&sealed, &key.id) {
-            Ok(text) => Ok(Some(text.as_str().to_owned())),
+        self.opened(&sealed, &key.id).map(Some)
+    }
+
+    /// Opens the sealed secret of the key `id`.
+    ///
+    /// # Errors
+    /// 500 when it cannot be opened.
+    pub(in crate::console::v2) fn opened(
+        &self,
+        sealed: &[u8],
+        id: &str,
+    ) -> Result<String, ApiError> {
+        match self.service.master().open(sealed, id) {
+            Ok(text) => Ok(text.as_str().to_owned()),
             Err(_) => Err(ApiError::new(
                 Kind::UNEXPECTED,
                 "The secret cannot be read back: the server's master key is another.",
