@@ -1,10 +1,14 @@
 //! The key service: what every operation works with.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use quick_cache::sync::Cache;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::connection::ConnectionOptions;
 use super::memory::{KeyMemory, KnownKey, KnownRoot};
+use super::v2::Admission;
 use super::vault::MasterKey;
 use crate::clock::Clock;
 use crate::ids::Entropy;
@@ -16,15 +20,28 @@ use crate::store::{Actor, Audited, Memory, Store, StoreError};
 pub struct ServiceOptions {
     /// The largest body of a request, in bytes.
     pub largest_body: usize,
+    /// For how long a request may take, its body included.
+    pub request_time: Duration,
+    /// How many requests the root keys of a workspace may make together, in how many
+    /// milliseconds, where the workspace has no limit of its own.
+    pub requests: Option<(i64, i64)>,
+    /// What is granted to a connection.
+    pub connection: ConnectionOptions,
 }
 
 impl Default for ServiceOptions {
     fn default() -> Self {
         Self {
             largest_body: 10 * 1024 * 1024,
+            request_time: Duration::from_mins(1),
+            requests: None,
+            connection: ConnectionOptions::default(),
         }
     }
 }
+
+/// How many namespaces of rate limits are remembered at most.
+const NAMESPACES: usize = 10_000;
 
 /// The key service. Clones share it.
 #[derive(Clone)]
@@ -37,6 +54,8 @@ struct Inner {
     master: MasterKey,
     memory: Arc<KeyMemory>,
     windows: Windows,
+    /// By workspace and name. None is ever deleted, so that what is remembered stays true.
+    namespaces: Cache<(String, String), String>,
     options: ServiceOptions,
 }
 
@@ -63,6 +82,7 @@ impl Service {
             master,
             memory,
             windows: Windows::default(),
+            namespaces: Cache::new(NAMESPACES),
             options,
         })))
     }
@@ -111,25 +131,37 @@ impl Service {
     }
 
     /// Counts a request against the limit of its workspace, if there is one.
-    ///
-    /// # Errors
-    /// How many milliseconds until it may be tried again.
-    pub(super) fn admit(&self, root: &KnownRoot) -> Result<(), i64> {
-        let Some((limit, duration)) = root.requests else {
-            return Ok(());
-        };
+    pub(super) fn admit(&self, root: &KnownRoot) -> Option<Admission> {
+        let (limit, duration) = root.requests.or(self.0.options.requests)?;
         let want = Want {
             window: format!("requests:{}", root.root.workspace),
             limit,
-            duration,
+            duration: duration.max(1),
             cost: 1,
         };
         let now = self.now();
-        let taken = self.0.windows.take(&[want], now);
-        match taken.first() {
-            Some(taken) if taken.exceeded => Err(taken.reset - now),
-            _ => Ok(()),
+        let taken = self.0.windows.take(&[want], now).first().copied()?;
+        Some(Admission::new(limit, taken, now))
+    }
+
+    /// Returns the id of a namespace of rate limits, if there is one.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub(super) async fn namespace(
+        &self,
+        workspace: &str,
+        name: &str,
+    ) -> Result<Option<String>, StoreError> {
+        let which = (workspace.to_owned(), name.to_owned());
+        if let Some(id) = self.0.namespaces.get(&which) {
+            return Ok(Some(id));
         }
+        let found = self.0.store.namespace(workspace, name).await?;
+        if let Some(id) = &found {
+            self.0.namespaces.insert(which, id.clone());
+        }
+        Ok(found)
     }
 
     /// Seals a text for one purpose.

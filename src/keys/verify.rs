@@ -95,7 +95,7 @@ pub fn standing(key: &Key, demand: &Demand, now: i64) -> Standing {
     if !key.enabled {
         return Standing::Refused(Code::Disabled);
     }
-    if is_past(key.expires, now) {
+    if is_past(key.expires, now) || key.rotation.is_cut(key.expires) {
         return Standing::Refused(Code::Expired);
     }
     if let Some(query) = &demand.permissions {

@@ -12,11 +12,14 @@ mod idempotency;
 mod key_row;
 mod keys;
 mod migrations;
+mod namespaces;
 mod peers;
 mod postgres;
 mod reroll;
 mod root_keys;
 mod sqlite;
+mod sqlite_copy;
+mod upkeep;
 mod value;
 mod workspaces;
 
@@ -33,7 +36,8 @@ pub use error::{StoreError, Thing};
 pub use idempotency::{Answered, Idempotency};
 pub use keys::{NewCredits, NewKey, NewRateLimit};
 pub use reroll::{Rerolled, RerollRequest};
-pub use root_keys::NewRootKey;
+pub use root_keys::{NewRootKey, RootReroll};
+pub use upkeep::{Health, SealedKey, Strays};
 pub use workspaces::Workspace;
 
 use crate::clock::Clock;

@@ -1,8 +1,12 @@
 //! `convox console`: the server of keys and racks.
 
+mod backup;
+mod certificate;
 mod database;
+mod doctor;
 mod init;
 mod migrate;
+mod restore;
 mod serve;
 
 use clap::Subcommand;
@@ -16,6 +20,9 @@ pub(super) enum Command {
     Init(init::InitArgs),
     Serve(serve::ServeArgs),
     Migrate(migrate::MigrateArgs),
+    Backup(backup::BackupArgs),
+    Restore(restore::RestoreArgs),
+    Doctor(doctor::DoctorArgs),
 }
 
 impl Command {
@@ -24,6 +31,9 @@ impl Command {
             Self::Init(args) => context.block_on(args.run(context)),
             Self::Serve(args) => context.block_on_threads(args.run(context)),
             Self::Migrate(args) => context.block_on(args.run(context)),
+            Self::Backup(args) => context.block_on(args.run(context)),
+            Self::Restore(args) => context.block_on(args.run(context)),
+            Self::Doctor(args) => context.block_on(args.run(context)),
         }
     }
 }

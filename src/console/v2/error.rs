@@ -14,8 +14,6 @@ pub(super) struct ApiError {
     pub(super) errors: Vec<FieldError>,
     /// Whether the body did not fit its schema, which is always told as plain JSON.
     pub(super) of_schema: bool,
-    /// Seconds until it may be tried again.
-    pub(super) retry_after: Option<i64>,
 }
 
 /// What is wrong with one part of a request.
@@ -89,7 +87,6 @@ impl ApiError {
             detail: detail.into(),
             errors: Vec::new(),
             of_schema: false,
-            retry_after: None,
         }
     }
 
@@ -164,6 +161,10 @@ impl From<StoreError> for ApiError {
             | StoreError::Newer { .. }
             | StoreError::Older { .. }
             | StoreError::Database(_)
+            | StoreError::Taken
+            | StoreError::FileExists(_)
+            | StoreError::Broken(_)
+            | StoreError::OfPostgres
             | StoreError::Closed => Self::new(
                 Kind::UNEXPECTED,
                 "The server could not do it. Its log says why.",

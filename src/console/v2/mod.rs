@@ -1,5 +1,6 @@
 //! The `/v2` API, compatible with Unkey's: one file for each operation.
 
+mod admission;
 mod apis;
 mod authentication;
 mod documentation;
@@ -7,6 +8,8 @@ mod envelope;
 mod error;
 mod keys;
 mod operation;
+mod ratelimit;
+mod root_keys;
 mod schema;
 mod types;
 
@@ -22,6 +25,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::service::Service;
+pub(super) use admission::Admission;
 pub use documentation::openapi;
 use envelope::{Envelope, Reply, render};
 use error::{ApiError, Kind};
@@ -47,6 +51,11 @@ fn each(visitor: &mut impl ForEach) {
     visitor.operation::<keys::GetRotation>();
     visitor.operation::<keys::FinishRotation>();
     visitor.operation::<keys::CancelRotation>();
+    visitor.operation::<ratelimit::Limit>();
+    visitor.operation::<root_keys::CreateRootKey>();
+    visitor.operation::<root_keys::ListRootKeys>();
+    visitor.operation::<root_keys::RerollRootKey>();
+    visitor.operation::<root_keys::DeleteRootKey>();
 }
 
 struct Routes {

@@ -3,7 +3,7 @@
 mod create;
 mod delete;
 mod get;
-mod once;
+pub(super) mod once;
 mod reroll;
 mod rotation;
 mod verify;
