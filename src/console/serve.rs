@@ -22,7 +22,6 @@ const PAUSE: Duration = Duration::from_millis(500);
 const PURGE: Duration = Duration::from_mins(1);
 
 /// Returns all that the console answers.
-#[must_use]
 pub fn router(service: &Service) -> Router {
     v2::router(service)
 }

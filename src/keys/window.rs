@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn a_limit_holds_and_comes_back_little_by_little() {
         let windows = Windows::default();
-        let mut allowed = |now| {
+        let allowed = |now| {
             let taken = windows.take(&[want("a", 10, 1)], now);
             !taken[0].exceeded
         };

@@ -6,7 +6,14 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod basics;
+#[cfg(unix)]
+mod crashes;
 mod environment;
 mod idempotency;
+mod limits;
+mod operator;
+mod peers;
+mod root_keys;
+mod slow;
 mod reroll;
 mod refusals;
