@@ -31,7 +31,9 @@ pub async fn examine(
         && apart.abs() > APART
     {
         let (way, ms) = (if apart > 0 { "ahead of" } else { "behind" }, apart.abs());
-        wrong.push(format!("this machine's clock is {ms} ms {way} the database's"));
+        wrong.push(format!(
+            "this machine's clock is {ms} ms {way} the database's"
+        ));
     }
     let strays = store.strays().await?;
     if let Some(ahead) = strays.last_change.map(|at| at - now)
@@ -43,7 +45,10 @@ pub async fn examine(
     }
     for (count, what) in [
         (strays.keys_without_api, "keys belong to no API"),
-        (strays.pools_without_key, "balances of credits belong to no key"),
+        (
+            strays.pools_without_key,
+            "balances of credits belong to no key",
+        ),
     ] {
         if count > 0 {
             wrong.push(format!("{count} {what}"));

@@ -247,7 +247,11 @@ impl Peers {
         heard.await.map_err(|_| StoreError::Closed)
     }
 
-    async fn listen_for_ever(self: Arc<Self>, mut listener: PgListener, first: oneshot::Sender<()>) {
+    async fn listen_for_ever(
+        self: Arc<Self>,
+        mut listener: PgListener,
+        first: oneshot::Sender<()>,
+    ) {
         let mut first = Some(first);
         loop {
             // What was looked up before this server listened may have changed unheard. What is
@@ -415,10 +419,12 @@ impl Peers {
 
 fn to_hex(hash: &Hash) -> String {
     use std::fmt::Write as _;
-    hash.as_bytes().iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hash.as_bytes()
+        .iter()
+        .fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 fn from_hex(text: &str) -> Option<Hash> {

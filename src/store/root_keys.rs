@@ -250,11 +250,7 @@ async fn replace(
         .await
 }
 
-async fn root_key_of(
-    sql: &mut dyn Sql,
-    workspace: &str,
-    id: &str,
-) -> Result<RootKey, StoreError> {
+async fn root_key_of(sql: &mut dyn Sql, workspace: &str, id: &str) -> Result<RootKey, StoreError> {
     let condition = "r.workspace_id = $1 AND r.id = $2";
     let found = find_root_keys(sql, condition, args![workspace, id]).await?;
     let root = found.into_iter().next();
@@ -267,9 +263,8 @@ async fn find_root_keys(
     condition: &str,
     args: Vec<Value>,
 ) -> Result<Vec<RootKey>, StoreError> {
-    let query = format!(
-        "SELECT {COLUMNS} FROM root_keys r WHERE r.deleted_at IS NULL AND {condition}"
-    );
+    let query =
+        format!("SELECT {COLUMNS} FROM root_keys r WHERE r.deleted_at IS NULL AND {condition}");
     sql.all(query, args, read_root_key).await
 }
 

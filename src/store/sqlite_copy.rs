@@ -100,7 +100,9 @@ pub(super) async fn wrong_with(
     if let Some(first) = strays.first() {
         let table: String = first.try_get(0)?;
         let more = strays.len();
-        wrong.push(format!("{more} rows name others that are not there, the first in {table}"));
+        wrong.push(format!(
+            "{more} rows name others that are not there, the first in {table}"
+        ));
     }
     Ok(wrong)
 }

@@ -72,11 +72,7 @@ impl Store {
     ///
     /// # Errors
     /// As the database's.
-    pub async fn sealed_keys(
-        &self,
-        after: &str,
-        limit: i64,
-    ) -> Result<Vec<SealedKey>, StoreError> {
+    pub async fn sealed_keys(&self, after: &str, limit: i64) -> Result<Vec<SealedKey>, StoreError> {
         let after = after.to_owned();
         self.read(move |sql| {
             Box::pin(async move {

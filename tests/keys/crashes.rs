@@ -38,13 +38,21 @@ struct Asks {
 impl Program {
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_convox"));
-        command.env_clear().env("HOME", &self.home).args(["console"]).args(words);
+        command
+            .env_clear()
+            .env("HOME", &self.home)
+            .args(["console"])
+            .args(words);
         command
     }
 
     fn init(&self) -> String {
         let output = self.command(&["init"]).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
@@ -53,7 +61,9 @@ impl Program {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let line = lines.next().unwrap().unwrap();
-        let address = line.strip_prefix("Serving on ").unwrap_or_else(|| panic!("{line}"));
+        let address = line
+            .strip_prefix("Serving on ")
+            .unwrap_or_else(|| panic!("{line}"));
         let asks = Asks {
             address: address.to_owned(),
             root: root.to_owned(),
@@ -154,7 +164,11 @@ impl Chain {
         for pair in self.keys.windows(2) {
             let ((old, old_key), (new, _)) = (&pair[0], &pair[1]);
             let shown = server.data("keys.getKey", json!({ "keyId": old })).await;
-            assert_eq!(shown["successorId"], json!(new), "an answered reroll is gone");
+            assert_eq!(
+                shown["successorId"],
+                json!(new),
+                "an answered reroll is gone"
+            );
             let asks = json!({ "key": old_key, "credits": { "cost": 0 } });
             let verified = server.data("keys.verifyKey", asks).await;
             assert_eq!(verified["code"], "EXPIRED");
@@ -162,12 +176,18 @@ impl Chain {
         let (id, key) = self.keys.last().unwrap();
         let shown = server.data("keys.getKey", json!({ "keyId": id })).await;
         let is_rerolled = shown.get("successorId").is_some();
-        assert!(!is_rerolled || self.is_open, "a reroll that nobody asked for");
+        assert!(
+            !is_rerolled || self.is_open,
+            "a reroll that nobody asked for"
+        );
         assert_eq!(shown["permissions"], json!(["docs.read", "docs.write"]));
         let left = shown["credits"]["remaining"].as_i64().unwrap();
         let gone = CREDITS - left;
         let may = self.spent..=self.spent + self.perhaps;
-        assert!(may.contains(&gone), "{gone} credits are gone, {may:?} may be");
+        assert!(
+            may.contains(&gone),
+            "{gone} credits are gone, {may:?} may be"
+        );
         let asks = json!({ "key": key, "credits": { "cost": 0 } });
         let verified = server.data("keys.verifyKey", asks).await;
         let expected = if is_rerolled { "EXPIRED" } else { "VALID" };
@@ -177,7 +197,9 @@ impl Chain {
 
 /// Looks for keys without the rows that each of them has.
 async fn no_key_is_half(database: &Path) {
-    let options = SqliteConnectOptions::new().filename(database).read_only(true);
+    let options = SqliteConnectOptions::new()
+        .filename(database)
+        .read_only(true);
     let mut connection = options.connect().await.unwrap();
     let query = "SELECT k.id, \
                  (SELECT count(*) FROM ratelimits r WHERE r.key_id = k.id), \
@@ -189,28 +211,51 @@ async fn no_key_is_half(database: &Path) {
     for row in sqlx::query(query).fetch_all(&mut connection).await.unwrap() {
         let id: String = row.get(0);
         let counts: [i64; 3] = [row.get(1), row.get(2), row.get(3)];
-        assert_eq!(counts, [1, 2, 1], "{id} lacks limits, permissions or its balance");
+        assert_eq!(
+            counts,
+            [1, 2, 1],
+            "{id} lacks limits, permissions or its balance"
+        );
         assert!(row.get::<i64, _>(4) > 0, "{id} is in no audit event");
-        links.insert(id, (row.get::<Option<String>, _>(5), row.get::<Option<String>, _>(6)));
+        links.insert(
+            id,
+            (
+                row.get::<Option<String>, _>(5),
+                row.get::<Option<String>, _>(6),
+            ),
+        );
     }
     for (id, (before, after)) in &links {
         let of = |other: &Option<String>| other.as_ref().map(|other| links[other].clone());
-        assert!(of(before).is_none_or(|(_, after)| after.as_ref() == Some(id)), "{id}");
-        assert!(of(after).is_none_or(|(before, _)| before.as_ref() == Some(id)), "{id}");
+        assert!(
+            of(before).is_none_or(|(_, after)| after.as_ref() == Some(id)),
+            "{id}"
+        );
+        assert!(
+            of(after).is_none_or(|(before, _)| before.as_ref() == Some(id)),
+            "{id}"
+        );
     }
     connection.close().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_was_answered_survives_a_kill() {
-    let rounds = if std::env::var_os("CI").is_some() { 50 } else { 6 };
+    let rounds = if std::env::var_os("CI").is_some() {
+        50
+    } else {
+        6
+    };
     let home = tempfile::tempdir().unwrap();
     let program = Program {
         home: home.path().to_owned(),
     };
     let root = program.init();
     let mut server = program.serve(&root);
-    let made = server.asks.data("apis.createApi", json!({ "name": "load" })).await;
+    let made = server
+        .asks
+        .data("apis.createApi", json!({ "name": "load" }))
+        .await;
     let api = text(&made["apiId"]);
     for round in 0..rounds {
         let Running { child, asks } = &mut server;
@@ -246,5 +291,9 @@ async fn what_was_answered_survives_a_kill() {
     }
     drop(server);
     let doctor = program.command(&["doctor"]).output().unwrap();
-    assert!(doctor.status.success(), "{}", String::from_utf8_lossy(&doctor.stdout));
+    assert!(
+        doctor.status.success(),
+        "{}",
+        String::from_utf8_lossy(&doctor.stdout)
+    );
 }

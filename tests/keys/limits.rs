@@ -36,14 +36,22 @@ async fn anything_is_counted_against_a_limit() {
 async fn a_namespace_is_made_by_whoever_may() {
     on_both(async |server: &Server| {
         let only = server.root_with(&["ratelimit.*.limit"]).await;
-        let both = server.root_with(&["ratelimit.*.limit", "ratelimit.*.create_namespace"]).await;
+        let both = server
+            .root_with(&["ratelimit.*.limit", "ratelimit.*.create_namespace"])
+            .await;
         let body = json!({ "namespace": "n", "identifier": "a", "limit": 9, "duration": 60_000 });
         let asks = async |root: &str| {
-            server.post_as(root, "ratelimit.limit", body.clone(), &[]).await
+            server
+                .post_as(root, "ratelimit.limit", body.clone(), &[])
+                .await
         };
         let refused = asks(&only).await;
         assert_eq!(refused.status, 403);
-        assert!(refused.detail().contains("create_namespace"), "{}", refused.detail());
+        assert!(
+            refused.detail().contains("create_namespace"),
+            "{}",
+            refused.detail()
+        );
         assert_eq!(asks(&both).await.status, 200);
         assert_eq!(asks(&only).await.status, 200);
         let none = server.root_with(&["api.*.read_key"]).await;
@@ -100,7 +108,10 @@ async fn a_body_that_is_too_large_is_refused() {
     let server = Server::with(options).await;
     let body = |size: usize| json!({ "key": "x".repeat(size) }).to_string();
     let refused = server.send("keys.verifyKey", body(1000), &[]).await;
-    assert_eq!((refused.status, refused.kind()), (413, "request_body_too_large"));
+    assert_eq!(
+        (refused.status, refused.kind()),
+        (413, "request_body_too_large")
+    );
     let fits = server.send("keys.verifyKey", body(500), &[]).await;
     assert_eq!(fits.status, 400, "{}", fits.detail());
 }

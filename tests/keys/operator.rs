@@ -56,14 +56,24 @@ impl Program {
     /// Runs a command that succeeds, and returns its stdout.
     fn done(&self, data: &str, words: &[&str]) -> String {
         let output = self.run(data, words);
-        assert_eq!(output.status.code(), Some(0), "{words:?}: {}", said(&output));
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{words:?}: {}",
+            said(&output)
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 
     /// Runs a command that fails with 1, and returns all that it said.
     fn fails(&self, data: &str, words: &[&str]) -> String {
         let output = self.run(data, words);
-        assert_eq!(output.status.code(), Some(1), "{words:?}: {}", said(&output));
+        assert_eq!(
+            output.status.code(),
+            Some(1),
+            "{words:?}: {}",
+            said(&output)
+        );
         said(&output)
     }
 
@@ -92,7 +102,9 @@ fn mode(path: &Path) -> u32 {
 async fn key(address: &str, root: &str) -> String {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let post = async |operation: &str, body: serde_json::Value| {
-        let request = client.post(format!("{address}/v2/{operation}")).bearer_auth(root);
+        let request = client
+            .post(format!("{address}/v2/{operation}"))
+            .bearer_auth(root);
         let answer = request.body(body.to_string()).send().await.unwrap();
         let bytes = answer.bytes().await.unwrap();
         serde_json::from_slice::<serde_json::Value>(&bytes).unwrap()["data"].clone()
@@ -109,7 +121,9 @@ async fn a_backup_of_a_server_that_runs_is_restored_elsewhere() {
     let program = Program::new();
     let root = program.done("data", &["init"]);
     let (running, line) = program.serve(&["--listen", "127.0.0.1:0"]);
-    let address = line.strip_prefix("Serving on ").unwrap_or_else(|| panic!("{line}"));
+    let address = line
+        .strip_prefix("Serving on ")
+        .unwrap_or_else(|| panic!("{line}"));
     let key = key(address, root.trim()).await;
     program.done("data", &["backup", "copy.db"]);
     #[cfg(unix)]
@@ -128,12 +142,21 @@ async fn a_backup_of_a_server_that_runs_is_restored_elsewhere() {
     #[cfg(unix)]
     assert_eq!(mode(&program.path("other/console.db")), 0o600);
     let locked = program.fails("other", &["doctor"]);
-    assert!(locked.contains("1 of 1 recoverable secrets were sealed"), "{locked}");
-    std::fs::copy(program.path("data/master.key"), program.path("other/master.key")).unwrap();
+    assert!(
+        locked.contains("1 of 1 recoverable secrets were sealed"),
+        "{locked}"
+    );
+    std::fs::copy(
+        program.path("data/master.key"),
+        program.path("other/master.key"),
+    )
+    .unwrap();
     program.done("other", &["doctor"]);
     let names: Vec<_> = std::fs::read_dir(program.home.path()).unwrap().collect();
     assert!(
-        names.iter().all(|name| !format!("{name:?}").contains("partial")),
+        names
+            .iter()
+            .all(|name| !format!("{name:?}").contains("partial")),
         "{names:?}"
     );
 }
@@ -151,7 +174,12 @@ async fn what_is_no_backup_is_not_restored() {
     program.fails("other", &["restore", "text.db"]);
     program.fails("other", &["restore", "nothing.db"]);
     assert!(!program.path("other/console.db").exists());
-    let postgres = ["restore", "copy.db", "--database-url", "postgres://x:secret@y/z"];
+    let postgres = [
+        "restore",
+        "copy.db",
+        "--database-url",
+        "postgres://x:secret@y/z",
+    ];
     let other = program.fails("", &postgres);
     assert!(other.contains("pg_restore"), "{other}");
     assert!(!other.contains("secret"), "{other}");
@@ -186,8 +214,14 @@ async fn the_doctor_finds_what_is_wrong() {
         assert!(found.contains(expected), "{found}");
     }
     let found = program.fails("data", &["doctor"]);
-    assert!(found.contains("1 of 1 recoverable secrets are not as they were sealed"), "{found}");
-    assert!(found.contains("rows name others that are not there"), "{found}");
+    assert!(
+        found.contains("1 of 1 recoverable secrets are not as they were sealed"),
+        "{found}"
+    );
+    assert!(
+        found.contains("rows name others that are not there"),
+        "{found}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -218,7 +252,10 @@ async fn beyond_this_machine_the_way_is_encrypted() {
         assert_eq!(answer.status(), 200, "{name}");
     }
     let plain = reqwest::Client::builder().no_proxy().build().unwrap();
-    let plain = plain.get(format!("http://127.0.0.1:{port}/v2/liveness")).send().await;
+    let plain = plain
+        .get(format!("http://127.0.0.1:{port}/v2/liveness"))
+        .send()
+        .await;
     assert!(plain.is_err());
 }
 
@@ -242,6 +279,12 @@ async fn a_signal_ends_the_server_with_success() {
     let (mut running, line) = program.serve(&["--listen", "127.0.0.1:0"]);
     assert!(line.starts_with("Serving on http://127.0.0.1:"), "{line}");
     let id = running.0.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &id])
+            .status()
+            .unwrap()
+            .success()
+    );
     assert_eq!(running.0.wait().unwrap().code(), Some(0));
 }

@@ -74,7 +74,9 @@ async fn reroll_while_others_verify(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_one_server_revokes_the_other_refuses_at_once() {
-    let Some((one, other)) = two().await else { return };
+    let Some((one, other)) = two().await else {
+        return;
+    };
     let api = one.api().await;
     for _ in 0..50 {
         reroll_while_others_verify(&one, &other, &api, async {}).await;
@@ -83,7 +85,9 @@ async fn what_one_server_revokes_the_other_refuses_at_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_server_that_cannot_listen_believes_nothing_old() {
-    let Some((one, other)) = two().await else { return };
+    let Some((one, other)) = two().await else {
+        return;
+    };
     let api = one.api().await;
     let url = one.url.clone().unwrap();
     for round in 0..12 {
@@ -103,7 +107,9 @@ async fn a_server_that_cannot_listen_believes_nothing_old() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_was_looked_up_while_nobody_listened_is_not_believed() {
-    let Some((one, other)) = two().await else { return };
+    let Some((one, other)) = two().await else {
+        return;
+    };
     let api = one.api().await;
     let url = one.url.clone().unwrap();
     for _ in 0..6 {
@@ -166,14 +172,19 @@ async fn others_with_a_lease(server: &Server) -> i64 {
     let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
     let living = "SELECT count(*) FROM servers \
                   WHERE lease_until > extract(epoch FROM clock_timestamp()) * 1000";
-    let row = sqlx::query(living).fetch_one(&mut connection).await.unwrap();
+    let row = sqlx::query(living)
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
     connection.close().await.unwrap();
     row.get::<i64, _>(0) - i64::from(server.service.store().may_remember())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_clock_that_is_behind_revives_nobody() {
-    let Some((one, other)) = two().await else { return };
+    let Some((one, other)) = two().await else {
+        return;
+    };
     let api = one.api().await;
     one.wait(Duration::from_mins(10));
     let (id, key) = one.key(&api, json!({})).await;
@@ -184,12 +195,19 @@ async fn a_clock_that_is_behind_revives_nobody() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_root_key_that_was_rerolled_elsewhere_opens_nothing() {
-    let Some((one, other)) = two().await else { return };
+    let Some((one, other)) = two().await else {
+        return;
+    };
     let made = json!({ "permissions": ["api.*.create_api"] });
     let made = one.post("rootKeys.createKey", made).await.data();
     let (id, root) = (&made["keyId"], made["key"].as_str().unwrap());
     let body = json!({ "name": "theirs" });
-    let asks = async || other.post_as(root, "apis.createApi", body.clone(), &[]).await.status;
+    let asks = async || {
+        other
+            .post_as(root, "apis.createApi", body.clone(), &[])
+            .await
+            .status
+    };
     assert_eq!(asks().await, 200);
     let reroll = json!({ "keyId": id, "expiration": 0 });
     one.post("rootKeys.rerollKey", reroll).await.data();
@@ -198,7 +216,9 @@ async fn a_root_key_that_was_rerolled_elsewhere_opens_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_reroll_that_nobody_waits_for_is_forgotten_like_any_other() {
-    let Some((one, _other)) = two().await else { return };
+    let Some((one, _other)) = two().await else {
+        return;
+    };
     let api = one.api().await;
     let done = AtomicU32::new(0);
     for round in 0..30_u64 {
@@ -219,5 +239,8 @@ async fn a_reroll_that_nobody_waits_for_is_forgotten_like_any_other() {
             }
         }
     }
-    assert!(done.load(Ordering::Relaxed) > 0, "no reroll was carried out");
+    assert!(
+        done.load(Ordering::Relaxed) > 0,
+        "no reroll was carried out"
+    );
 }

@@ -18,12 +18,22 @@ async fn a_root_key_does_what_it_may_until_it_is_deleted() {
         let (id, root) = make(server, with).await;
         assert!(root.starts_with("root_"));
         let body = json!({ "name": "theirs" });
-        let made = server.post_as(&root, "apis.createApi", body.clone(), &[]).await;
+        let made = server
+            .post_as(&root, "apis.createApi", body.clone(), &[])
+            .await;
         let api = text(&made.data()["apiId"]);
-        let refused = server.post_as(&root, "apis.getApi", json!({ "apiId": api }), &[]).await;
-        assert_eq!((refused.status, refused.kind()), (403, "insufficient_permissions"));
+        let refused = server
+            .post_as(&root, "apis.getApi", json!({ "apiId": api }), &[])
+            .await;
+        assert_eq!(
+            (refused.status, refused.kind()),
+            (403, "insufficient_permissions")
+        );
         let which = json!({ "keyId": id });
-        server.post("rootKeys.deleteKey", which.clone()).await.data();
+        server
+            .post("rootKeys.deleteKey", which.clone())
+            .await
+            .data();
         let gone = server.post_as(&root, "apis.createApi", body, &[]).await;
         assert_eq!((gone.status, gone.kind()), (401, "key_not_found"));
         let again = server.post("rootKeys.deleteKey", which).await;
@@ -47,11 +57,15 @@ async fn nobody_makes_a_root_key_that_may_more_or_lives_longer() {
             (json!([]), json!(1), 400),
         ] {
             let with = json!({ "permissions": permissions, "expires": child });
-            let made = server.post_as(&limited, "rootKeys.createKey", with.clone(), &[]).await;
+            let made = server
+                .post_as(&limited, "rootKeys.createKey", with.clone(), &[])
+                .await;
             assert_eq!(made.status, status, "{with}: {}", made.detail());
         }
         let endless = json!({ "permissions": ["api.*.read_key"] });
-        let made = server.post_as(&limited, "rootKeys.createKey", endless, &[]).await;
+        let made = server
+            .post_as(&limited, "rootKeys.createKey", endless, &[])
+            .await;
         assert_eq!((made.status, made.kind()), (403, "forbidden"));
     })
     .await;
@@ -64,7 +78,10 @@ async fn nobody_rerolls_a_root_key_that_may_more() {
         let weak = server.root_with(&["root_key.*.create_root_key"]).await;
         let body = json!({ "keyId": strong, "expiration": 0 });
         let refused = server.post_as(&weak, "rootKeys.rerollKey", body, &[]).await;
-        assert_eq!((refused.status, refused.kind()), (403, "insufficient_permissions"));
+        assert_eq!(
+            (refused.status, refused.kind()),
+            (403, "insufficient_permissions")
+        );
     })
     .await;
 }
@@ -75,14 +92,18 @@ async fn a_root_key_is_rerolled_like_any_key() {
         let (id, root) = make(server, json!({ "permissions": ["api.*.create_api"] })).await;
         let body = json!({ "name": "theirs" });
         let asks = async |root: &str| {
-            let made = server.post_as(root, "apis.createApi", body.clone(), &[]).await;
+            let made = server
+                .post_as(root, "apis.createApi", body.clone(), &[])
+                .await;
             made.status
         };
         let reroll = json!({ "keyId": id, "expiration": 60_000 });
         let once = [("idempotency-key", "r1")];
         let rerolls = async || {
             let root = server.root.clone();
-            server.post_as(&root, "rootKeys.rerollKey", reroll.clone(), &once).await
+            server
+                .post_as(&root, "rootKeys.rerollKey", reroll.clone(), &once)
+                .await
         };
         let first = rerolls().await.data();
         assert_eq!(rerolls().await.data(), first, "the same answer to a retry");
@@ -117,11 +138,17 @@ async fn root_keys_are_listed_page_by_page_without_their_secrets() {
                 body["cursor"] = json!(cursor);
             }
             let page = server.post("rootKeys.listKeys", body).await;
-            assert!(secrets.iter().all(|secret| !page.body.to_string().contains(secret)));
+            assert!(
+                secrets
+                    .iter()
+                    .all(|secret| !page.body.to_string().contains(secret))
+            );
             let roots = page.body["data"].as_array().unwrap().clone();
             assert!(roots.len() <= 2);
             seen.extend(roots.iter().map(|root| text(&root["keyId"])));
-            cursor = page.body["pagination"]["cursor"].as_str().map(str::to_owned);
+            cursor = page.body["pagination"]["cursor"]
+                .as_str()
+                .map(str::to_owned);
             assert_eq!(page.body["pagination"]["hasMore"], json!(cursor.is_some()));
             if cursor.is_none() {
                 break;
@@ -140,7 +167,10 @@ async fn a_root_key_does_not_delete_itself() {
         let shown = server.post("rootKeys.listKeys", json!({})).await.data();
         let body = json!({ "keyId": shown[0]["keyId"] });
         let refused = server.post("rootKeys.deleteKey", body.clone()).await;
-        assert_eq!((refused.status, refused.kind()), (412, "protected_resource"));
+        assert_eq!(
+            (refused.status, refused.kind()),
+            (412, "protected_resource")
+        );
         let weak = server.root_with(&["api.*.create_api"]).await;
         let refused = server.post_as(&weak, "rootKeys.deleteKey", body, &[]).await;
         assert_eq!(refused.status, 403);

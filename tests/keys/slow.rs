@@ -136,7 +136,9 @@ async fn a_request_under_way_is_answered_by_a_server_that_stops() {
     stream.write_all(request.as_bytes()).await.unwrap();
     // One that was answered on another connection shows that the first was read.
     let mut idle = port.connect().await;
-    idle.write_all(b"GET /v2/liveness HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    idle.write_all(b"GET /v2/liveness HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
     let mut first = [0; 12];
     idle.read_exact(&mut first).await.unwrap();
     port.stop.send(()).unwrap();

@@ -88,10 +88,7 @@ pub(super) fn fingerprint(tls: &TlsFiles) -> String {
     format!("SHA256:{}", Fingerprint::of(&tls.certificate))
 }
 
-fn files(
-    database: &DatabaseArgs,
-    context: &Context,
-) -> Result<(PathBuf, PathBuf), CliError> {
+fn files(database: &DatabaseArgs, context: &Context) -> Result<(PathBuf, PathBuf), CliError> {
     let directory = database.directory(context)?;
     Ok((directory.join("tls.crt"), directory.join("tls.key")))
 }

@@ -52,8 +52,10 @@ impl DatabaseArgs {
                     .iter()
                     .any(|scheme| url.starts_with(scheme));
                 if !is_postgres {
-                    return Err(CliError::usage("the database's URL is not one of PostgreSQL")
-                        .hint("it begins with postgres://; leave it out for a file"));
+                    return Err(
+                        CliError::usage("the database's URL is not one of PostgreSQL")
+                            .hint("it begins with postgres://; leave it out for a file"),
+                    );
                 }
                 Store::postgres(url, Clock::system(), entropy).await
             }

@@ -40,7 +40,9 @@ impl DoctorArgs {
                 printer.say(&format!("{name} is well"));
                 Ok(Exit::Done)
             }
-            1 => Err(CliError::failed(format!("{name} is not well: one thing is wrong"))),
+            1 => Err(CliError::failed(format!(
+                "{name} is not well: one thing is wrong"
+            ))),
             count => Err(CliError::failed(format!(
                 "{name} is not well: {count} things are wrong"
             ))),

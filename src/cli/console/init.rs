@@ -44,7 +44,10 @@ impl InitArgs {
             return Err(CliError::failed(format!("{name} has a workspace already"))
                 .hint("`convox console serve` serves it"));
         };
-        printer.say(&format!("{name} is ready, with workspace {}", made.workspace));
+        printer.say(&format!(
+            "{name} is ready, with workspace {}",
+            made.workspace
+        ));
         printer.say(&format!(
             "Its certificate, for listening beyond this machine: {}",
             certificate::fingerprint(&tls)

@@ -29,7 +29,11 @@ impl RestoreArgs {
         let restored = Store::restore(&self.file, &path).await;
         let (found, known) = restored.map_err(explain)?;
         let printer = context.printer();
-        printer.say(&format!("{} is made of {}", path.display(), self.file.display()));
+        printer.say(&format!(
+            "{} is made of {}",
+            path.display(),
+            self.file.display()
+        ));
         if found < known {
             printer.say("It has an older version: `convox console migrate` brings it up to date");
         }

@@ -40,7 +40,10 @@ impl Operation for CreateRootKey {
         call.need(&Need::on_all("root_key", "create_root_key"))?;
         let now = call.service.now();
         if request.expires.is_some_and(|expires| expires <= now) {
-            return Err(ApiError::invalid("expires", "The expiry must be in the future."));
+            return Err(ApiError::invalid(
+                "expires",
+                "The expiry must be in the future.",
+            ));
         }
         within_own(call, &request.permissions, request.expires)?;
         let entropy = call.service.entropy();

@@ -93,6 +93,9 @@ impl Operation for ListRootKeys {
         let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
         let next = roots.get(limit).map(|root| root.id.clone());
         roots.truncate(limit);
-        Ok(Reply::Page(roots.into_iter().map(Into::into).collect(), next))
+        Ok(Reply::Page(
+            roots.into_iter().map(Into::into).collect(),
+            next,
+        ))
     }
 }

@@ -25,11 +25,7 @@ fn format() -> Result<SecretFormat, ApiError> {
 }
 
 /// Makes sure that the caller may hand out a root key with these permissions and this end.
-fn within_own(
-    call: &Call,
-    permissions: &[String],
-    expires: Option<i64>,
-) -> Result<(), ApiError> {
+fn within_own(call: &Call, permissions: &[String], expires: Option<i64>) -> Result<(), ApiError> {
     let missing = permissions
         .iter()
         .find(|permission| !call.root.grants.cover(permission));
