@@ -4,6 +4,7 @@
 //! sets; without it the tests run on SQLite only, and say so.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod basics;
 #[cfg(unix)]
