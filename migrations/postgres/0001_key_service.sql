@@ -147,6 +147,15 @@ CREATE TABLE root_keys (
 );
 CREATE INDEX root_keys_by_workspace ON root_keys (workspace_id, id);
 
+-- What `ratelimit.limit` counts in.
+CREATE TABLE ratelimit_namespaces (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    workspace_id TEXT NOT NULL REFERENCES workspaces (id),
+    name TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    UNIQUE (workspace_id, name)
+);
+
 -- Answers of requests that carried an Idempotency-Key, sealed, for 24 hours.
 CREATE TABLE idempotent_answers (
     root_key_id TEXT NOT NULL,

@@ -1,16 +1,23 @@
 //! The console: a server that stands between people, racks and keys.
 
 mod background;
+mod connection;
 mod counter;
+mod doctor;
 mod init;
 mod memory;
 mod serve;
 mod service;
+mod stalled;
+mod tls;
 mod v2;
 mod vault;
 
+pub use connection::ConnectionOptions;
+pub use doctor::examine;
 pub use init::{Initialized, initialize};
-pub use serve::{ServeError, router, serve};
+pub use serve::{router, serve};
 pub use service::{Service, ServiceOptions};
+pub use tls::{TlsError, TlsFiles, make_certificate};
 pub use v2::openapi;
 pub use vault::{MasterKey, VaultError};

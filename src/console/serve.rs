@@ -1,54 +1,93 @@
 //! Serves the console on a port.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
 
+use super::connection::Connections;
 use super::service::Service;
+use super::tls::TlsFiles;
 use super::v2;
+use crate::clock::Clock;
 
 /// For how long requests may go on once the server was asked to stop.
 const LAST_REQUESTS: Duration = Duration::from_secs(20);
-
-/// Why the console is not served.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The port cannot be listened on, or what listens fails.
-    #[error("cannot listen: {0}")]
-    Listen(#[from] std::io::Error),
-}
+/// After how long a port is tried again that gave no connection: most likely too many are open.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How often counts are forgotten that no window covers any more.
+const PURGE: Duration = Duration::from_mins(1);
 
 /// Returns all that the console answers.
-#[must_use]
 pub fn router(service: &Service) -> Router {
     v2::router(service)
 }
 
-/// Serves `service` on `listener` until `stop` comes, and then until the last request is answered.
-///
-/// # Errors
-/// When the port fails.
+/// Serves `service` on `listener`, encrypted where there is `tls`, until `stop` comes, and then
+/// until the last request is answered.
 pub async fn serve(
     listener: TcpListener,
+    tls: Option<TlsFiles>,
     service: Service,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> Result<(), ServeError> {
-    let (told, asked) = tokio::sync::oneshot::channel::<()>();
-    let serving = axum::serve(listener, router(&service)).with_graceful_shutdown(async move {
-        stop.await;
-        let _ = told.send(());
+    stop: impl Future<Output = ()> + Send,
+) {
+    let options = service.options().connection;
+    let connections = Arc::new(Connections {
+        router: router(&service),
+        tls: tls.map(|tls| TlsAcceptor::from(tls.config)),
+        options,
+        clock: service.clock().clone(),
     });
-    let clock = service.clock().clone();
+    let (stopping, asked) = watch::channel(false);
     tokio::select! {
-        served = async { serving.await } => served?,
-        () = async {
-            let _ = asked.await;
-            clock.sleep(LAST_REQUESTS).await;
-        } => {}
+        () = stop => {}
+        () = accept_for_ever(&listener, &connections, &asked) => {}
+        () = purge_for_ever(&service) => {}
+    }
+    // Nobody new: the others are told, and waited for.
+    drop((listener, asked));
+    let _ = stopping.send(true);
+    tokio::select! {
+        () = stopping.closed() => {}
+        () = service.clock().sleep(LAST_REQUESTS) => {}
     }
     // Nobody verifies any more; if this fails, the last second is not counted.
     let _ = service.write_counts().await;
     service.store().close().await;
-    Ok(())
+}
+
+async fn accept_for_ever(
+    listener: &TcpListener,
+    connections: &Arc<Connections>,
+    asked: &watch::Receiver<bool>,
+) {
+    let room = Arc::new(Semaphore::new(connections.options.most));
+    // The semaphore is never closed.
+    while let Ok(place) = Arc::clone(&room).acquire_owned().await {
+        let stream = accept(listener, &connections.clock).await;
+        let serving = Arc::clone(connections).serve(stream, asked.clone());
+        tokio::spawn(async move {
+            serving.await;
+            drop(place);
+        });
+    }
+}
+
+async fn accept(listener: &TcpListener, clock: &Clock) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(_) => clock.sleep(PAUSE).await,
+        }
+    }
+}
+
+async fn purge_for_ever(service: &Service) {
+    loop {
+        service.clock().sleep(PURGE).await;
+        service.windows().purge(service.now());
+    }
 }

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use quick_cache::sync::Cache;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Semaphore;
 
 use super::background;
+use super::connection::ConnectionOptions;
 use super::counter::Counter;
 use super::memory::{KeyMemory, KnownKey, KnownRoot};
+use super::v2::Admission;
 use super::vault::MasterKey;
 use crate::clock::Clock;
 use crate::ids::Entropy;
@@ -27,6 +30,13 @@ pub struct ServiceOptions {
     pub analytics_time: Duration,
     /// How many rows are answered to one at most.
     pub analytics_rows: i64,
+    /// For how long a request may take, its body included.
+    pub request_time: Duration,
+    /// How many requests the root keys of a workspace may make together, in how many
+    /// milliseconds, where the workspace has no limit of its own.
+    pub requests: Option<(i64, i64)>,
+    /// What is granted to a connection.
+    pub connection: ConnectionOptions,
 }
 
 impl Default for ServiceOptions {
@@ -35,9 +45,15 @@ impl Default for ServiceOptions {
             largest_body: 10 * 1024 * 1024,
             analytics_time: Duration::from_secs(10),
             analytics_rows: 10_000,
+            request_time: Duration::from_mins(1),
+            requests: None,
+            connection: ConnectionOptions::default(),
         }
     }
 }
+
+/// How many namespaces of rate limits are remembered at most.
+const NAMESPACES: usize = 10_000;
 
 /// The key service. Clones share it.
 #[derive(Clone)]
@@ -53,6 +69,8 @@ struct Inner {
     counter: Counter,
     /// Who may ask about verifications just now, so that others find the database free.
     asking: Semaphore,
+    /// By workspace and name. None is ever deleted, so that what is remembered stays true.
+    namespaces: Cache<(String, String), String>,
     options: ServiceOptions,
 }
 
@@ -81,6 +99,7 @@ impl Service {
             windows: Windows::default(),
             counter: Counter::new(),
             asking: Semaphore::new(ASKING),
+            namespaces: Cache::new(NAMESPACES),
             options,
         }));
         background::start(&service);
@@ -131,25 +150,37 @@ impl Service {
     }
 
     /// Counts a request against the limit of its workspace, if there is one.
-    ///
-    /// # Errors
-    /// How many milliseconds until it may be tried again.
-    pub(super) fn admit(&self, root: &KnownRoot) -> Result<(), i64> {
-        let Some((limit, duration)) = root.requests else {
-            return Ok(());
-        };
+    pub(super) fn admit(&self, root: &KnownRoot) -> Option<Admission> {
+        let (limit, duration) = root.requests.or(self.0.options.requests)?;
         let want = Want {
             window: format!("requests:{}", root.root.workspace),
             limit,
-            duration,
+            duration: duration.max(1),
             cost: 1,
         };
         let now = self.now();
-        let taken = self.0.windows.take(&[want], now);
-        match taken.first() {
-            Some(taken) if taken.exceeded => Err(taken.reset - now),
-            _ => Ok(()),
+        let taken = self.0.windows.take(&[want], now).first().copied()?;
+        Some(Admission::new(limit, taken, now))
+    }
+
+    /// Returns the id of a namespace of rate limits, if there is one.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub(super) async fn namespace(
+        &self,
+        workspace: &str,
+        name: &str,
+    ) -> Result<Option<String>, StoreError> {
+        let which = (workspace.to_owned(), name.to_owned());
+        if let Some(id) = self.0.namespaces.get(&which) {
+            return Ok(Some(id));
         }
+        let found = self.0.store.namespace(workspace, name).await?;
+        if let Some(id) = &found {
+            self.0.namespaces.insert(which, id.clone());
+        }
+        Ok(found)
     }
 
     /// Seals a text for one purpose.

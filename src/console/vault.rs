@@ -200,11 +200,18 @@ mod tests {
         let path = dir.path().join("master.key");
         let key = MasterKey::at(&path, &entropy).unwrap();
         let sealed = key.seal("secret", "key_1", &entropy);
-        assert_ne!(sealed, key.seal("secret", "key_1", &entropy), "another nonce");
+        assert_ne!(
+            sealed,
+            key.seal("secret", "key_1", &entropy),
+            "another nonce"
+        );
         assert!(!sealed.windows(6).any(|part| part == b"secret"));
         let again = MasterKey::at(&path, &entropy).unwrap();
         assert_eq!(again.open(&sealed, "key_1").unwrap().as_str(), "secret");
-        assert!(matches!(again.open(&sealed, "key_2"), Err(VaultError::Broken)));
+        assert!(matches!(
+            again.open(&sealed, "key_2"),
+            Err(VaultError::Broken)
+        ));
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
@@ -222,7 +229,10 @@ mod tests {
         let both = MasterKey::read(&format!("{new}\n{old}\n")).unwrap();
         assert_eq!(both.open(&sealed, "a").unwrap().as_str(), "secret");
         let sealed = both.seal("secret", "a", &entropy);
-        assert!(matches!(before.open(&sealed, "a"), Err(VaultError::OtherKey)));
+        assert!(matches!(
+            before.open(&sealed, "a"),
+            Err(VaultError::OtherKey)
+        ));
     }
 
     #[test]

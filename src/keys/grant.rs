@@ -120,16 +120,37 @@ impl Grants {
         }
         need.path.as_ref().is_some_and(|path| {
             let wanted: Vec<_> = path.split('/').collect();
-            self.names.iter().any(|(granted, may)| {
-                // A grant on a set of keys is one on every key in it.
-                let covers = granted.len() <= wanted.len()
-                    && granted
-                        .iter()
-                        .zip(&wanted)
-                        .all(|(granted, wanted)| granted == "*" || granted == wanted);
-                covers && (may == "*" || may == action)
-            })
+            self.names
+                .iter()
+                .any(|(granted, may)| covers(granted, &wanted) && (may == "*" || may == action))
         })
+    }
+
+    /// Tells whether all that `permission` allows is allowed by the grants, so that whoever has
+    /// them may hand it on. What has neither form is handed on only by whoever has the same.
+    #[must_use]
+    pub fn cover(&self, permission: &str) -> bool {
+        match permission.strip_prefix("unkey:v1:") {
+            None => self.covers_tuple(permission),
+            Some(name) => self.named(name).is_some_and(|(path, action)| {
+                let is_of_api = path.first().is_some_and(|kind| kind == "keyspaces");
+                (is_of_api && action != "*" && self.tuples.contains(&format!("api.*.{action}")))
+                    || self.names.iter().any(|(granted, may)| {
+                        covers(granted, &path) && (may == "*" || *may == action)
+                    })
+            }),
+        }
+    }
+
+    fn covers_tuple(&self, permission: &str) -> bool {
+        if self.tuples.contains(permission) {
+            return true;
+        }
+        let mut parts = permission.splitn(3, '.');
+        let (Some(kind), Some(_), Some(action)) = (parts.next(), parts.next(), parts.next()) else {
+            return false;
+        };
+        self.tuples.contains(&format!("{kind}.*.{action}"))
     }
 
     /// Words what is missing where `needs` are not met.
@@ -141,6 +162,14 @@ impl Grants {
             many => format!("Missing one of these permissions: {}", many.join(" or ")),
         }
     }
+}
+
+/// Tells whether a grant on the thing `granted` is one on `wanted`, which is it or below it.
+fn covers(granted: &[String], wanted: &[impl AsRef<str>]) -> bool {
+    // A grant on a set of keys is one on every key in it.
+    let mut pairs = granted.iter().zip(wanted);
+    granted.len() <= wanted.len()
+        && pairs.all(|(granted, wanted)| granted == "*" || granted == wanted.as_ref())
 }
 
 #[cfg(test)]
@@ -164,8 +193,14 @@ mod tests {
         ] {
             assert_eq!(meets(permission, &need), expected, "{permission}");
         }
-        assert!(meets("rbac.*.create_role", &Need::on_all("rbac", "create_role")));
-        assert!(!meets("rbac.x.create_role", &Need::on_all("rbac", "create_role")));
+        assert!(meets(
+            "rbac.*.create_role",
+            &Need::on_all("rbac", "create_role")
+        ));
+        assert!(!meets(
+            "rbac.x.create_role",
+            &Need::on_all("rbac", "create_role")
+        ));
     }
 
     #[test]
@@ -188,7 +223,40 @@ mod tests {
         }
         // A grant on one key is none on the whole set.
         let wide = Need::on_api("api_1", "ks_1", "update_key");
-        assert!(!meets("unkey:v1:ws_1:keyspaces/ks_1/keys/key_1#update_key", &wide));
+        assert!(!meets(
+            "unkey:v1:ws_1:keyspaces/ks_1/keys/key_1#update_key",
+            &wide
+        ));
+    }
+
+    #[test]
+    fn nobody_hands_on_more_than_they_have() {
+        let all = "unkey:v1:ws_1:keyspaces/*#*";
+        let one = "unkey:v1:ws_1:keyspaces/ks_1#read_key";
+        for (held, wanted, expected) in [
+            ("api.*.read_key", "api.*.read_key", true),
+            ("api.*.read_key", "api.api_1.read_key", true),
+            ("api.*.read_key", one, true),
+            ("api.*.read_key", "api.*.create_key", false),
+            ("api.*.read_key", all, false),
+            ("api.api_1.read_key", "api.api_1.read_key", true),
+            ("api.api_1.read_key", "api.*.read_key", false),
+            ("api.api_1.read_key", one, false),
+            (all, one, true),
+            (all, all, true),
+            (all, "unkey:v1:*:keyspaces/ks_1#read_key", true),
+            (all, "unkey:v1:ws_2:keyspaces/ks_1#read_key", false),
+            (all, "api.*.read_key", false),
+            (one, all, false),
+            (one, "unkey:v1:ws_1:keyspaces/*#read_key", false),
+            (one, "unkey:v1:ws_1:keyspaces/ks_1/keys/*#read_key", true),
+            (one, "unkey:v1:ws_1:keyspaces/ks_1#*", false),
+            ("anything", "anything", true),
+            ("anything", "something", false),
+        ] {
+            let grants = Grants::read("ws_1", [held]);
+            assert_eq!(grants.cover(wanted), expected, "{held} covers {wanted}");
+        }
     }
 
     #[test]

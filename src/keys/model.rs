@@ -107,6 +107,19 @@ pub struct Rotation {
     pub cancelled_at: Option<i64>,
 }
 
+impl Rotation {
+    /// Tells whether a key that expires at `expires` was cut off when it was rerolled or taken
+    /// back.
+    ///
+    /// Such a key is past whatever the time is: the clock of the server that is asked may be
+    /// behind the clock of the one that cut it off.
+    #[must_use]
+    pub fn is_cut(&self, expires: Option<i64>) -> bool {
+        let at = self.rerolled_at.max(self.cancelled_at);
+        at.zip(expires).is_some_and(|(at, expires)| expires <= at)
+    }
+}
+
 /// A balance that verifications use up. Keys that follow one another share it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credits {

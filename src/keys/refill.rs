@@ -58,8 +58,14 @@ mod tests {
     fn daily_is_at_midnight() {
         let daily = |since, now| last(RefillInterval::Daily, None, since, now);
         let midnight = Some("2026-03-02T00:00:00Z".to_owned());
-        assert_eq!(daily("2026-03-01T12:00:00Z", "2026-03-02T00:00:00Z"), midnight);
-        assert_eq!(daily("2026-02-01T12:00:00Z", "2026-03-02T23:59:59Z"), midnight);
+        assert_eq!(
+            daily("2026-03-01T12:00:00Z", "2026-03-02T00:00:00Z"),
+            midnight
+        );
+        assert_eq!(
+            daily("2026-02-01T12:00:00Z", "2026-03-02T23:59:59Z"),
+            midnight
+        );
         assert_eq!(daily("2026-03-02T00:00:00Z", "2026-03-02T23:59:59Z"), None);
         assert_eq!(daily("2026-03-01T12:00:00Z", "2026-03-01T23:59:59Z"), None);
     }
@@ -77,7 +83,11 @@ mod tests {
             (None, "2026-01-01T00:00:01Z", "2026-01-01T00:00:00Z"),
             (Some(5), "2026-01-01T00:00:01Z", "2025-12-05T00:00:00Z"),
         ] {
-            assert_eq!(monthly(day, long_ago, now).as_deref(), Some(expected), "{day:?} {now}");
+            assert_eq!(
+                monthly(day, long_ago, now).as_deref(),
+                Some(expected),
+                "{day:?} {now}"
+            );
         }
     }
 }

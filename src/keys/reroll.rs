@@ -156,7 +156,14 @@ mod tests {
     const NOW: i64 = 1_795_000_000_000;
 
     fn plain(expires: Option<i64>, grace: Grace) -> Result<Reroll, RerollRefusal> {
-        reroll("key_old", expires, &Rotation::default(), "key_new", grace, NOW)
+        reroll(
+            "key_old",
+            expires,
+            &Rotation::default(),
+            "key_new",
+            grace,
+            NOW,
+        )
     }
 
     #[test]
@@ -178,7 +185,14 @@ mod tests {
     #[test]
     fn a_key_is_replaced_once() {
         let done = plain(None, Grace::For(60_000)).unwrap();
-        let again = reroll("key_old", done.old_expires, &done.old, "key_2", Grace::Keep, NOW);
+        let again = reroll(
+            "key_old",
+            done.old_expires,
+            &done.old,
+            "key_2",
+            Grace::Keep,
+            NOW,
+        );
         let successor = "key_new".to_owned();
         assert_eq!(again, Err(RerollRefusal::Rerolled { successor }));
         // The new one may be replaced in its turn.

@@ -158,7 +158,9 @@ mod tests {
 
     #[test]
     fn what_debug_shows_is_no_secret() {
-        let secret = SecretFormat::new(None, 16).unwrap().mint(&Entropy::seeded(1));
+        let secret = SecretFormat::new(None, 16)
+            .unwrap()
+            .mint(&Entropy::seeded(1));
         let shown = format!("{secret:?} {:?}", secret.hash);
         assert!(!shown.contains(&secret.text.expose_secret()[4..]));
     }
@@ -166,7 +168,11 @@ mod tests {
     #[test]
     fn a_prefix_is_a_word() {
         for prefix in ["", "sk-live", "sk live", "a234567890123456x", "é"] {
-            assert_eq!(SecretFormat::new(Some(prefix), 16), Err(BadPrefix), "{prefix}");
+            assert_eq!(
+                SecretFormat::new(Some(prefix), 16),
+                Err(BadPrefix),
+                "{prefix}"
+            );
         }
     }
 }

@@ -95,7 +95,7 @@ pub fn standing(key: &Key, demand: &Demand, now: i64) -> Standing {
     if !key.enabled {
         return Standing::Refused(Code::Disabled);
     }
-    if is_past(key.expires, now) {
+    if is_past(key.expires, now) || key.rotation.is_cut(key.expires) {
         return Standing::Refused(Code::Expired);
     }
     if let Some(query) = &demand.permissions {
@@ -118,11 +118,11 @@ pub fn standing(key: &Key, demand: &Demand, now: i64) -> Standing {
 ///
 /// # Errors
 /// When a limit is asked for that there is not.
-pub fn windows_wanted(
-    key: &Key,
-    demand: &Demand,
-) -> Result<Vec<(RateLimit, Want)>, NoSuchLimit> {
-    let of_identity = key.identity.iter().flat_map(|identity| &identity.ratelimits);
+pub fn windows_wanted(key: &Key, demand: &Demand) -> Result<Vec<(RateLimit, Want)>, NoSuchLimit> {
+    let of_identity = key
+        .identity
+        .iter()
+        .flat_map(|identity| &identity.ratelimits);
     let mut known: BTreeMap<&str, &RateLimit> = BTreeMap::new();
     for limit in of_identity.chain(&key.ratelimits) {
         known.insert(&limit.name, limit);

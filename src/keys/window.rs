@@ -112,14 +112,17 @@ impl Windows {
             })
             .collect();
         let is_denied = standing.iter().any(|(.., exceeded)| *exceeded);
-        let taken = wants.iter().zip(&standing).map(|(want, (count, left, exceeded))| {
-            let cost = if is_denied { 0 } else { want.cost };
-            Taken {
-                exceeded: *exceeded,
-                remaining: (left - cost).max(0),
-                reset: (count.span + 1) * want.duration,
-            }
-        });
+        let taken = wants
+            .iter()
+            .zip(&standing)
+            .map(|(want, (count, left, exceeded))| {
+                let cost = if is_denied { 0 } else { want.cost };
+                Taken {
+                    exceeded: *exceeded,
+                    remaining: (left - cost).max(0),
+                    reset: (count.span + 1) * want.duration,
+                }
+            });
         let taken = taken.collect();
         if !is_denied {
             for ((want, place), (count, ..)) in wants.iter().zip(places).zip(standing) {
@@ -174,7 +177,7 @@ mod tests {
     #[test]
     fn a_limit_holds_and_comes_back_little_by_little() {
         let windows = Windows::default();
-        let mut allowed = |now| {
+        let allowed = |now| {
             let taken = windows.take(&[want("a", 10, 1)], now);
             !taken[0].exceeded
         };

@@ -1,10 +1,10 @@
 //! APIs: sets of keys that are issued and verified together.
 
+use super::Store;
 use super::audit::Audited;
 use super::database::{Sql, Touched};
 use super::error::{StoreError, Thing};
 use super::value::{Row, args};
-use super::Store;
 use crate::keys::{Api, IdKind, new_id};
 
 /// An API to be made.

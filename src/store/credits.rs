@@ -110,3 +110,11 @@ pub(super) async fn insert_pool(
     sql.run(insert.into(), args).await?;
     Ok(id)
 }
+
+/// Deletes a balance that no key has any more.
+pub(super) async fn drop_pool(sql: &mut dyn Sql, pool: &str) -> Result<(), StoreError> {
+    let delete = "DELETE FROM pools WHERE id = $1 \
+                  AND NOT EXISTS (SELECT 1 FROM keys WHERE pool_id = $2)";
+    sql.run(delete.into(), args![pool, pool]).await?;
+    Ok(())
+}

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use super::error::StoreError;
+use super::upkeep::Health;
 use super::value::{Row, Value};
 use crate::keys::Hash;
 
@@ -193,6 +195,16 @@ pub trait Database: Send + Sync {
     /// # Errors
     /// As the database's.
     async fn listen(&self) -> Result<(), StoreError>;
+    /// Writes a copy of the database into a new file.
+    ///
+    /// # Errors
+    /// [`StoreError::OfPostgres`] where that is not how it is done.
+    async fn backup(&self, path: &Path) -> Result<(), StoreError>;
+    /// Says how the database is.
+    ///
+    /// # Errors
+    /// As the database's.
+    async fn health(&self) -> Result<Health, StoreError>;
     /// Names the database for a person, without any password.
     fn describe(&self) -> String;
     /// Lets the database go.

@@ -42,6 +42,18 @@ pub enum StoreError {
         /// The version that is needed.
         known: i64,
     },
+    /// A server runs on this file already, and there may be only one.
+    #[error("another server has the database already")]
+    Taken,
+    /// There is a file already where one is to be made.
+    #[error("{0} exists already")]
+    FileExists(String),
+    /// What is to be read is no database of this program, or broken.
+    #[error("{0}")]
+    Broken(String),
+    /// PostgreSQL has programs of its own for that.
+    #[error("a PostgreSQL database is not backed up by this program")]
+    OfPostgres,
     /// Somebody else has just made the same.
     #[error("somebody else has just made the same")]
     Conflict,

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::Store;
 use super::apis::find_api;
 use super::audit::Audited;
-use super::credits::insert_pool;
+use super::credits::{drop_pool, insert_pool};
 use super::database::{Sql, Touched};
 use super::error::{StoreError, Thing};
 use super::idempotency::{Answered, Idempotency};
@@ -172,6 +172,9 @@ impl Store {
                         "DELETE FROM last_uses WHERE id = $1",
                     ] {
                         sql.run(delete.into(), args![&id]).await?;
+                    }
+                    if let Some(credits) = &key.credits {
+                        drop_pool(sql, &credits.pool).await?;
                     }
                 } else {
                     let delete = "UPDATE keys SET deleted_at = $2 WHERE id = $1";

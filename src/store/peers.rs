@@ -10,14 +10,16 @@
 //! server that has heard its own message has heard every change before it. Whoever changes
 //! something therefore waits for each other server's answer, or for the end of the lease that
 //! the server had when the change was committed.
+//!
+//! What is said here has connections of its own, so that no load on the others delays it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use sqlx::postgres::{PgListener, PgPool};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
 use sqlx::{PgConnection, Row as _};
 use tokio::sync::{Notify, oneshot};
 
@@ -33,6 +35,11 @@ const LEASE: Duration = Duration::from_secs(2);
 const BEAT: Duration = Duration::from_millis(500);
 /// Where changes are told.
 const CHANNEL: &str = "convox_touched";
+/// After how long without hearing itself a server listens anew: its connection may be dead without
+/// saying so.
+const DEAF: Duration = Duration::from_secs(5);
+/// How many connections this takes: one that listens, one for leases, one for answers.
+const CONNECTIONS: u32 = 3;
 /// How many hashes a message holds: PostgreSQL's longest has 8,000 bytes.
 const MOST: usize = 80;
 
@@ -43,6 +50,8 @@ pub(super) struct Peers {
     memory: MemorySlot,
     clock: Clock,
     sequence: AtomicU64,
+    /// Whether this server has given up its lease for good.
+    is_gone: AtomicBool,
     /// Until when what is remembered may be believed, in this clock's Unix ms.
     heard_until: AtomicI64,
     /// When each message to ourselves was sent.
@@ -111,17 +120,22 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Peers {
     pub(super) fn new(
-        pool: PgPool,
+        options: PgConnectOptions,
         memory: MemorySlot,
         clock: Clock,
         entropy: &Entropy,
     ) -> Arc<Self> {
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(DEAF)
+            .connect_lazy_with(options);
         Arc::new(Self {
             me: format!("{:016x}", entropy.next_u64()),
             pool,
             memory,
             clock,
             sequence: AtomicU64::new(1),
+            is_gone: AtomicBool::new(false),
             heard_until: AtomicI64::new(i64::MIN),
             sent: Mutex::default(),
             waiting: Mutex::default(),
@@ -131,7 +145,8 @@ impl Peers {
 
     /// Tells whether this server has heard every change up to a moment ago.
     pub(super) fn is_heard(&self) -> bool {
-        self.now() < self.heard_until.load(Ordering::Acquire)
+        !self.is_gone.load(Ordering::Acquire)
+            && self.now() < self.heard_until.load(Ordering::Acquire)
     }
 
     fn now(&self) -> i64 {
@@ -168,20 +183,31 @@ impl Peers {
     }
 
     /// Waits until no other server can remember what was before a change that is committed.
-    pub(super) async fn until_heard(&self, message: Message) -> Result<(), StoreError> {
-        let result = self.wait_for_others(message.sequence).await;
-        lock(&self.waiting).remove(&message.sequence);
+    ///
+    /// `pool` is the one that the change was made with.
+    pub(super) async fn until_heard(
+        &self,
+        message: Message,
+        pool: &PgPool,
+    ) -> Result<(), StoreError> {
+        let result = self.wait_for_others(message.sequence, pool).await;
+        self.forget_message(&message);
         result
     }
 
-    async fn wait_for_others(&self, sequence: u64) -> Result<(), StoreError> {
+    /// Lets go of a message that was not sent, or was heard.
+    pub(super) fn forget_message(&self, message: &Message) {
+        lock(&self.waiting).remove(&message.sequence);
+    }
+
+    async fn wait_for_others(&self, sequence: u64, pool: &PgPool) -> Result<(), StoreError> {
         let rows = sqlx::query(
             "SELECT id, lease_until - CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) \
              FROM servers WHERE id <> $1 \
              AND lease_until > extract(epoch FROM clock_timestamp()) * 1000",
         )
         .bind(&self.me)
-        .fetch_all(&self.pool)
+        .fetch_all(pool)
         .await?;
         let mut longest = 0_i64;
         let mut others = BTreeSet::new();
@@ -213,33 +239,39 @@ impl Peers {
 
     /// Begins to listen, and returns once this server hears itself.
     pub(super) async fn start(self: &Arc<Self>) -> Result<(), StoreError> {
-        let mut listener = self.listener().await?;
-        let peers = Arc::clone(self);
+        let listener = self.listener().await?;
+        // Where no lease may be written this says so; what it sends is heard as any other.
+        self.beat().await?;
         let (first, heard) = oneshot::channel();
-        tokio::spawn(async move {
-            let mut first = Some(first);
-            loop {
-                let beating = peers.beat_for_ever();
-                let hearing = peers.hear(&mut listener, &mut first);
-                tokio::select! {
-                    () = peers.leaving.notified() => return,
-                    _ = beating => {}
-                    _ = hearing => {}
-                }
-                // What was told meanwhile is lost.
-                peers.heard_until.store(i64::MIN, Ordering::Release);
-                lock(&peers.sent).clear();
-                peers.memory.forget(&Touched::All);
-                listener = loop {
-                    match peers.listener().await {
-                        Ok(listener) => break listener,
-                        Err(StoreError::Closed) => return,
-                        Err(_) => peers.clock.sleep(BEAT).await,
-                    }
-                };
-            }
-        });
+        tokio::spawn(Arc::clone(self).listen_for_ever(listener, first));
         heard.await.map_err(|_| StoreError::Closed)
+    }
+
+    async fn listen_for_ever(
+        self: Arc<Self>,
+        mut listener: PgListener,
+        first: oneshot::Sender<()>,
+    ) {
+        let mut first = Some(first);
+        loop {
+            // What was looked up before this server listened may have changed unheard. What is
+            // looked up from now on has not, or the change will be heard.
+            self.memory.forget(&Touched::All);
+            tokio::select! {
+                () = self.leaving.notified() => return,
+                _ = self.beat_for_ever() => {}
+                _ = self.hear(&mut listener, &mut first) => {}
+            }
+            self.heard_until.store(i64::MIN, Ordering::Release);
+            lock(&self.sent).clear();
+            listener = loop {
+                match self.listener().await {
+                    Ok(listener) => break listener,
+                    Err(StoreError::Closed) => return,
+                    Err(_) => self.clock.sleep(BEAT).await,
+                }
+            };
+        }
     }
 
     async fn listener(&self) -> Result<PgListener, StoreError> {
@@ -250,10 +282,19 @@ impl Peers {
         Ok(listener)
     }
 
+    /// Beats until that fails, takes longer than a lease, or is not heard any more.
     async fn beat_for_ever(&self) -> Result<(), StoreError> {
         loop {
-            self.beat().await?;
+            tokio::select! {
+                beaten = self.beat() => beaten?,
+                () = self.clock.sleep(LEASE) => return Ok(()),
+            }
             self.clock.sleep(BEAT).await;
+            let unheard = lock(&self.sent).values().next().copied();
+            let deaf = i64::try_from(DEAF.as_millis()).unwrap_or(0);
+            if unheard.is_some_and(|sent| self.now() - sent > deaf) {
+                return Ok(());
+            }
         }
     }
 
@@ -271,6 +312,14 @@ impl Peers {
         )
         .bind(&self.me)
         .bind(lease)
+        .execute(&mut *transaction)
+        .await?;
+        // Those that were killed have left a line each.
+        sqlx::query(
+            "DELETE FROM servers \
+             WHERE lease_until < CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) - $1",
+        )
+        .bind(60 * lease)
         .execute(&mut *transaction)
         .await?;
         let payload = serde_json::to_string(&told).unwrap_or_default();
@@ -300,18 +349,19 @@ impl Peers {
                 Told::Heard { from, to, sequence } if to == self.me => {
                     self.heard_by(from, sequence);
                 }
+                // Our own too: whoever made the change may not have learned that it was committed.
                 Told::Keys {
                     from,
                     sequence,
                     hashes,
-                } if from != self.me => {
+                } => {
                     let hashes: Option<BTreeSet<_>> =
                         hashes.iter().map(|hash| from_hex(hash)).collect();
                     let touched = hashes.map_or(Touched::All, Touched::Keys);
                     self.memory.forget(&touched);
                     self.answer(from, sequence).await?;
                 }
-                Told::All { from, sequence } if from != self.me => {
+                Told::All { from, sequence } => {
                     self.memory.forget(&Touched::All);
                     self.answer(from, sequence).await?;
                 }
@@ -322,6 +372,9 @@ impl Peers {
     }
 
     async fn answer(&self, to: String, sequence: u64) -> Result<(), StoreError> {
+        if to == self.me {
+            return Ok(());
+        }
         let told = Told::Heard {
             from: self.me.clone(),
             to,
@@ -353,22 +406,25 @@ impl Peers {
 
     /// Gives up the lease, so that nobody waits for a server that is gone.
     pub(super) async fn leave(&self) {
-        self.heard_until.store(i64::MIN, Ordering::Release);
-        self.leaving.notify_waiters();
+        self.is_gone.store(true, Ordering::Release);
+        self.leaving.notify_one();
         // If this fails the lease ends by itself.
         let _ = sqlx::query("DELETE FROM servers WHERE id = $1")
             .bind(&self.me)
             .execute(&self.pool)
             .await;
+        self.pool.close().await;
     }
 }
 
 fn to_hex(hash: &Hash) -> String {
     use std::fmt::Write as _;
-    hash.as_bytes().iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hash.as_bytes()
+        .iter()
+        .fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 fn from_hex(text: &str) -> Option<Hash> {

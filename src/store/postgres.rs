@@ -1,19 +1,19 @@
 //! PostgreSQL: any number of servers on one database.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
-use sqlx::{
-    AssertSqlSafe, Column as _, PgConnection, Row as _, TypeInfo as _, ValueRef as _,
-};
+use sqlx::{AssertSqlSafe, Column as _, PgConnection, Row as _, TypeInfo as _, ValueRef as _};
 
 use super::database::{Database, Job, MemorySlot, Sql, Statement, Touched};
 use super::error::StoreError;
 use super::migrations;
 use super::peers::Peers;
 use super::sqlite::bind_all;
+use super::upkeep::Health;
 use super::value::{Row, Value};
 use crate::clock::Clock;
 use crate::ids::Entropy;
@@ -23,9 +23,7 @@ const CONNECTIONS: u32 = 16;
 
 /// A database behind a URL.
 pub struct Postgres {
-    pool: PgPool,
-    memory: MemorySlot,
-    peers: Arc<Peers>,
+    writer: Writer,
     name: String,
 }
 
@@ -43,18 +41,28 @@ impl Postgres {
         );
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
-            .connect_with(options)
+            .connect_with(options.clone())
             .await?;
         let memory = MemorySlot::default();
-        let peers = Peers::new(pool.clone(), memory.clone(), clock, entropy);
-        Ok(Self {
+        let peers = Peers::new(options, memory.clone(), clock, entropy);
+        let writer = Writer {
             pool,
             memory,
             peers,
-            name,
-        })
+        };
+        Ok(Self { writer, name })
     }
+}
 
+/// What a transaction needs, apart from the database so that it can go on without whoever asked.
+#[derive(Clone)]
+struct Writer {
+    pool: PgPool,
+    memory: MemorySlot,
+    peers: Arc<Peers>,
+}
+
+impl Writer {
     async fn transact(&self, job: &mut dyn Job) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await?;
         let mut sql = PostgresSql {
@@ -66,11 +74,18 @@ impl Postgres {
         let Some(message) = self.peers.message(&touched) else {
             return Ok(transaction.commit().await?);
         };
-        message.send(&mut transaction).await?;
-        transaction.commit().await?;
+        let committed = match message.send(&mut transaction).await {
+            Ok(()) => transaction.commit().await.map_err(StoreError::from),
+            Err(error) => Err(error),
+        };
+        // Where the connection was cut it may be committed all the same.
         self.memory.forget(&touched);
+        if let Err(error) = committed {
+            self.peers.forget_message(&message);
+            return Err(error);
+        }
         // Nobody may be told before everybody has forgotten what was.
-        self.peers.until_heard(message).await
+        self.peers.until_heard(message, &self.pool).await
     }
 }
 
@@ -137,7 +152,7 @@ fn read_row(row: &PgRow) -> Result<Row, StoreError> {
 impl Database for Postgres {
     async fn read(&self, mut job: Box<dyn Job>) {
         let result = async {
-            let mut transaction = self.pool.begin().await?;
+            let mut transaction = self.writer.pool.begin().await?;
             // Several queries see the same.
             sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 .execute(&mut *transaction)
@@ -154,22 +169,27 @@ impl Database for Postgres {
     }
 
     async fn write(&self, mut job: Box<dyn Job>) {
-        let result = self.transact(job.as_mut()).await;
-        job.answer(result);
+        let writer = self.writer.clone();
+        // Whoever asked may go away in the middle; what is begun is then ended all the same, and
+        // forgotten by everybody.
+        tokio::spawn(async move {
+            let result = writer.transact(job.as_mut()).await;
+            job.answer(result);
+        });
     }
 
     fn may_remember(&self) -> bool {
-        self.peers.is_heard()
+        self.writer.peers.is_heard()
     }
 
     fn memory(&self) -> &MemorySlot {
-        &self.memory
+        &self.writer.memory
     }
 
     async fn migrate(&self) -> Result<(), StoreError> {
         migrations::check(self.version().await?)?;
         migrations::postgres()
-            .run(&self.pool)
+            .run(&self.writer.pool)
             .await
             .map_err(|error| StoreError::Database(error.to_string()))
     }
@@ -178,21 +198,34 @@ impl Database for Postgres {
         let known = migrations::newest(&migrations::postgres());
         let table = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
         let is_there: bool = sqlx::query(table)
-            .fetch_one(&self.pool)
+            .fetch_one(&self.writer.pool)
             .await?
             .try_get(0)?;
         if !is_there {
             return Ok((0, known));
         }
         let found = sqlx::query(migrations::FOUND)
-            .fetch_one(&self.pool)
+            .fetch_one(&self.writer.pool)
             .await?
             .try_get(0)?;
         Ok((found, known))
     }
 
     async fn listen(&self) -> Result<(), StoreError> {
-        self.peers.start().await
+        self.writer.peers.start().await
+    }
+
+    async fn backup(&self, _: &Path) -> Result<(), StoreError> {
+        Err(StoreError::OfPostgres)
+    }
+
+    async fn health(&self) -> Result<Health, StoreError> {
+        let now = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
+        let row = sqlx::query(now).fetch_one(&self.writer.pool).await?;
+        Ok(Health {
+            wrong: Vec::new(),
+            now: Some(row.try_get(0)?),
+        })
     }
 
     fn describe(&self) -> String {
@@ -200,7 +233,7 @@ impl Database for Postgres {
     }
 
     async fn close(&self) {
-        self.peers.leave().await;
-        self.pool.close().await;
+        self.writer.peers.leave().await;
+        self.writer.pool.close().await;
     }
 }

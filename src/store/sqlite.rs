@@ -1,6 +1,8 @@
 //! SQLite: one file, one writer that commits groups, readers of their own.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,8 +20,13 @@ use tokio::sync::mpsc;
 use super::database::{Database, Job, MemorySlot, Sql, Statement, Touched};
 use super::error::StoreError;
 use super::migrations;
+use super::sqlite_copy;
+use super::upkeep::Health;
 use super::value::{Row, Value};
 use crate::clock::Clock;
+use crate::private;
+
+pub(super) use super::sqlite_copy::restore;
 
 /// How many jobs are committed together at most.
 const GROUP: usize = 256;
@@ -32,6 +39,8 @@ pub struct Sqlite {
     readers: SqlitePool,
     writer: mpsc::Sender<Box<dyn Job>>,
     memory: MemorySlot,
+    /// Held by the one server that there may be, as long as it lives.
+    alone: OnceLock<File>,
 }
 
 impl Sqlite {
@@ -40,7 +49,7 @@ impl Sqlite {
     /// # Errors
     /// When it cannot be opened, or is no database.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        if let Err(error) = crate::private::touch(path) {
+        if let Err(error) = private::touch(path) {
             return Err(StoreError::Database(format!("{}: {error}", path.display())));
         }
         let options = SqliteConnectOptions::new()
@@ -62,7 +71,16 @@ impl Sqlite {
             readers,
             writer,
             memory,
+            alone: OnceLock::new(),
         })
+    }
+
+    /// Says how to connect besides the writer and the readers.
+    fn plain(&self) -> SqliteConnectOptions {
+        SqliteConnectOptions::new()
+            .filename(&self.path)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(10))
     }
 }
 
@@ -266,13 +284,9 @@ impl Database for Sqlite {
 
     async fn migrate(&self) -> Result<(), StoreError> {
         migrations::check(self.version().await?)?;
-        let options = SqliteConnectOptions::new()
-            .filename(&self.path)
-            .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(10));
         let pool = SqlitePoolOptions::new()
             .max_connections(1)
-            .connect_with(options)
+            .connect_with(self.plain())
             .await?;
         let done = migrations::sqlite().run(&pool).await;
         pool.close().await;
@@ -298,8 +312,31 @@ impl Database for Sqlite {
     }
 
     async fn listen(&self) -> Result<(), StoreError> {
-        // There is nobody to listen to.
+        // There is nobody to listen to, and it has to stay like that: what another server
+        // changed would not be heard of here.
+        let failed = |error| StoreError::Database(format!("{}: {error}", self.path.display()));
+        let lock = private::open_lock(&self.path.with_extension("lock")).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(StoreError::Taken),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        let _ = self.alone.set(lock);
         Ok(())
+    }
+
+    async fn backup(&self, path: &Path) -> Result<(), StoreError> {
+        let mut connection = self.plain().connect().await?;
+        sqlite_copy::copy(&mut connection, path).await?;
+        Ok(connection.close().await?)
+    }
+
+    async fn health(&self) -> Result<Health, StoreError> {
+        let mut connection = self.readers.acquire().await?;
+        Ok(Health {
+            wrong: sqlite_copy::wrong_with(&mut connection).await?,
+            now: None,
+        })
     }
 
     fn describe(&self) -> String {

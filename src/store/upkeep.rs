@@ -1,64 +1,108 @@
-//! Removes what is not kept any longer, a little at a time so that nobody waits for it.
+//! What an operator does with a database: a copy, and a look at whether it is whole.
+
+use std::path::Path;
 
 use super::Store;
+use super::database::Sql;
 use super::error::StoreError;
+use super::sqlite;
 use super::value::args;
-use crate::keys::analytics::EVENTS_KEPT;
 
-/// How many rows are removed in one transaction, unless more are of the same millisecond.
-const AT_ONCE: i64 = 1000;
+/// How a database is, by its own account.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Health {
+    /// What is wrong with it.
+    pub wrong: Vec<String>,
+    /// What time it is for the database, in Unix ms, if it has a clock of its own.
+    pub now: Option<i64>,
+}
+
+/// How many things there are that should not be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Strays {
+    /// Keys whose API is not there.
+    pub keys_without_api: i64,
+    /// Balances that no key has.
+    pub pools_without_key: i64,
+    /// When anything was last changed, in Unix ms.
+    pub last_change: Option<i64>,
+}
+
+/// The id of a key, and its secret as it is sealed.
+pub type SealedKey = (String, Vec<u8>);
 
 impl Store {
-    /// Removes single verifications that are older than 30 days at `now`, in Unix ms.
+    /// Writes a copy of the database, as it is at one moment, into the new file `path`.
     ///
     /// # Errors
-    /// As the database's. What was removed until then stays removed.
-    pub async fn remove_old_verifications(&self, now: i64) -> Result<(), StoreError> {
-        while self
-            .remove_before(&VERIFICATIONS, now - EVENTS_KEPT)
-            .await?
-        {}
-        Ok(())
+    /// When the file is there already or cannot be written, and for PostgreSQL, which has
+    /// programs of its own for that.
+    pub async fn backup(&self, path: &Path) -> Result<(), StoreError> {
+        self.database.backup(path).await
     }
 
-    /// Removes the answers of requests that are too old to be repeated at `now`, in Unix ms.
+    /// Makes the database `path` of a copy; there must be none yet.
+    ///
+    /// Returns the version of its schema, and the newest known here.
     ///
     /// # Errors
-    /// As the database's. What was removed until then stays removed.
-    pub async fn remove_old_answers(&self, now: i64) -> Result<(), StoreError> {
-        while self.remove_before(&ANSWERS, now + 1).await? {}
-        Ok(())
+    /// [`StoreError::Newer`] for a copy of a newer database, and when the copy is none or is
+    /// broken. Then nothing is left behind.
+    pub async fn restore(copy: &Path, path: &Path) -> Result<(i64, i64), StoreError> {
+        sqlite::restore(copy, path).await
     }
 
-    /// Removes the oldest rows of a table that are older than `end`; tells whether there are more.
-    async fn remove_before(&self, of: &'static Ageing, end: i64) -> Result<bool, StoreError> {
-        self.write(move |sql| {
+    /// Asks the database how it is.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn health(&self) -> Result<Health, StoreError> {
+        self.database.health().await
+    }
+
+    /// Counts what should not be.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn strays(&self) -> Result<Strays, StoreError> {
+        self.read(|sql| Box::pin(strays(sql))).await
+    }
+
+    /// Returns at most `limit` sealed secrets by key, after the key `after`.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn every_sealed_key(&self, after: &str, limit: i64) -> Result<Vec<SealedKey>, StoreError> {
+        let after = after.to_owned();
+        self.read(move |sql| {
             Box::pin(async move {
-                let last = sql.row(of.last, args![end, AT_ONCE - 1]).await?;
-                let last = last.map(|mut row| row.int()).transpose()?;
-                let until = last.unwrap_or(end - 1);
-                sql.run(of.remove.into(), args![until]).await?;
-                Ok(last.is_some())
+                let query = "SELECT id, sealed FROM keys WHERE sealed IS NOT NULL AND id > $1 \
+                             ORDER BY id LIMIT $2";
+                sql.all(query, args![after, limit], |row| {
+                    Ok((row.text()?, row.bytes()?))
+                })
+                .await
             })
         })
         .await
     }
 }
 
-/// A table whose rows grow old.
-struct Ageing {
-    /// Finds the time of the last one to remove, if there are more than a few.
-    last: &'static str,
-    remove: &'static str,
+async fn strays(sql: &mut dyn Sql) -> Result<Strays, StoreError> {
+    let without_api = "SELECT count(*) FROM keys k WHERE NOT EXISTS \
+                       (SELECT 1 FROM apis a WHERE a.id = k.api_id)";
+    let without_key = "SELECT count(*) FROM pools p WHERE NOT EXISTS \
+                       (SELECT 1 FROM keys k WHERE k.pool_id = p.id)";
+    let last = "SELECT max(at) FROM audit_events";
+    let mut strays = Strays::default();
+    if let Some(mut row) = sql.row(without_api, args![]).await? {
+        strays.keys_without_api = row.int()?;
+    }
+    if let Some(mut row) = sql.row(without_key, args![]).await? {
+        strays.pools_without_key = row.int()?;
+    }
+    if let Some(mut row) = sql.row(last, args![]).await? {
+        strays.last_change = row.maybe_int()?;
+    }
+    Ok(strays)
 }
-
-static VERIFICATIONS: Ageing = Ageing {
-    last: "SELECT time FROM verifications WHERE time < $1 ORDER BY time LIMIT 1 OFFSET $2",
-    remove: "DELETE FROM verifications WHERE time <= $1",
-};
-
-static ANSWERS: Ageing = Ageing {
-    last: "SELECT expires_at FROM idempotent_answers WHERE expires_at < $1 \
-           ORDER BY expires_at LIMIT 1 OFFSET $2",
-    remove: "DELETE FROM idempotent_answers WHERE expires_at <= $1",
-};

@@ -1,9 +1,9 @@
 //! Workspaces: who owns APIs, keys and everything else.
 
+use super::Store;
 use super::database::Sql;
 use super::error::{StoreError, Thing};
 use super::value::{Row, args};
-use super::Store;
 use crate::keys::{IdKind, new_id};
 
 /// An owner of APIs and keys.

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use regex::Regex;
 use tempfile::TempDir;
 
-use running::Running;
+pub(crate) use running::Running;
 
 /// When the commands of a test begin.
 const EPOCH: &str = "2026-11-22T03:00:00Z";

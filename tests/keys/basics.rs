@@ -10,15 +10,23 @@ use crate::environment::{Server, on_both, text};
 async fn a_key_opens_until_it_is_deleted() {
     on_both(async |server: &Server| {
         let api = server.api().await;
-        let (id, key) = server.key(&api, json!({ "prefix": "sk_live", "name": "one" })).await;
+        let (id, key) = server
+            .key(&api, json!({ "prefix": "sk_live", "name": "one" }))
+            .await;
         assert!(key.starts_with("sk_live_"), "the prefix");
         assert_eq!(server.verify(&key).await, "VALID");
         assert_eq!(server.verify("sk_live_nobody").await, "NOT_FOUND");
         let shown = server.get(&id).await;
         assert_eq!(shown["name"], "one");
         assert!(key.starts_with(shown["start"].as_str().unwrap()));
-        assert!(shown.get("expires").is_none(), "what is empty is left out: {shown}");
-        server.post("keys.deleteKey", json!({ "keyId": id })).await.data();
+        assert!(
+            shown.get("expires").is_none(),
+            "what is empty is left out: {shown}"
+        );
+        server
+            .post("keys.deleteKey", json!({ "keyId": id }))
+            .await
+            .data();
         assert_eq!(server.verify(&key).await, "NOT_FOUND");
         let gone = server.post("keys.getKey", json!({ "keyId": id })).await;
         assert_eq!((gone.status, gone.kind()), (404, "key_not_found"));
@@ -59,7 +67,10 @@ async fn credits_are_used_up_and_fill_up_again() {
         let spend = async |body| server.post("keys.verifyKey", body).await.data();
         assert_eq!(spend(cost(2)).await["credits"], 1);
         let refused = spend(cost(2)).await;
-        assert_eq!((&refused["code"], &refused["credits"]), (&json!("USAGE_EXCEEDED"), &json!(1)));
+        assert_eq!(
+            (&refused["code"], &refused["credits"]),
+            (&json!("USAGE_EXCEEDED"), &json!(1))
+        );
         assert_eq!(server.verify(&key).await, "VALID");
         assert_eq!(server.verify(&key).await, "USAGE_EXCEEDED");
         assert_eq!(spend(cost(0)).await["code"], "VALID");
@@ -74,11 +85,15 @@ async fn credits_are_used_up_and_fill_up_again() {
 async fn rate_limits_forbid_for_a_while() {
     on_both(async |server: &Server| {
         let api = server.api().await;
-        let limit = json!({ "name": "requests", "limit": 2, "duration": 60_000, "autoApply": true });
+        let limit =
+            json!({ "name": "requests", "limit": 2, "duration": 60_000, "autoApply": true });
         let (_, key) = server.key(&api, json!({ "ratelimits": [limit] })).await;
         assert_eq!(server.verify(&key).await, "VALID");
         assert_eq!(server.verify(&key).await, "VALID");
-        let denied = server.post("keys.verifyKey", json!({ "key": key })).await.data();
+        let denied = server
+            .post("keys.verifyKey", json!({ "key": key }))
+            .await
+            .data();
         assert_eq!(denied["code"], "RATE_LIMITED");
         assert_eq!(denied["ratelimits"][0]["exceeded"], true);
         assert_eq!(denied["ratelimits"][0]["remaining"], 0);
@@ -86,7 +101,10 @@ async fn rate_limits_forbid_for_a_while() {
         assert_eq!(server.verify(&key).await, "VALID");
         let asked = json!({ "key": key, "ratelimits": [{ "name": "other" }] });
         let unknown = server.post("keys.verifyKey", asked).await;
-        assert_eq!((unknown.status, unknown.kind()), (412, "precondition_failed"));
+        assert_eq!(
+            (unknown.status, unknown.kind()),
+            (412, "precondition_failed")
+        );
     })
     .await;
 }
@@ -105,7 +123,10 @@ async fn permissions_are_asked_for_by_a_query() {
         assert_eq!(code("admin").await, "INSUFFICIENT_PERMISSIONS");
         let body = json!({ "key": key, "permissions": "docs.read AND" });
         let broken = server.post("keys.verifyKey", body).await;
-        assert_eq!((broken.status, broken.kind()), (400, "permissions_query_syntax_error"));
+        assert_eq!(
+            (broken.status, broken.kind()),
+            (400, "permissions_query_syntax_error")
+        );
     })
     .await;
 }

@@ -1,6 +1,7 @@
 //! A server on a database of its own, and somebody who asks it.
 
-use std::sync::Once;
+use std::path::Path;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use convox::clock::{Clock, system_now};
@@ -32,8 +33,10 @@ pub struct Server {
     pub root: String,
     pub clock: Clock,
     pub service: Service,
+    /// Where its database is, if that is PostgreSQL.
+    pub url: Option<String>,
     client: reqwest::Client,
-    _directory: tempfile::TempDir,
+    directory: Arc<tempfile::TempDir>,
 }
 
 /// An answer.
@@ -69,24 +72,65 @@ impl Server {
         let path = directory.path().join("console.db");
         let entropy = Entropy::system().unwrap();
         let store = Store::sqlite(&path, entropy).await.unwrap();
-        Self::on(store, Clock::system(), directory).await
+        Self::on(store, Clock::system(), directory, ServiceOptions::default()).await
     }
 
-    async fn on_postgres(url: &str) -> Self {
+    /// Starts a server on SQLite that is set up in another way.
+    pub async fn with(options: ServiceOptions) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("console.db");
+        let store = Store::sqlite(&path, Entropy::system().unwrap())
+            .await
+            .unwrap();
+        Self::on(store, Clock::system(), directory, options).await
+    }
+
+    /// Starts a server on a PostgreSQL database that is made for it.
+    pub async fn on_postgres(url: &str) -> Self {
         let url = new_database(url).await;
         let (clock, entropy) = (Clock::system(), Entropy::system().unwrap());
         let store = Store::postgres(&url, clock.clone(), entropy).await.unwrap();
-        Self::on(store, clock, tempfile::tempdir().unwrap()).await
+        let directory = tempfile::tempdir().unwrap();
+        let mut server = Self::on(store, clock, directory, ServiceOptions::default()).await;
+        server.url = Some(url);
+        server
     }
 
-    async fn on(store: Store, clock: Clock, directory: tempfile::TempDir) -> Self {
+    /// Starts another server on the same PostgreSQL database, with a clock of its own.
+    pub async fn beside(&self) -> Self {
+        let url = self.url.clone().unwrap();
+        let (clock, entropy) = (Clock::system(), Entropy::system().unwrap());
+        let store = Store::postgres(&url, clock.clone(), entropy).await.unwrap();
+        let (root, directory) = (self.root.clone(), Arc::clone(&self.directory));
+        let mut server =
+            Self::serving(store, clock, root, directory, ServiceOptions::default()).await;
+        server.url = Some(url);
+        server
+    }
+
+    async fn on(
+        store: Store,
+        clock: Clock,
+        directory: tempfile::TempDir,
+        options: ServiceOptions,
+    ) -> Self {
         store.migrate().await.unwrap();
         let entropy = Entropy::system().unwrap();
         let now = clock.now().as_millisecond();
         let made = initialize(&store, "test", now, &entropy).await.unwrap();
         let root = made.unwrap().root_key.expose_secret().to_owned();
+        Self::serving(store, clock, root, Arc::new(directory), options).await
+    }
+
+    async fn serving(
+        store: Store,
+        clock: Clock,
+        root: String,
+        directory: Arc<tempfile::TempDir>,
+        options: ServiceOptions,
+    ) -> Self {
+        let entropy = Entropy::system().unwrap();
         let master = MasterKey::at(&directory.path().join("master.key"), &entropy).unwrap();
-        let options = ServiceOptions::default();
         let service = Service::new(store, clock.clone(), entropy, master, options)
             .await
             .unwrap();
@@ -100,8 +144,9 @@ impl Server {
             root,
             clock,
             service,
+            url: None,
             client,
-            _directory: directory,
+            directory,
         }
     }
 
@@ -216,24 +261,39 @@ impl Server {
 
 /// Reads a string.
 pub fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("{value}")).to_owned()
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("{value}"))
+        .to_owned()
 }
 
 async fn new_database(url: &str) -> String {
     let entropy = Entropy::system().unwrap();
-    let name = format!("keys_{}_{}", system_now().as_millisecond(), entropy.next_u64());
+    let name = format!(
+        "keys_{}_{}",
+        system_now().as_millisecond(),
+        entropy.next_u64()
+    );
     let make = format!("CREATE DATABASE {name}");
     execute(url, &make).await;
     let (server, _) = url.rsplit_once('/').unwrap();
     format!("{server}/{name}")
 }
 
-async fn execute(url: &str, statement: &str) {
+/// Runs a statement on a PostgreSQL database.
+pub async fn execute(url: &str, statement: &str) {
     use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
     let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
-    connection
-        .execute(AssertSqlSafe(statement))
-        .await
-        .unwrap();
+    connection.execute(AssertSqlSafe(statement)).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+/// Runs statements on a SQLite file that nobody serves.
+pub async fn execute_on_file(path: &Path, statements: &'static str) {
+    use sqlx::sqlite::SqliteConnectOptions;
+    use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
+    let options = SqliteConnectOptions::new().filename(path);
+    let mut connection = options.connect().await.unwrap();
+    connection.execute(statements).await.unwrap();
     connection.close().await.unwrap();
 }

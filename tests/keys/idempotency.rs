@@ -22,7 +22,12 @@ async fn a_retry_gets_the_same_key_for_a_day() {
         assert_eq!(other.status, 400, "another request with the same key");
         server.wait(Duration::from_hours(24));
         let late = reroll(body).await;
-        assert_eq!(late.status, 409, "forgotten, and carried out: {}", late.detail());
+        assert_eq!(
+            late.status,
+            409,
+            "forgotten, and carried out: {}",
+            late.detail()
+        );
     })
     .await;
 }

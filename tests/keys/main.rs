@@ -4,18 +4,26 @@
 //! sets; without it the tests run on SQLite only, and say so.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod analytics;
 mod analytics_limits;
 mod basics;
+#[cfg(unix)]
+mod crashes;
 mod credits;
 mod documentation;
 mod environment;
 mod idempotency;
 mod identities;
+mod limits;
 mod listing;
+mod operator;
+mod peers;
 mod permissions;
-mod reroll;
 mod refusals;
+mod reroll;
 mod rights;
+mod root_keys;
+mod slow;
 mod updating;

@@ -15,9 +15,12 @@ async fn a_body_is_checked_before_anybody_asks_who_sent_it() {
         );
         assert_eq!(nobody.content_type, "application/json");
         let errors = nobody.body["error"]["errors"].as_array().unwrap();
-        assert!(errors.iter().any(|error| {
-            error["message"].as_str().unwrap().contains("keyId")
-        }), "{errors:#?}");
+        assert!(
+            errors
+                .iter()
+                .any(|error| { error["message"].as_str().unwrap().contains("keyId") }),
+            "{errors:#?}"
+        );
     })
     .await;
 }
@@ -37,7 +40,11 @@ async fn bodies_that_do_not_fit_are_refused() {
             json!([]),
         ] {
             let refused = server.post("keys.rerollKey", body.clone()).await;
-            assert_eq!((refused.status, refused.kind()), (400, "invalid_input"), "{body}");
+            assert_eq!(
+                (refused.status, refused.kind()),
+                (400, "invalid_input"),
+                "{body}"
+            );
         }
         // This schema is an open one, upstream's others are not.
         let open = json!({ "keyId": "key_123", "expiration": 0, "more": 1 });
@@ -63,7 +70,11 @@ async fn whoever_asks_must_be_known() {
         ] {
             let headers: Vec<_> = header.map(|it| ("authorization", it)).into_iter().collect();
             let refused = server.send("keys.rerollKey", body.clone(), &headers).await;
-            assert_eq!((refused.status, refused.kind()), (status, kind), "{header:?}");
+            assert_eq!(
+                (refused.status, refused.kind()),
+                (status, kind),
+                "{header:?}"
+            );
         }
         let spaces = format!("Bearer    {}  ", server.root);
         let known = server
@@ -139,10 +150,15 @@ async fn an_error_is_a_problem_for_whoever_takes_one() {
 #[tokio::test]
 async fn no_answer_to_a_broken_body_repeats_a_secret() {
     on_both(async |server: &Server| {
-        let body = json!({ "key": "sk_live_precious", "permissions": 7, "precious": "sk_live_precious" });
+        let body =
+            json!({ "key": "sk_live_precious", "permissions": 7, "precious": "sk_live_precious" });
         let refused = server.post("keys.verifyKey", body).await;
         assert_eq!(refused.status, 400);
-        assert!(!refused.body.to_string().contains("sk_live_precious"), "{:#}", refused.body);
+        assert!(
+            !refused.body.to_string().contains("sk_live_precious"),
+            "{:#}",
+            refused.body
+        );
     })
     .await;
 }

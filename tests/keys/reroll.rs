@@ -247,7 +247,10 @@ async fn a_rotation_is_finished_or_taken_back() {
         let which = json!({ "keyId": old });
         let shown = server.post("keys.getRotation", which.clone()).await.data();
         assert_eq!(shown["active"], true);
-        let undone = server.post("keys.cancelRotation", which.clone()).await.data();
+        let undone = server
+            .post("keys.cancelRotation", which.clone())
+            .await
+            .data();
         assert!(undone.get("successorId").is_none(), "{undone}");
         assert_eq!(server.verify(&old_key).await, "VALID");
         assert_eq!(server.verify(&new_key).await, "EXPIRED");
@@ -255,7 +258,10 @@ async fn a_rotation_is_finished_or_taken_back() {
         let twice = server.post("keys.cancelRotation", which.clone()).await;
         assert_eq!((twice.status, twice.kind()), (409, "key_not_rotating"));
         let (_, newer_key) = server.reroll(&old, json!(3_600_000)).await;
-        server.post("keys.finishRotation", which.clone()).await.data();
+        server
+            .post("keys.finishRotation", which.clone())
+            .await
+            .data();
         assert_eq!(server.verify(&old_key).await, "EXPIRED");
         assert_eq!(server.verify(&newer_key).await, "VALID");
         let late = server.post("keys.cancelRotation", which).await;

@@ -33,7 +33,7 @@ pub(super) struct DatabaseArgs {
 }
 
 impl DatabaseArgs {
-    fn directory(&self, context: &Context) -> Result<PathBuf, CliError> {
+    pub(super) fn directory(&self, context: &Context) -> Result<PathBuf, CliError> {
         let dir = match &self.data {
             Some(dir) => dir.clone(),
             None => context.environment().state_dir()?.join("console"),
@@ -52,25 +52,57 @@ impl DatabaseArgs {
                     .iter()
                     .any(|scheme| url.starts_with(scheme));
                 if !is_postgres {
-                    return Err(CliError::usage("the database's URL is not one of PostgreSQL")
-                        .hint("it begins with postgres://; leave it out for a file"));
+                    return Err(
+                        CliError::usage("the database's URL is not one of PostgreSQL")
+                            .hint("it begins with postgres://; leave it out for a file"),
+                    );
                 }
                 Store::postgres(url, Clock::system(), entropy).await
             }
             None => {
-                let path = self.directory(context)?.join("console.db");
+                let path = self.file(context)?;
                 Store::sqlite(&path, entropy).await
             }
         };
         store.map_err(explain)
     }
 
+    /// Opens the database if there is one, and never makes it.
+    pub(super) async fn open_existing(&self, context: &Context) -> Result<Store, CliError> {
+        if self.database_url.is_none() {
+            let path = self.file(context)?;
+            if !path.exists() {
+                let missing = format!("there is no database {}", path.display());
+                return Err(CliError::failed(missing)
+                    .hint("--data names its directory; `convox console init` makes one"));
+            }
+        }
+        self.open(context).await
+    }
+
+    /// Returns the path of the database's file.
+    pub(super) fn file(&self, context: &Context) -> Result<PathBuf, CliError> {
+        if self.database_url.is_some() {
+            return Err(explain(StoreError::OfPostgres));
+        }
+        Ok(self.directory(context)?.join("console.db"))
+    }
+
+    /// Tells whether there is a key that seals secrets.
+    pub(super) fn has_master_key(&self, context: &Context) -> Result<bool, CliError> {
+        Ok(self.master_key_file(context)?.exists())
+    }
+
+    fn master_key_file(&self, context: &Context) -> Result<PathBuf, CliError> {
+        match &self.master_key {
+            Some(path) => Ok(path.clone()),
+            None => Ok(self.directory(context)?.join("master.key")),
+        }
+    }
+
     /// Reads the key that seals secrets, or makes it.
     pub(super) fn master_key(&self, context: &Context) -> Result<MasterKey, CliError> {
-        let path = match &self.master_key {
-            Some(path) => path.clone(),
-            None => self.directory(context)?.join("master.key"),
-        };
+        let path = self.master_key_file(context)?;
         MasterKey::at(&path, &context.entropy()?).map_err(|error| {
             let hint = match error {
                 VaultError::Open(_) => "chmod 600 it: whoever reads it can open what it sealed",
@@ -87,6 +119,13 @@ pub(super) fn explain(error: StoreError) -> CliError {
         StoreError::Older { found: 0, .. } => "`convox console init` prepares it",
         StoreError::Older { .. } => "`convox console migrate` brings it up to date",
         StoreError::Newer { .. } => "use the version of convox that has written it, or a newer one",
+        StoreError::Taken => "one server runs on a file; several share a PostgreSQL database",
+        StoreError::FileExists(_) => "name another place, or move what is there away",
+        StoreError::Broken(_) => "`convox console backup` writes what can be restored",
+        StoreError::OfPostgres => {
+            "`pg_dump --format=custom --file FILE URL` makes a copy, and `pg_restore --dbname URL \
+             FILE` makes a database of it, which must be empty"
+        }
         _ => "look at the database's address and at whether it runs",
     };
     CliError::failed(error.to_string()).hint(hint)

@@ -3,6 +3,7 @@
 use clap::Args;
 use secrecy::ExposeSecret as _;
 
+use super::certificate;
 use super::database::{DatabaseArgs, explain};
 use crate::cli::context::Context;
 use crate::clock::system_now;
@@ -21,6 +22,10 @@ pub(in crate::cli) struct InitArgs {
     /// What to call the workspace
     #[arg(long, value_name = "NAME", default_value = "default")]
     workspace: String,
+
+    /// A name or address that the server's own certificate is to be good for; may be repeated
+    #[arg(long, value_name = "NAME")]
+    tls_name: Vec<String>,
 }
 
 impl InitArgs {
@@ -28,6 +33,7 @@ impl InitArgs {
         let printer = context.printer();
         let store = self.database.open(context).await?;
         self.database.master_key(context)?;
+        let tls = certificate::make(&self.tls_name, &self.database, context)?;
         store.migrate().await.map_err(explain)?;
         let now = system_now().as_millisecond();
         let made = initialize(&store, &self.workspace, now, &context.entropy()?).await;
@@ -38,7 +44,14 @@ impl InitArgs {
             return Err(CliError::failed(format!("{name} has a workspace already"))
                 .hint("`convox console serve` serves it"));
         };
-        printer.say(&format!("{name} is ready, with workspace {}", made.workspace));
+        printer.say(&format!(
+            "{name} is ready, with workspace {}",
+            made.workspace
+        ));
+        printer.say(&format!(
+            "Its certificate, for listening beyond this machine: {}",
+            certificate::fingerprint(&tls)
+        ));
         printer.say("The root key, shown this once:");
         printer.data(&format!("{}\n", made.root_key.expose_secret()));
         Ok(Exit::Done)

@@ -1,9 +1,13 @@
 //! `convox console`: the server of keys and racks.
 
+mod backup;
+mod certificate;
 mod database;
+mod doctor;
 mod init;
 mod migrate;
 mod openapi;
+mod restore;
 mod serve;
 
 use clap::Subcommand;
@@ -19,6 +23,9 @@ pub(super) enum Command {
     Migrate(migrate::MigrateArgs),
     #[command(name = "openapi")]
     OpenApi(openapi::OpenApiArgs),
+    Backup(backup::BackupArgs),
+    Restore(restore::RestoreArgs),
+    Doctor(doctor::DoctorArgs),
 }
 
 impl Command {
@@ -28,6 +35,9 @@ impl Command {
             Self::Serve(args) => context.block_on_threads(args.run(context)),
             Self::Migrate(args) => context.block_on(args.run(context)),
             Self::OpenApi(args) => args.run(context),
+            Self::Backup(args) => context.block_on(args.run(context)),
+            Self::Restore(args) => context.block_on(args.run(context)),
+            Self::Doctor(args) => context.block_on(args.run(context)),
         }
     }
 }

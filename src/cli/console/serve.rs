@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use clap::Args;
 use tokio::net::TcpListener;
 
+use super::certificate::{self, TlsArgs};
 use super::database::{DatabaseArgs, explain};
 use crate::cli::context::Context;
 use crate::cli::signals;
@@ -15,7 +16,8 @@ use crate::ui::{CliError, Exit};
 /// Serve the key service
 ///
 /// The `/v2` API is the one of Unkey, so that its clients work unchanged; /openapi.json describes
-/// it. It is served on this machine only unless --listen says otherwise.
+/// it. It is served on this machine only unless --listen says otherwise, and then encrypted: with
+/// --tls-cert, or else with the certificate that `convox console init` made.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ServeArgs {
     #[command(flatten)]
@@ -24,14 +26,34 @@ pub(in crate::cli) struct ServeArgs {
     /// Address and port to listen on; port 0 takes any that is free
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8480")]
     listen: SocketAddr,
+
+    #[command(flatten)]
+    tls: TlsArgs,
+
+    /// How many requests the root keys of one workspace may make together, such as 6000/1m
+    ///
+    /// Each server counts by itself. Without this there is no limit.
+    #[arg(long, value_name = "COUNT/SPAN", value_parser = requests)]
+    workspace_limit: Option<(i64, i64)>,
 }
 
 impl ServeArgs {
     pub(super) async fn run(self, context: &Context) -> Result<Exit, CliError> {
         let printer = context.printer();
+        let is_loopback = self.listen.ip().is_loopback();
+        let tls = self.tls.certificate(is_loopback, &self.database, context)?;
+        if !is_loopback && tls.is_none() {
+            printer.warn(
+                "whoever reaches this address can try keys, and sees them on the way to it",
+                Some("let nobody reach it but a server that speaks TLS"),
+            );
+        }
         let master = self.database.master_key(context)?;
         let store = self.database.open(context).await?;
-        let options = ServiceOptions::default();
+        let options = ServiceOptions {
+            requests: self.workspace_limit,
+            ..ServiceOptions::default()
+        };
         let entropy = context.entropy()?;
         let service = Service::new(store, Clock::system(), entropy, master, options).await;
         let service = service.map_err(explain)?;
@@ -41,19 +63,28 @@ impl ServeArgs {
         };
         let listener = TcpListener::bind(self.listen).await.map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
-        if !address.ip().is_loopback() {
-            printer.warn(
-                "whoever reaches this address can try keys, and sees them if the way is not \
-                 encrypted",
-                Some("put it behind a server that speaks TLS"),
-            );
-        }
         let stop = signals::told()
             .map_err(|error| CliError::failed(format!("cannot listen for signals: {error}")))?;
-        printer.say(&format!("Serving on http://{address}"));
-        serve(listener, service, stop)
-            .await
-            .map_err(|error| CliError::failed(error.to_string()))?;
+        match &tls {
+            Some(tls) => printer.say(&format!(
+                "Serving on https://{address}, certificate {}",
+                certificate::fingerprint(tls)
+            )),
+            None => printer.say(&format!("Serving on http://{address}")),
+        }
+        serve(listener, tls, service, stop).await;
         Ok(Exit::Done)
     }
+}
+
+/// Reads a number of requests and a span of time, such as `6000/1m`.
+fn requests(text: &str) -> Result<(i64, i64), String> {
+    let read = || {
+        let (count, span) = text.split_once('/')?;
+        let span = humantime::parse_duration(span.trim()).ok()?;
+        let span = i64::try_from(span.as_millis()).ok()?;
+        let count: i64 = count.trim().parse().ok()?;
+        (count > 0 && span >= 1000).then_some((count, span))
+    };
+    read().ok_or_else(|| "a number and a span of at least a second, such as 6000/1m".to_owned())
 }

@@ -37,11 +37,9 @@ pub(super) async fn authenticate(
             "The root key is disabled.",
         ));
     }
-    if known
-        .root
-        .expires
-        .is_some_and(|expires| service.now() >= expires)
-    {
+    let root = &known.root;
+    let is_past = root.expires.is_some_and(|at| service.now() >= at);
+    if is_past || root.rotation.is_cut(root.expires) {
         return Err(ApiError::new(Kind::FORBIDDEN, "The root key has expired."));
     }
     Ok(known)

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -149,11 +149,7 @@ fn failure(envelope: &Envelope, error: &ApiError) -> Response {
     let is_problem =
         error.kind == Kind::RATE_LIMITED || (envelope.wants_problem && !error.of_schema);
     let kind = if is_problem { PROBLEM } else { JSON };
-    let mut response = respond(status, kind, &body);
-    if let Some(seconds) = error.retry_after {
-        response.headers_mut().insert(RETRY_AFTER, seconds.into());
-    }
-    response
+    respond(status, kind, &body)
 }
 
 fn respond(status: u16, kind: HeaderValue, body: &impl Serialize) -> Response {

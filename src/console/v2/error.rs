@@ -14,8 +14,6 @@ pub(super) struct ApiError {
     pub(super) errors: Vec<FieldError>,
     /// Whether the body did not fit its schema, which is always told as plain JSON.
     pub(super) of_schema: bool,
-    /// Seconds until it may be tried again.
-    pub(super) retry_after: Option<i64>,
 }
 
 /// What is wrong with one part of a request.
@@ -97,7 +95,6 @@ impl ApiError {
             detail: detail.into(),
             errors: Vec::new(),
             of_schema: false,
-            retry_after: None,
         }
     }
 
@@ -159,9 +156,10 @@ impl From<StoreError> for ApiError {
                 };
                 Self::new(kind, format!("This {thing} exists already."))
             }
-            StoreError::Protected(thing) => {
-                Self::new(Kind::PROTECTED, format!("This {thing} is protected from deletion."))
-            }
+            StoreError::Protected(thing) => Self::new(
+                Kind::PROTECTED,
+                format!("This {thing} is protected from deletion."),
+            ),
             StoreError::Refused(refusal) => refusal.into(),
             StoreError::Unfit(message) => Self::invalid("body", message),
             StoreError::Conflict => Self::new(
@@ -177,6 +175,10 @@ impl From<StoreError> for ApiError {
             | StoreError::Newer { .. }
             | StoreError::Older { .. }
             | StoreError::Database(_)
+            | StoreError::Taken
+            | StoreError::FileExists(_)
+            | StoreError::Broken(_)
+            | StoreError::OfPostgres
             | StoreError::Closed => Self::new(
                 Kind::UNEXPECTED,
                 "The server could not do it. Its log says why.",
@@ -202,10 +204,9 @@ impl From<RerollRefusal> for ApiError {
                 Kind::KEY_REROLLED,
                 format!("The key was rerolled already, to '{successor}'. Reroll that one."),
             ),
-            RerollRefusal::NotRotating => Self::new(
-                Kind::KEY_NOT_ROTATING,
-                "The key is not being rotated.",
-            ),
+            RerollRefusal::NotRotating => {
+                Self::new(Kind::KEY_NOT_ROTATING, "The key is not being rotated.")
+            }
             RerollRefusal::Over => Self::new(
                 Kind::KEY_EXPIRED,
                 "The key's grace period is over. It cannot be made whole again.",

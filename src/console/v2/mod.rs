@@ -1,5 +1,6 @@
 //! The `/v2` API, compatible with Unkey's: one file for each operation.
 
+mod admission;
 mod analytics;
 mod apis;
 mod authentication;
@@ -13,6 +14,8 @@ mod keys;
 mod operation;
 mod page;
 mod permissions;
+mod ratelimit;
+mod root_keys;
 mod schema;
 mod types;
 
@@ -28,6 +31,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::service::Service;
+pub(super) use admission::Admission;
 pub use documentation::openapi;
 use envelope::{Envelope, Reply, render};
 use error::{ApiError, Kind};
@@ -77,6 +81,11 @@ fn each(visitor: &mut impl ForEach) {
     visitor.operation::<permissions::ListRoles>();
     visitor.operation::<permissions::DeleteRole>();
     visitor.operation::<permissions::SetRolePermissions>();
+    visitor.operation::<ratelimit::Limit>();
+    visitor.operation::<root_keys::CreateRootKey>();
+    visitor.operation::<root_keys::ListRootKeys>();
+    visitor.operation::<root_keys::RerollRootKey>();
+    visitor.operation::<root_keys::DeleteRootKey>();
 }
 
 struct Routes {
@@ -91,9 +100,8 @@ impl ForEach for Routes {
         let name = O::Request::name();
         let schema = Arc::new(BodySchema::new(&path, &name, &self.components));
         let service = self.service.clone();
-        let handler = post(async move |request: Request<Body>| {
-            answer::<O>(service, schema, request).await
-        });
+        let handler =
+            post(async move |request: Request<Body>| answer::<O>(service, schema, request).await);
         self.router = std::mem::take(&mut self.router).route(&path, handler);
     }
 }

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
+use super::admission::Admission;
 use super::authentication::authenticate;
 use super::envelope::{Envelope, Reply, render};
 use super::error::{ApiError, Kind};
@@ -103,18 +104,50 @@ pub(super) async fn answer<O: Operation>(
     request: Request<Body>,
 ) -> Response {
     let envelope = Envelope::new(&service, request.headers());
-    let result = take::<O>(&service, &schema, request).await;
-    render(&envelope, result)
+    let mut admission = None;
+    let time = service.options().request_time;
+    let result = tokio::select! {
+        result = take::<O>(&service, &schema, request, &mut admission) => result,
+        () = service.clock().sleep(time) => Err(ApiError::new(
+            Kind::TIMEOUT,
+            format!("The request took longer than {} seconds.", time.as_secs()),
+        )),
+    };
+    let mut response = render(&envelope, result);
+    if let Some(admission) = admission {
+        admission.tell(response.headers_mut());
+    }
+    response
 }
 
 async fn take<O: Operation>(
     service: &Service,
     schema: &BodySchema,
     request: Request<Body>,
+    admission: &mut Option<Admission>,
 ) -> Result<Reply<O::Data>, ApiError> {
     let (head, body) = request.into_parts();
-    let largest = service.options().largest_body;
-    let body = to_bytes(body, largest).await.map_err(|error| {
+    let body = read(body, service.options().largest_body).await?;
+    let request: O::Request = schema.read(&body)?;
+    let root = authenticate(service, &head.headers).await?;
+    service.used(&root);
+    *admission = service.admit(&root);
+    if let Some(admission) = admission {
+        admission.check()?;
+    }
+    let call = Call {
+        service: service.clone(),
+        root,
+        headers: head.headers,
+        body: body.into(),
+        operation: O::NAME,
+    };
+    O::run(&call, request).await
+}
+
+/// Reads a body of at most `largest` bytes.
+async fn read(body: Body, largest: usize) -> Result<bytes::Bytes, ApiError> {
+    to_bytes(body, largest).await.map_err(|error| {
         let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&error);
         while let Some(error) = source {
             if error.is::<http_body_util::LengthLimitError>() {
@@ -124,20 +157,5 @@ async fn take<O: Operation>(
             source = error.source();
         }
         ApiError::new(Kind::BODY_UNREADABLE, "The request body could not be read.")
-    })?;
-    let request: O::Request = schema.read(&body)?;
-    let root = authenticate(service, &head.headers).await?;
-    service.used(&root);
-    service.admit(&root).map_err(|wait| ApiError {
-        retry_after: Some((wait + 999) / 1000),
-        ..ApiError::new(Kind::RATE_LIMITED, "Too many requests by this workspace.")
-    })?;
-    let call = Call {
-        service: service.clone(),
-        root,
-        headers: head.headers,
-        body: body.into(),
-        operation: O::NAME,
-    };
-    O::run(&call, request).await
+    })
 }

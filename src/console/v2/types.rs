@@ -103,7 +103,10 @@ pub(super) struct KeyRefill {
 /// How often a balance fills up.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "it stands for a type of another room in the schema")]
+#[expect(
+    dead_code,
+    reason = "it stands for a type of another room in the schema"
+)]
 pub(super) enum RefillWord {
     Daily,
     Monthly,
@@ -327,7 +330,10 @@ pub(super) fn metadata(meta: Option<Map<String, Value>>) -> Result<Option<Value>
     /// The most properties.
     const MOST: usize = 100;
     if meta.as_ref().is_some_and(|meta| meta.len() > MOST) {
-        return Err(ApiError::invalid("meta", "There are more than 100 properties."));
+        return Err(ApiError::invalid(
+            "meta",
+            "There are more than 100 properties.",
+        ));
     }
     Ok(meta.map(Value::Object))
 }

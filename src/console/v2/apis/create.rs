@@ -44,10 +44,7 @@ impl Operation for CreateApi {
     type Request = CreateApiRequest;
     type Data = CreateApiData;
 
-    async fn run(
-        call: &Call,
-        request: CreateApiRequest,
-    ) -> Result<Reply<CreateApiData>, ApiError> {
+    async fn run(call: &Call, request: CreateApiRequest) -> Result<Reply<CreateApiData>, ApiError> {
         call.need(&Need::on_all("api", "create_api"))?;
         SecretFormat::new(request.default_prefix.as_deref(), SecretFormat::FEWEST)
             .map_err(|error| ApiError::invalid("defaultPrefix", error.to_string()))?;

@@ -33,7 +33,12 @@ impl Operation for DeleteKey {
 
     async fn run(call: &Call, request: DeleteKeyRequest) -> Result<Reply<Empty>, ApiError> {
         let (key, api) = call.key(&request.key_id).await?;
-        call.need(&Need::on_key(&api.id, &api.key_space, &key.id, "delete_key"))?;
+        call.need(&Need::on_key(
+            &api.id,
+            &api.key_space,
+            &key.id,
+            "delete_key",
+        ))?;
         let store = call.service.store();
         store
             .delete_key(&key.id, request.permanent, call.audited())

@@ -4,7 +4,7 @@ mod create;
 mod credits;
 mod delete;
 mod get;
-mod once;
+pub(super) mod once;
 mod permissions;
 mod reroll;
 mod roles;

@@ -26,7 +26,7 @@ pub(in crate::console::v2) struct MadeKey {
 }
 
 impl MadeKey {
-    pub(super) fn new(id: &str, secret: &SecretString) -> Self {
+    pub(in crate::console::v2) fn new(id: &str, secret: &SecretString) -> Self {
         Self {
             key_id: id.to_owned(),
             key: secret.expose_secret().to_owned(),
@@ -35,7 +35,10 @@ impl MadeKey {
 }
 
 /// Reads the `Idempotency-Key` of a request, and seals the answer that it would have.
-pub(super) fn once(call: &Call, made: &MadeKey) -> Result<Option<Idempotency>, ApiError> {
+pub(in crate::console::v2) fn once(
+    call: &Call,
+    made: &MadeKey,
+) -> Result<Option<Idempotency>, ApiError> {
     let Some(header) = call.headers.get("idempotency-key") else {
         return Ok(None);
     };
@@ -59,7 +62,7 @@ pub(super) fn once(call: &Call, made: &MadeKey) -> Result<Option<Idempotency>, A
 }
 
 /// Answers with what was made now, or with what was answered before.
-pub(super) fn reply<T>(
+pub(in crate::console::v2) fn reply<T>(
     call: &Call,
     made: MadeKey,
     once: Option<&Idempotency>,
@@ -68,7 +71,10 @@ pub(super) fn reply<T>(
     let (Answered::Before(sealed), Some(once)) = (answered, once) else {
         return Ok(Reply::Data(made));
     };
-    let opened = call.service.master().open(&sealed, &purpose(call, &once.key));
+    let opened = call
+        .service
+        .master()
+        .open(&sealed, &purpose(call, &once.key));
     let again = opened
         .ok()
         .and_then(|text| serde_json::from_str(&text).ok());

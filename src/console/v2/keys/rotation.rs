@@ -105,7 +105,12 @@ impl Operation for FinishRotation {
 
     async fn run(call: &Call, request: RotationRequest) -> Result<Reply<RotationData>, ApiError> {
         let (key, api) = call.key(&request.key_id).await?;
-        call.need(&Need::on_key(&api.id, &api.key_space, &key.id, "update_key"))?;
+        call.need(&Need::on_key(
+            &api.id,
+            &api.key_space,
+            &key.id,
+            "update_key",
+        ))?;
         let store = call.service.store();
         store.finish_rotation(&key.id, call.audited()).await?;
         let (key, _) = call.key(&key.id).await?;
@@ -126,7 +131,12 @@ impl Operation for CancelRotation {
 
     async fn run(call: &Call, request: RotationRequest) -> Result<Reply<RotationData>, ApiError> {
         let (key, api) = call.key(&request.key_id).await?;
-        call.need(&Need::on_key(&api.id, &api.key_space, &key.id, "update_key"))?;
+        call.need(&Need::on_key(
+            &api.id,
+            &api.key_space,
+            &key.id,
+            "update_key",
+        ))?;
         let store = call.service.store();
         store.cancel_rotation(&key.id, call.audited()).await?;
         let (key, _) = call.key(&key.id).await?;

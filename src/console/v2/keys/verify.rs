@@ -123,10 +123,7 @@ impl Operation for VerifyKey {
     type Request = VerifyKeyRequest;
     type Data = VerifyKeyData;
 
-    async fn run(
-        call: &Call,
-        request: VerifyKeyRequest,
-    ) -> Result<Reply<VerifyKeyData>, ApiError> {
+    async fn run(call: &Call, request: VerifyKeyRequest) -> Result<Reply<VerifyKeyData>, ApiError> {
         let demand = demand(&request)?;
         let known = call.service.key(&request.key).await?;
         let Some(known) = known.filter(|known| may_know(call, &request, &known.key)) else {
@@ -142,16 +139,27 @@ impl Operation for VerifyKey {
         };
         data.valid = data.code == Code::Valid;
         let is_limited = data.valid && data.credits.is_some();
-        let spent = if is_limited { demand.cost.unwrap_or(1) } else { 0 };
-        call.service.count(key, data.code, &request.tags, spent, now);
+        let spent = if is_limited {
+            demand.cost.unwrap_or(1)
+        } else {
+            0
+        };
+        call.service
+            .count(key, data.code, &request.tags, spent, now);
         Ok(Reply::Data(data))
     }
 }
 
 fn demand(request: &VerifyKeyRequest) -> Result<Demand, ApiError> {
     let lengths = request.tags.iter().map(|tag| tag.chars().count());
-    if lengths.into_iter().any(|length| !(1..=512).contains(&length)) {
-        return Err(ApiError::invalid("tags", "A tag has from 1 to 512 characters."));
+    if lengths
+        .into_iter()
+        .any(|length| !(1..=512).contains(&length))
+    {
+        return Err(ApiError::invalid(
+            "tags",
+            "A tag has from 1 to 512 characters.",
+        ));
     }
     let query = request.permissions.as_deref().map(PermissionQuery::parse);
     let query = query.transpose().map_err(|error| {
@@ -174,11 +182,15 @@ fn demand(request: &VerifyKeyRequest) -> Result<Demand, ApiError> {
 
 /// Tells whether the caller may know of a key. Else it is as if there were none.
 fn may_know(call: &Call, request: &VerifyKeyRequest, key: &Key) -> bool {
-    let is_asked_for =
-        request.keyspaces.is_empty() || request.keyspaces.contains(&key.key_space);
+    let is_asked_for = request.keyspaces.is_empty() || request.keyspaces.contains(&key.key_space);
     is_asked_for
         && key.workspace == call.workspace()
-        && call.may(&Need::on_key(&key.api, &key.key_space, &key.id, "verify_key"))
+        && call.may(&Need::on_key(
+            &key.api,
+            &key.key_space,
+            &key.id,
+            "verify_key",
+        ))
 }
 
 /// Counts the verification against limits and credits.

@@ -1,0 +1,51 @@
+//! `convox console doctor`: look whether a database is whole.
+
+use clap::Args;
+
+use super::database::{DatabaseArgs, explain};
+use crate::cli::context::Context;
+use crate::clock::system_now;
+use crate::console::examine;
+use crate::ui::{CliError, Exit};
+
+/// Look whether a database is whole, and say what is wrong
+///
+/// Its version, its file, keys without an API, balances without a key, sealed secrets that the
+/// master key does not open, and clocks that are apart. Nothing is changed. Exits with 1 when
+/// anything is wrong.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DoctorArgs {
+    #[command(flatten)]
+    database: DatabaseArgs,
+}
+
+impl DoctorArgs {
+    pub(super) async fn run(self, context: &Context) -> Result<Exit, CliError> {
+        let store = self.database.open_existing(context).await?;
+        let master = match self.database.has_master_key(context)? {
+            true => Some(self.database.master_key(context)?),
+            false => None,
+        };
+        let now = system_now().as_millisecond();
+        let wrong = examine(&store, master.as_ref(), now).await.map_err(explain);
+        let name = store.describe();
+        store.close().await;
+        let wrong = wrong?;
+        let printer = context.printer();
+        for line in &wrong {
+            printer.data(&format!("{line}\n"));
+        }
+        match wrong.len() {
+            0 => {
+                printer.say(&format!("{name} is well"));
+                Ok(Exit::Done)
+            }
+            1 => Err(CliError::failed(format!(
+                "{name} is not well: one thing is wrong"
+            ))),
+            count => Err(CliError::failed(format!(
+                "{name} is not well: {count} things are wrong"
+            ))),
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Rate limits that belong to no key.
+
+mod limit;
+
+pub(super) use limit::Limit;
