@@ -98,7 +98,8 @@ async fn no_count_is_lost() {
             let more = || credits(server, &id, "increment", json!(3));
             let (one, used, other, again) =
                 tokio::join!(more(), server.verify(&key), more(), server.verify(&key));
-            (one.data(), other.data());
+            one.data();
+            other.data();
             assert_eq!((used.as_str(), again.as_str()), ("VALID", "VALID"));
         }
         assert_eq!(left(server, &id).await, 120);
@@ -179,7 +180,8 @@ async fn two_who_give_a_balance_to_a_pair_give_one() {
                 credits(server, &old, "set", json!(5)),
                 credits(server, &new, "set", json!(5)),
             );
-            (one.data(), other.data());
+            one.data();
+            other.data();
             assert_eq!(server.verify(&new_key).await, "VALID");
             assert_eq!(
                 (left(server, &old).await, left(server, &new).await),
