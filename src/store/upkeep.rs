@@ -72,7 +72,11 @@ impl Store {
     ///
     /// # Errors
     /// As the database's.
-    pub async fn every_sealed_key(&self, after: &str, limit: i64) -> Result<Vec<SealedKey>, StoreError> {
+    pub async fn every_sealed_key(
+        &self,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<SealedKey>, StoreError> {
         let after = after.to_owned();
         self.read(move |sql| {
             Box::pin(async move {
