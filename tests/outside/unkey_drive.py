@@ -189,7 +189,9 @@ if permission is not None and role is not None:
     assert got is None or got.data.slug == slug, got
     soon(
         "permissions.setRolePermissions",
-        lambda: unkey.permissions.set_role_permissions(role_id=role.data.role_id, permissions=[slug]),
+        lambda: unkey.permissions.set_role_permissions(
+            request={"role": role.data.role_id, "permissions": [slug]}
+        ),
     )
     soon("permissions.getRole", lambda: unkey.permissions.get_role(role=role.data.role_id))
     soon("keys.addRoles", lambda: unkey.keys.add_roles(key_id=fourth.key_id, roles=[f"reader-{slug}"]))

@@ -17,7 +17,10 @@ use crate::keys::Need;
 pub(in crate::console::v2) struct SetRolePermissionsRequest {
     /// Its id or its name.
     #[schema(min_length = 1, max_length = 255)]
-    role_id: String,
+    role: Option<String>,
+    /// What older clients call it.
+    #[schema(min_length = 1, max_length = 255)]
+    role_id: Option<String>,
     /// Slugs, of permissions which are made if need be.
     #[schema(max_items = 1000)]
     permissions: Vec<String>,
@@ -41,10 +44,13 @@ impl Operation for SetRolePermissions {
             call.need(&Need::on_all("rbac", action))?;
         }
         check_slugs(&request.permissions)?;
+        let Some(role) = request.role.or(request.role_id) else {
+            return Err(ApiError::invalid("role", "The role is missing."));
+        };
         let (may_create, by) = (call.may_create_permissions(), call.audited());
         let store = call.service.store();
         let after = store
-            .set_role_permissions(&request.role_id, request.permissions, may_create, by)
+            .set_role_permissions(&role, request.permissions, may_create, by)
             .await
             .map_err(|error| call.not_created(error))?;
         Ok(Reply::Data(after.iter().map(Into::into).collect()))
