@@ -96,7 +96,7 @@ impl Maker<'_> {
         let pattern = schema["pattern"].as_str();
         let letters = match pattern {
             // None of these is beyond what any pattern takes.
-            Some("^[a-zA-Z0-9_]+$" | "^[a-zA-Z0-9_.-]+$" | "^[a-zA-Z0-9_:\\-\\.\\*]+$") => "aZ09_",
+            Some("^[a-zA-Z0-9_]+$" | "^[a-zA-Z0-9_.-]+$" | r"^[a-zA-Z0-9_:\-.*]+$") => "aZ09_",
             None => "a Z\"\\/\n.é漢🔑{",
             Some(other) => panic!("nobody knows how to make {other}"),
         };
