@@ -105,6 +105,32 @@ fn a_configuration_file_is_wrong_at_a_line_and_a_column() {
 }
 
 #[test]
+fn a_key_store_that_cannot_be_used_stops_a_roll_before_it_begins() {
+    let served = TestEnvironment::in_real_time();
+    let mut serve = served.start("sandbox serve --port 0");
+    let env = TestEnvironment::in_real_time()
+        .env("AWS_ENDPOINT_URL", &serve.first_data())
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "any")
+        .env("AWS_SECRET_ACCESS_KEY", "any");
+    env.write("taken", "");
+    let directory = env.path("taken").join("keys");
+    let config = format!(
+        "racks:\n  prod:\n    stack: prod\n    key_store:\n      directory: {}\n",
+        directory.display()
+    );
+    env.write(".config/convox/config.yaml", &config);
+    insta::assert_snapshot!(env.run("instances keyroll -r prod"), @r"
+    exit 1
+    --- stdout
+    Rolling instance key... <no line break>
+    --- stderr
+    ERROR: key store directory $HOME/taken/keys: cannot write $HOME/taken/keys/keys/convox-check: Not a directory (os error 20)
+    hint: choose another with `key_store` in config.yaml
+    ");
+}
+
+#[test]
 fn a_rack_that_does_not_exist_is_told_with_the_nearest_name() {
     let env = TestEnvironment::new();
     insta::assert_snapshot!(env.run("--sandbox instances keyroll -r prdo"), @r"
