@@ -216,14 +216,14 @@ impl Command {
             Self::Racks(args) => args.output(),
             Self::Api(command) => command.output(),
             Self::Version(args) => args.output(),
+            Self::Switch(args) => args.output(),
+            Self::Sandbox(command) => command.output(),
             Self::Keys(command) => command.output(),
             Self::Apis(command) => command.output(),
             Self::Identities(command) => command.output(),
             Self::Login(_)
             | Self::Logout(_)
-            | Self::Switch(_)
             | Self::Console(_)
-            | Self::Sandbox(_)
             | Self::Completions(_)
             | Self::Man(_) => Output::Text,
         }

@@ -1,7 +1,9 @@
 //! `convox switch`: choose the rack that commands are for.
 
 use clap::Args;
+use serde_json::{Value, json};
 
+use super::app::Output;
 use super::complete;
 use super::context::Context;
 use super::rack_name::find;
@@ -21,26 +23,66 @@ pub(crate) struct SwitchArgs {
     /// The rack, or the host of a login
     #[arg(value_name = "NAME", add = complete::racks())]
     name: Option<String>,
+
+    /// What to write on stdout
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Output,
 }
 
 impl SwitchArgs {
+    pub(crate) fn output(&self) -> Output {
+        self.output
+    }
+
     pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
         let classic = open_classic(context)?.ok_or(ConfigError::NoHome)?;
         let Some(name) = &self.name else {
-            return show(context);
+            return show(context, self.output);
         };
         let logins = classic.logins().hosts()?;
         if logins.contains(name) {
             classic.choose_host(name)?;
-            context.printer().data(&format!("Switched to {name}\n"));
-            return Ok(Exit::Done);
+            return Ok(switched(
+                context,
+                self.output,
+                &json!({ "host": name }),
+                name,
+            ));
         }
-        context.block_on(choose(context, &classic, name, &logins))
+        context.block_on(self.choose(context, &classic, name, &logins))
+    }
+
+    async fn choose(
+        &self,
+        context: &Context,
+        classic: &Classic,
+        name: &str,
+        logins: &[String],
+    ) -> Result<Exit, CliError> {
+        let place = match decide(context, None)?.way {
+            Way::Api(place) => place,
+            Way::Aws | Way::Sandbox => return Err(elsewhere(context, name)?),
+        };
+        let Address::Host(host) = &place.address else {
+            return Err(
+                CliError::usage("RACK_URL is one rack, with no others to switch to")
+                    .hint("unset RACK_URL"),
+            );
+        };
+        let racks = racks_of(context, &place).await?;
+        let names: Vec<String> = racks.iter().map(RackListing::full_name).collect();
+        let found = match find(name, &names, logins, |known| known.contains(name)) {
+            Err(error) => return Err(described(context, name, host).unwrap_or(error)),
+            found => found?,
+        };
+        classic.switch(host, found)?;
+        let chosen = json!({ "host": host, "rack": found });
+        Ok(switched(context, self.output, &chosen, found))
     }
 }
 
 /// Prints the rack that is meant now, and an empty line where none is, as the classic does.
-fn show(context: &Context) -> Result<Exit, CliError> {
+fn show(context: &Context, output: Output) -> Result<Exit, CliError> {
     let rack = match decide(context, None)?.way {
         Way::Api(place) => place.rack,
         Way::Aws => {
@@ -49,36 +91,20 @@ fn show(context: &Context) -> Result<Exit, CliError> {
         }
         Way::Sandbox => None,
     };
-    let rack = rack.unwrap_or_default();
-    context.printer().data(&format!("{rack}\n"));
+    context.printer().data(&match output {
+        Output::Text => format!("{}\n", rack.unwrap_or_default()),
+        Output::Json => format!("{}\n", json!({ "rack": rack })),
+    });
     Ok(Exit::Done)
 }
 
-async fn choose(
-    context: &Context,
-    classic: &Classic,
-    name: &str,
-    logins: &[String],
-) -> Result<Exit, CliError> {
-    let place = match decide(context, None)?.way {
-        Way::Api(place) => place,
-        Way::Aws | Way::Sandbox => return Err(elsewhere(context, name)?),
-    };
-    let Address::Host(host) = &place.address else {
-        return Err(
-            CliError::usage("RACK_URL is one rack, with no others to switch to")
-                .hint("unset RACK_URL"),
-        );
-    };
-    let racks = racks_of(context, &place).await?;
-    let names: Vec<String> = racks.iter().map(RackListing::full_name).collect();
-    let found = match find(name, &names, logins, |known| known.contains(name)) {
-        Err(error) => return Err(described(context, name, host).unwrap_or(error)),
-        found => found?,
-    };
-    classic.switch(host, found)?;
-    context.printer().data(&format!("Switched to {found}\n"));
-    Ok(Exit::Done)
+/// Says what was chosen.
+fn switched(context: &Context, output: Output, chosen: &Value, name: &str) -> Exit {
+    context.printer().data(&match output {
+        Output::Text => format!("Switched to {name}\n"),
+        Output::Json => format!("{chosen}\n"),
+    });
+    Exit::Done
 }
 
 async fn racks_of(context: &Context, place: &Place) -> Result<Vec<RackListing>, CliError> {

@@ -56,3 +56,22 @@ fn api_get_asks_the_api_of_the_sandboxs_rack() {
     hint: percent-encode what is no letter
     ");
 }
+
+#[test]
+fn the_scenarios_that_come_along_are_data_too() {
+    let env = TestEnvironment::new();
+    let listed = env.run("sandbox scenarios --output json");
+    let lines = listed
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('{'));
+    let all: Vec<serde_json::Value> = lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let names: Vec<_> = all.iter().map(|it| it["name"].as_str().unwrap()).collect();
+    assert!(names.contains(&"success"), "{names:?}");
+    assert!(
+        all.iter()
+            .all(|it| !it["about"].as_str().unwrap().is_empty())
+    );
+}

@@ -149,6 +149,18 @@ fn a_switch_finds_a_rack_by_its_name_or_by_a_part_of_it() {
     Switched to acme/dev
     --- stderr
     ");
+    insta::assert_snapshot!(env.run("switch --output json"), @r#"
+    exit 0
+    --- stdout
+    {"rack":"acme/dev"}
+    --- stderr
+    "#);
+    insta::assert_snapshot!(env.run("switch acme/dev --tls-ca ca.pem --output json"), @r#"
+    exit 0
+    --- stdout
+    {"host":"HOST","rack":"acme/dev"}
+    --- stderr
+    "#);
     insta::assert_snapshot!(env.left(".config/convox2/racks"), @r#"
     {
       "HOST": "acme/dev"

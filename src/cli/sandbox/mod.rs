@@ -9,6 +9,7 @@ use clap::Subcommand;
 
 pub(crate) use bundled::{load, scenarios};
 
+use super::app::Output;
 use super::context::Context;
 use crate::ui::{CliError, Exit};
 
@@ -21,6 +22,13 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    pub(crate) fn output(&self) -> Output {
+        match self {
+            Self::Scenarios(args) => args.output(),
+            Self::Serve(_) | Self::Reset(_) => Output::Text,
+        }
+    }
+
     pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
         match self {
             Self::Serve(args) => context.block_on(args.run(context)),
