@@ -18,6 +18,8 @@ pub struct Clock {
     base: Timestamp,
     origin: Instant,
     speed: f64,
+    /// Whether the time is read anew each time.
+    follows: bool,
     /// How far the clock and its clones were set forward, in ms.
     ahead: Arc<AtomicI64>,
 }
@@ -27,6 +29,17 @@ impl Clock {
     #[must_use]
     pub fn system() -> Self {
         Self::starting_at(system_now(), 1.0)
+    }
+
+    /// Follows the machine's clock wherever it is set, also while the machine was suspended.
+    ///
+    /// It is for what runs for months. It may go backwards, which [`Clock::passed`] does not.
+    #[must_use]
+    pub fn wall() -> Self {
+        Self {
+            follows: true,
+            ..Self::system()
+        }
     }
 
     /// Starts at `base` and runs `speed` times as fast as tokio's clock.
@@ -44,6 +57,7 @@ impl Clock {
             base,
             origin: Instant::now(),
             speed,
+            follows: false,
             ahead: Arc::default(),
         }
     }
@@ -51,10 +65,20 @@ impl Clock {
     /// Says what time it is, to the millisecond that AWS timestamps carry.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        let passed = self.origin.elapsed().mul_f64(self.speed);
-        let now = self.base.saturating_add(passed).unwrap_or(Timestamp::MAX);
+        let now = if self.follows {
+            system_now()
+        } else {
+            let now = self.base.saturating_add(self.passed());
+            now.unwrap_or(Timestamp::MAX)
+        };
         let ahead = self.ahead.load(Ordering::Relaxed);
         Timestamp::from_millisecond(now.as_millisecond().saturating_add(ahead)).unwrap_or(now)
+    }
+
+    /// Says how much time has passed since this clock was made; whatever it is set to.
+    #[must_use]
+    pub fn passed(&self) -> Duration {
+        self.origin.elapsed().mul_f64(self.speed)
     }
 
     /// Sets this clock and all its clones forward; whoever sleeps does not notice.
@@ -103,6 +127,14 @@ mod tests {
         let other = clock.clone();
         clock.set_forward(Duration::from_secs(60));
         assert_eq!(other.now().to_string(), "2026-01-01T00:01:00Z");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_wall_clock_does_not_stand_still_with_the_runtime() {
+        let (wall, system) = (Clock::wall(), Clock::system());
+        wall.sleep(Duration::from_secs(3600)).await;
+        assert!(system.now().duration_since(wall.now()).as_secs() > 3000);
+        assert_eq!(wall.passed(), Duration::from_secs(3600));
     }
 
     #[tokio::test(start_paused = true)]

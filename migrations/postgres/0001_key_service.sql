@@ -185,6 +185,14 @@ CREATE TABLE last_uses (
     at BIGINT NOT NULL
 );
 
+-- Counted verifications, some hundred in one text, that are in no table below yet.
+CREATE TABLE counted_verifications (
+    id TEXT PRIMARY KEY,
+    at BIGINT NOT NULL,
+    batch TEXT NOT NULL
+);
+CREATE INDEX counted_verifications_by_time ON counted_verifications (at, id);
+
 -- By what verifications are counted. The id is a hash of key, identity, outcome, tags and
 -- rerolled_at, which is set once the key was rerolled.
 CREATE TABLE verification_series (

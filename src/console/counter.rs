@@ -5,24 +5,30 @@
 //! could not be written is kept for the next time. Single verifications are, where there are more
 //! than memory is set aside for; how many is told.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quick_cache::sync::Cache;
 
+use crate::clock::Clock;
+use crate::ids::Entropy;
 use crate::keys::analytics::{Event, Grain, Series, SeriesId, Tally};
-use crate::keys::{Code, Key};
-use crate::store::{Batch, Store, StoreError};
+use crate::keys::{Code, KeyFacts};
+use crate::store::{Batch, Counted, Store, StoreError};
 
 /// How many parts the counts are in, so that few wait for one another.
 const SHARDS: usize = 64;
 /// How many single verifications a part holds at most: 262,144 in all, 10 MiB.
 const EVENTS: usize = 4096;
-/// How many sums are written down in one transaction. Few, since others wait to write meanwhile.
+/// How many sums are put together. Few, since others wait to write while they are added up.
 const SUMS_AT_ONCE: usize = 128;
-/// How many single verifications are written down in one transaction.
+/// How many single verifications are put together.
 const EVENTS_AT_ONCE: usize = 512;
+/// How many batches are kept in one transaction.
+const BATCHES_AT_ONCE: usize = 32;
+/// How many batches may be impossible to add up before the others wait too.
+const IMPOSSIBLE: i64 = 8;
 /// How many series are remembered to be written down already.
 const WRITTEN: usize = 100_000;
 
@@ -32,20 +38,23 @@ pub(super) struct Counter {
     roots: Mutex<HashMap<String, i64>>,
     dropped: AtomicU64,
     written: Cache<SeriesId, ()>,
-    /// Held by whoever writes, so that what was counted before is written when it is free.
-    writing: tokio::sync::Mutex<()>,
+    /// What is on its way, under ids of its own; whoever writes it holds it.
+    leaving: tokio::sync::Mutex<Vec<Counted>>,
+    entropy: Entropy,
 }
 
 #[derive(Default)]
 struct Shard {
     sums: HashMap<SeriesId, Sum>,
-    events: Vec<Event>,
+    events: usize,
 }
 
-/// A series, and how often it was counted in each minute: one or two, as a rule.
+/// A series, how often it was counted in each minute, which are one or two as a rule, and when,
+/// with how many credits.
 struct Sum {
     series: Series,
-    minutes: BTreeMap<i64, Tally>,
+    minutes: Vec<(i64, Tally)>,
+    events: Vec<(i64, i64)>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -53,36 +62,32 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Counter {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(entropy: Entropy) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             roots: Mutex::default(),
             dropped: AtomicU64::new(0),
             written: Cache::new(WRITTEN),
-            writing: tokio::sync::Mutex::default(),
+            leaving: tokio::sync::Mutex::default(),
+            entropy,
         }
     }
 
     /// Counts a verification at `at`, in Unix ms, that used up `spent` credits.
-    pub(super) fn count(&self, key: &Key, code: Code, tags: &[String], spent: i64, at: i64) {
+    pub(super) fn count(&self, key: &KeyFacts, code: Code, tags: &[String], spent: i64, at: i64) {
         let id = SeriesId::of(key, code, tags);
-        let tally = Tally {
-            count: 1,
-            spent,
-            last: at,
-        };
         let mut shard = lock(self.shard(id));
-        shard
-            .sums
+        let Shard { sums, events } = &mut *shard;
+        let sum = sums
             .entry(id)
-            .or_insert_with(|| Sum::of(Series::of(key, code, tags)))
-            .add(at, tally);
-        let event = Event {
-            at,
-            series: id,
-            spent,
-        };
-        self.keep(&mut shard, event);
+            .or_insert_with(|| Sum::of(Series::of(key, code, tags)));
+        sum.add(at, spent);
+        if *events < EVENTS {
+            *events += 1;
+            sum.events.push((at, spent));
+        } else {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Notes that a root key was used at `at`, in Unix ms.
@@ -101,23 +106,35 @@ impl Counter {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Writes down all that was counted before.
+    /// Writes down all that was counted before; it is in no view yet.
     ///
     /// # Errors
     /// As the database's. What is not written down then is kept for the next time.
-    pub(super) async fn write(&self, store: &Store) -> Result<(), StoreError> {
-        let _alone = self.writing.lock().await;
-        let mut batches = self.take().into_iter();
-        while let Some(batch) = batches.next() {
-            let unknown = Arc::new(self.unknown(&batch));
-            if let Err(error) = store.count(unknown).await {
-                self.put_back(&batch);
-                batches.for_each(|batch| self.put_back(&batch));
-                return Err(error);
-            }
-            for id in batch.series.keys() {
+    pub(super) async fn write(&self, store: &Store, clock: &Clock) -> Result<(), StoreError> {
+        let mut leaving = self.leaving.lock().await;
+        self.send(&mut leaving, store).await?;
+        let at = clock.now().as_millisecond();
+        leaving.extend(self.take().into_iter().map(|batch| Counted {
+            id: format!(
+                "{:016x}{:016x}",
+                self.entropy.next_u64(),
+                self.entropy.next_u64()
+            ),
+            at,
+            batch: Arc::new(batch),
+        }));
+        self.send(&mut leaving, store).await
+    }
+
+    async fn send(&self, leaving: &mut Vec<Counted>, store: &Store) -> Result<(), StoreError> {
+        while !leaving.is_empty() {
+            let some = &leaving[..leaving.len().min(BATCHES_AT_ONCE)];
+            store.keep_counted(some.to_vec()).await?;
+            for id in some.iter().flat_map(|counted| counted.batch.series.keys()) {
                 self.written.insert(*id, ());
             }
+            let sent = some.len();
+            leaving.drain(..sent);
         }
         Ok(())
     }
@@ -126,76 +143,79 @@ impl Counter {
         &self.shards[usize::from(id.as_bytes()[0]) % SHARDS]
     }
 
-    fn keep(&self, shard: &mut Shard, event: Event) {
-        if shard.events.len() < EVENTS {
-            shard.events.push(event);
-        } else {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// Takes what was counted, in pieces that are written one after the other.
+    /// Takes what was counted, in pieces that are added up one after the other.
     fn take(&self) -> Vec<Batch> {
-        let mut sums = BTreeMap::new();
-        let mut events = Vec::new();
+        let mut batches = Batches::default();
+        batches.last().uses = std::mem::take(&mut *lock(&self.roots))
+            .into_iter()
+            .collect();
         for shard in &self.shards {
             let taken = std::mem::take(&mut *lock(shard));
-            sums.extend(taken.sums);
-            events.extend(taken.events);
-        }
-        let mut batches = vec![Batch {
-            uses: std::mem::take(&mut *lock(&self.roots))
-                .into_iter()
-                .collect(),
-            ..Batch::default()
-        }];
-        for (id, sum) in sums {
-            if batches
-                .last()
-                .is_some_and(|batch| batch.series.len() >= SUMS_AT_ONCE)
-            {
-                batches.push(Batch::default());
-            }
-            if let Some(batch) = batches.last_mut() {
-                sum.add_to(id, batch);
+            for (id, sum) in taken.sums {
+                batches.add(id, sum, self.written.get(&id).is_some());
             }
         }
-        for (place, chunk) in events.chunks(EVENTS_AT_ONCE).enumerate() {
-            if place == batches.len() {
-                batches.push(Batch::default());
+        batches.0.retain(|batch| !batch.is_empty());
+        batches.0
+    }
+}
+
+/// Adds the oldest verifications that are kept to the views, until there are none or `is_enough`.
+///
+/// # Errors
+/// As the database's, for the last of those that could not be added up. They are tried again the
+/// next time, and the others in their place.
+pub(super) async fn add_up(store: &Store, is_enough: impl Fn() -> bool) -> Result<(), StoreError> {
+    let (mut impossible, mut result) = (0, Ok(()));
+    while !is_enough() && impossible < IMPOSSIBLE {
+        match store.add_up(impossible).await {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) => {
+                impossible += 1;
+                result = Err(error);
             }
-            batches[place].events = chunk.to_vec();
         }
-        batches.retain(|batch| !batch.is_empty());
-        batches
+    }
+    result
+}
+
+/// Batches that are being filled.
+#[derive(Default)]
+struct Batches(Vec<Batch>);
+
+impl Batches {
+    fn last(&mut self) -> &mut Batch {
+        if self.0.is_empty() {
+            self.0.push(Batch::default());
+        }
+        let last = self.0.len() - 1;
+        &mut self.0[last]
     }
 
-    /// Leaves out the series that are written down already.
-    fn unknown(&self, batch: &Batch) -> Batch {
-        let mut unknown = batch.clone();
-        unknown
-            .series
-            .retain(|id, _| self.written.get(id).is_none());
-        unknown
-    }
-
-    fn put_back(&self, batch: &Batch) {
-        for ((minute, id), tally) in &batch.minutes {
-            let Some(series) = batch.series.get(id) else {
-                continue;
+    fn add(&mut self, id: SeriesId, sum: Sum, is_written: bool) {
+        if self.last().minutes.len() >= SUMS_AT_ONCE {
+            self.0.push(Batch::default());
+        }
+        let batch = self.last();
+        for (minute, tally) in sum.minutes {
+            let last = batch.uses.entry(sum.series.key.clone()).or_default();
+            *last = tally.last.max(*last);
+            batch.minutes.insert((minute, id), tally);
+        }
+        if !is_written {
+            batch.series.insert(id, sum.series);
+        }
+        for (at, spent) in sum.events {
+            if self.last().events.len() >= EVENTS_AT_ONCE {
+                self.0.push(Batch::default());
+            }
+            let event = Event {
+                at,
+                series: id,
+                spent,
             };
-            let mut shard = lock(self.shard(*id));
-            let sum = shard
-                .sums
-                .entry(*id)
-                .or_insert_with(|| Sum::of(series.clone()));
-            sum.add(*minute, *tally);
-        }
-        for event in &batch.events {
-            self.keep(&mut lock(self.shard(event.series)), *event);
-        }
-        for (id, at) in &batch.uses {
-            self.used(id, *at);
+            self.last().events.push(event);
         }
     }
 }
@@ -204,22 +224,22 @@ impl Sum {
     fn of(series: Series) -> Self {
         Self {
             series,
-            minutes: BTreeMap::new(),
+            minutes: Vec::with_capacity(1),
+            events: Vec::with_capacity(1),
         }
     }
 
-    fn add(&mut self, at: i64, tally: Tally) {
+    fn add(&mut self, at: i64, spent: i64) {
+        let tally = Tally {
+            count: 1,
+            spent,
+            last: at,
+        };
         let minute = Grain::Minute.start(at);
-        self.minutes.entry(minute).or_default().add(tally);
-    }
-
-    fn add_to(self, id: SeriesId, batch: &mut Batch) {
-        for (minute, tally) in self.minutes {
-            let last = batch.uses.entry(self.series.key.clone()).or_default();
-            *last = tally.last.max(*last);
-            batch.minutes.insert((minute, id), tally);
+        match self.minutes.iter_mut().find(|(there, _)| *there == minute) {
+            Some((_, sum)) => sum.add(tally),
+            None => self.minutes.push((minute, tally)),
         }
-        batch.series.insert(id, self.series);
     }
 }
 

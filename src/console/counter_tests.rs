@@ -1,33 +1,30 @@
+use std::collections::BTreeMap;
+
+use sqlx::{ConnectOptions as _, Connection as _};
+
 use super::*;
-use crate::ids::Entropy;
-use crate::keys::{Hash, Rotation};
+use crate::keys::Hash;
 
 const MINUTE: i64 = 60_000;
 
-fn key(id: &str) -> Key {
-    Key {
+fn key(id: &str) -> KeyFacts {
+    KeyFacts {
         id: id.to_owned(),
-        hash: Hash::of(id),
-        start: String::new(),
-        workspace: "ws_1".to_owned(),
-        api: "api_1".to_owned(),
-        key_space: "ks_1".to_owned(),
+        workspace: "ws_1".into(),
+        workspace_enabled: true,
+        api: "api_1".into(),
+        key_space: "ks_1".into(),
         name: None,
         identity: None,
         meta: None,
         enabled: true,
         expires: None,
-        prefix: None,
-        bytes: 16,
-        credits: None,
+        is_cut: false,
+        rerolled_at: None,
+        pool: None,
         ratelimits: Vec::new(),
         permissions: Vec::new(),
         roles: Vec::new(),
-        recoverable: false,
-        created_at: 0,
-        updated_at: None,
-        last_used_at: None,
-        rotation: Rotation::default(),
     }
 }
 
@@ -41,7 +38,7 @@ fn added(batches: &[Batch]) -> (i64, usize, BTreeMap<String, i64>) {
 
 #[test]
 fn what_is_counted_is_taken_once() {
-    let counter = Counter::new();
+    let counter = Counter::new(Entropy::seeded(2));
     let tags = ["b".to_owned(), "a".to_owned()];
     let turned = ["a".to_owned(), "b".to_owned()];
     counter.count(&key("key_1"), Code::Valid, &tags, 2, MINUTE + 5);
@@ -76,7 +73,7 @@ fn what_is_counted_is_taken_once() {
 
 #[test]
 fn batches_are_small() {
-    let counter = Counter::new();
+    let counter = Counter::new(Entropy::seeded(2));
     for number in 0..1000 {
         counter.count(&key(&format!("key_{number}")), Code::Valid, &[], 0, MINUTE);
     }
@@ -102,7 +99,7 @@ fn batches_are_small() {
 
 #[test]
 fn where_there_is_no_room_single_ones_are_dropped_and_sums_are_not() {
-    let counter = Counter::new();
+    let counter = Counter::new(Entropy::seeded(2));
     let many = i64::try_from(EVENTS).unwrap() + 10;
     for at in 0..many {
         counter.count(&key("key_1"), Code::Valid, &[], 1, at);
@@ -113,24 +110,72 @@ fn where_there_is_no_room_single_ones_are_dropped_and_sums_are_not() {
 }
 
 #[tokio::test]
-async fn what_could_not_be_written_is_written_the_next_time() {
+async fn what_could_not_be_written_is_written_the_next_time_and_once() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("console.db");
     let store = Store::sqlite(&path, Entropy::seeded(1)).await.unwrap();
-    let counter = Counter::new();
+    let clock = Clock::system();
+    let counter = Counter::new(Entropy::seeded(2));
     for number in 0..300 {
         counter.count(&key(&format!("key_{number}")), Code::Valid, &[], 1, MINUTE);
     }
     counter.used("key_root", 7);
     // There are no tables yet.
-    counter.write(&store).await.unwrap_err();
+    counter.write(&store, &clock).await.unwrap_err();
     counter.count(&key("key_0"), Code::Valid, &[], 1, MINUTE + 9);
-    let kept = counter.take();
-    let (sums, events, uses) = added(&kept);
-    assert_eq!((sums, events, uses["key_root"]), (301, 301, 7));
-    assert_eq!(uses["key_0"], MINUTE + 9);
-    kept.iter().for_each(|batch| counter.put_back(batch));
+    let leaving = counter.leaving.lock().await.clone();
+    let leaving: Vec<_> = leaving
+        .iter()
+        .map(|counted| (*counted.batch).clone())
+        .collect();
+    let (sums, events, uses) = added(&leaving);
+    assert_eq!((sums, events, uses["key_root"]), (300, 300, 7));
     store.migrate().await.unwrap();
-    counter.write(&store).await.unwrap();
-    assert!(counter.take().is_empty());
+    let again = counter.leaving.lock().await.clone();
+    counter.write(&store, &clock).await.unwrap();
+    assert!(counter.leaving.lock().await.is_empty() && counter.take().is_empty());
+    // As if the answer that they are kept had been lost.
+    store.keep_counted(again).await.unwrap();
+    let mut kept = 0;
+    while store.add_up(0).await.unwrap() {
+        kept += 1;
+    }
+    assert_eq!(kept, 4, "300 sums are 3 batches, and one came later");
+}
+
+#[tokio::test]
+async fn what_cannot_be_added_up_keeps_nothing_else_from_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("console.db");
+    let store = Store::sqlite(&path, Entropy::seeded(1)).await.unwrap();
+    store.migrate().await.unwrap();
+    let id = SeriesId::new(Hash::of("a"));
+    let tally = Tally {
+        count: 1,
+        spent: i64::MAX,
+        last: 0,
+    };
+    let counted = |at: i64| Counted {
+        id: at.to_string(),
+        at,
+        batch: Arc::new(Batch {
+            minutes: BTreeMap::from([((0, id), tally)]),
+            ..Batch::default()
+        }),
+    };
+    // More credits together than there are numbers.
+    let all = [1, 3, 4].map(counted).to_vec();
+    store.keep_counted(all).await.unwrap();
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+    let mut connection = options.connect().await.unwrap();
+    let broken = "INSERT INTO counted_verifications (id, at, batch) VALUES ('2', 2, 'what?')";
+    sqlx::query(broken).execute(&mut connection).await.unwrap();
+    add_up(&store, || false).await.unwrap_err();
+    let sums = "SELECT uses, spent_credits FROM verifications_per_month";
+    let sums: (i64, i64) = sqlx::query_as(sums)
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(sums, (3, i64::MAX));
+    connection.close().await.unwrap();
 }

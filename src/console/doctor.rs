@@ -5,6 +5,8 @@ use crate::store::{Store, StoreError};
 
 /// How far two clocks may be apart, in ms.
 const APART: i64 = 1000;
+/// How long verifications may wait to be added to the views, in ms.
+const LONG: i64 = 10 * 60_000;
 /// How many sealed secrets are opened at a time.
 const PAGE: i64 = 1000;
 
@@ -41,6 +43,14 @@ pub async fn examine(
     {
         wrong.push(format!(
             "the last change is {ahead} ms in the future: a clock is or was wrong"
+        ));
+    }
+    if let Some(waited) = strays.oldest_count.map(|at| now - at)
+        && waited > LONG
+    {
+        let minutes = waited / 60_000;
+        wrong.push(format!(
+            "verifications of {minutes} minutes ago are in no view yet: there are more than can be added up"
         ));
     }
     for (count, what) in [

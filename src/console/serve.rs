@@ -16,6 +16,8 @@ use crate::clock::Clock;
 
 /// For how long requests may go on once the server was asked to stop.
 const LAST_REQUESTS: Duration = Duration::from_secs(20);
+/// For how long counts are added up before the end; the next server goes on with them.
+const LAST_COUNTS: Duration = Duration::from_secs(2);
 /// After how long a port is tried again that gave no connection: most likely too many are open.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How often counts are forgotten that no window covers any more.
@@ -55,7 +57,7 @@ pub async fn serve(
         () = service.clock().sleep(LAST_REQUESTS) => {}
     }
     // Nobody verifies any more; if this fails, the last second is not counted.
-    let _ = service.write_counts().await;
+    let _ = service.write_counts(LAST_COUNTS).await;
     service.store().close().await;
 }
 

@@ -3,19 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use quick_cache::sync::Cache;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Semaphore;
 
 use super::background;
 use super::connection::ConnectionOptions;
-use super::counter::Counter;
-use super::memory::{KeyMemory, KnownKey, KnownRoot};
+use super::counter::{self, Counter};
+use super::memory::{KeyMemory, KnownRoot};
 use super::v2::Admission;
 use super::vault::MasterKey;
 use crate::clock::Clock;
 use crate::ids::Entropy;
-use crate::keys::{Code, Hash, Key, Want, Windows};
+use crate::keys::{Code, Hash, KeyFacts, Want, Windows};
 use crate::store::{Actor, Audited, Memory, Store, StoreError};
 
 /// How many questions about verifications are worked on at once.
@@ -35,6 +36,8 @@ pub struct ServiceOptions {
     /// How many requests the root keys of a workspace may make together, in how many
     /// milliseconds, where the workspace has no limit of its own.
     pub requests: Option<(i64, i64)>,
+    /// How much memory is set aside for what is known of keys, in bytes.
+    pub memory: usize,
     /// What is granted to a connection.
     pub connection: ConnectionOptions,
 }
@@ -47,6 +50,7 @@ impl Default for ServiceOptions {
             analytics_rows: 10_000,
             request_time: Duration::from_mins(1),
             requests: None,
+            memory: 128 * 1024 * 1024,
             connection: ConnectionOptions::default(),
         }
     }
@@ -68,7 +72,7 @@ struct Inner {
     windows: Windows,
     counter: Counter,
     /// Who may ask about verifications just now, so that others find the database free.
-    asking: Semaphore,
+    asking: Arc<Semaphore>,
     /// By workspace and name. None is ever deleted, so that what is remembered stays true.
     namespaces: Cache<(String, String), String>,
     options: ServiceOptions,
@@ -87,18 +91,18 @@ impl Service {
         options: ServiceOptions,
     ) -> Result<Self, StoreError> {
         store.check().await?;
-        let memory = Arc::new(KeyMemory::new());
+        let memory = Arc::new(KeyMemory::new(options.memory));
         let listens: Arc<dyn Memory> = Arc::clone(&memory) as _;
         store.remember_in(listens).await?;
         let service = Self(Arc::new(Inner {
             store,
             clock,
-            entropy,
             master,
             memory,
             windows: Windows::default(),
-            counter: Counter::new(),
-            asking: Semaphore::new(ASKING),
+            counter: Counter::new(entropy.clone()),
+            entropy,
+            asking: Arc::new(Semaphore::new(ASKING)),
             namespaces: Cache::new(NAMESPACES),
             options,
         }));
@@ -133,10 +137,7 @@ impl Service {
         self.0.clock.now().as_millisecond()
     }
 
-    pub(super) async fn key(
-        &self,
-        secret: &SecretString,
-    ) -> Result<Option<Arc<KnownKey>>, StoreError> {
+    pub(super) async fn key(&self, secret: &SecretString) -> Result<Option<KeyFacts>, StoreError> {
         let hash = Hash::of(secret.expose_secret());
         self.0.memory.key(&self.0.store, hash).await
     }
@@ -147,6 +148,20 @@ impl Service {
     ) -> Result<Option<Arc<KnownRoot>>, StoreError> {
         let hash = Hash::of(secret.expose_secret());
         self.0.memory.root(&self.0.store, hash).await
+    }
+
+    /// Reads keys from the store before anybody asks for them, as many as there is memory for.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn read_ahead(&self) -> Result<(), StoreError> {
+        self.0.memory.read_ahead(&self.0.store).await
+    }
+
+    /// Returns how many secrets this server remembers.
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        self.0.memory.len()
     }
 
     /// Counts a request against the limit of its workspace, if there is one.
@@ -193,7 +208,7 @@ impl Service {
     }
 
     /// Counts a verification that used up `spent` credits.
-    pub(super) fn count(&self, key: &Key, code: Code, tags: &[String], spent: i64, now: i64) {
+    pub(super) fn count(&self, key: &KeyFacts, code: Code, tags: &[String], spent: i64, now: i64) {
         self.0.counter.count(key, code, tags, spent, now);
     }
 
@@ -203,16 +218,25 @@ impl Service {
     }
 
     /// Returns the gate in front of questions about verifications.
-    pub(super) fn asking(&self) -> &Semaphore {
+    pub(super) fn asking(&self) -> &Arc<Semaphore> {
         &self.0.asking
     }
 
-    /// Writes down all verifications that were counted before; a task does so twice a second.
+    /// Writes down all verifications that were counted before, and adds them to the views for as
+    /// long as `span`; a task does so twice a second.
     ///
     /// # Errors
-    /// As the database's. What is not written down then is kept for the next time.
-    pub async fn write_counts(&self) -> Result<(), StoreError> {
-        self.0.counter.write(&self.0.store).await
+    /// As the database's. What is not written down or not added up then is kept for the next time.
+    pub async fn write_counts(&self, span: Duration) -> Result<(), StoreError> {
+        let Inner {
+            store,
+            clock,
+            counter,
+            ..
+        } = &*self.0;
+        counter.write(store, clock).await?;
+        let end = clock.now().saturating_add(span).unwrap_or(Timestamp::MAX);
+        counter::add_up(store, || clock.now() >= end).await
     }
 
     /// Returns how many single verifications are in no view but the sums, since there were more at

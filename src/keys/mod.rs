@@ -5,6 +5,7 @@
 
 pub mod analytics;
 mod credits;
+mod facts;
 mod grant;
 mod id;
 mod model;
@@ -16,6 +17,7 @@ mod verify;
 mod window;
 
 pub use credits::{Balance, CreditsChange, CreditsRefusal, balance_after};
+pub use facts::KeyFacts;
 pub use grant::{Grants, Need};
 pub use id::{IdKind, new_id};
 pub use model::{

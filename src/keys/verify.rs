@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::model::{Key, RateLimit};
+use super::facts::KeyFacts;
+use super::model::RateLimit;
 use super::query::PermissionQuery;
 use super::reroll::is_past;
 use super::window::Want;
@@ -91,21 +92,15 @@ pub enum Standing {
 
 /// Decides what needs no counting.
 #[must_use]
-pub fn standing(key: &Key, demand: &Demand, now: i64) -> Standing {
+pub fn standing(key: &KeyFacts, demand: &Demand, now: i64) -> Standing {
     if !key.enabled {
         return Standing::Refused(Code::Disabled);
     }
-    if is_past(key.expires, now) || key.rotation.is_cut(key.expires) {
+    if key.is_cut || is_past(key.expires, now) {
         return Standing::Refused(Code::Expired);
     }
     if let Some(query) = &demand.permissions {
-        let of_roles = || key.roles.iter().flat_map(|role| &role.permissions);
-        let held = |slug: &str| {
-            key.permissions
-                .iter()
-                .chain(of_roles())
-                .any(|permission| permission.slug == slug)
-        };
+        let held = |slug: &str| key.permissions.iter().any(|held| **held == *slug);
         if !query.is_met(&held) {
             return Standing::Refused(Code::InsufficientPermissions);
         }
@@ -118,7 +113,10 @@ pub fn standing(key: &Key, demand: &Demand, now: i64) -> Standing {
 ///
 /// # Errors
 /// When a limit is asked for that there is not.
-pub fn windows_wanted(key: &Key, demand: &Demand) -> Result<Vec<(RateLimit, Want)>, NoSuchLimit> {
+pub fn windows_wanted(
+    key: &KeyFacts,
+    demand: &Demand,
+) -> Result<Vec<(RateLimit, Want)>, NoSuchLimit> {
     let of_identity = key
         .identity
         .iter()

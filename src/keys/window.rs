@@ -3,7 +3,7 @@
 //! A sliding window: the uses of the current span of time count in full, those of the span before
 //! in proportion to how much of it the window still covers.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -37,32 +37,45 @@ pub struct Taken {
 /// All the counts of this server.
 #[derive(Debug)]
 pub struct Windows {
-    hasher: RandomState,
-    shards: Vec<Mutex<HashMap<(String, i64), Count>>>,
+    hashers: [RandomState; 2],
+    // A B-tree, not a hash table: it never needs twice the room while it grows.
+    shards: Vec<Mutex<BTreeMap<Name, Count>>>,
 }
+
+/// A window and its span of time, by two hashes that nobody outside can foretell: 128 bits, so that
+/// no two windows are ever taken for one.
+type Name = [u64; 2];
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Count {
-    /// The number of the current span since the epoch.
-    span: i64,
+    /// When the span after the current one ends, in Unix ms: then nothing counts any more.
+    over: i64,
     current: i64,
     previous: i64,
 }
 
 impl Count {
-    fn at(self, span: i64) -> Self {
-        match span - self.span {
-            0 => self,
-            1 => Self {
-                span,
+    /// Returns what counts in the span of `duration` that `now` is in.
+    fn at(self, now: i64, duration: i64) -> Self {
+        let over = (now.div_euclid(duration).saturating_add(2)).saturating_mul(duration);
+        match over.saturating_sub(self.over) {
+            // Another request of a later moment may have come first.
+            ..=0 => self,
+            later if later == duration => Self {
+                over,
                 current: 0,
                 previous: self.current,
             },
             _ => Self {
-                span,
+                over,
                 ..Self::default()
             },
         }
+    }
+
+    /// Returns when the current span ends, in Unix ms.
+    fn reset(self, duration: i64) -> i64 {
+        self.over.saturating_sub(duration)
     }
 
     /// Counts the uses in the window that ends at `now`.
@@ -77,7 +90,7 @@ impl Count {
 impl Default for Windows {
     fn default() -> Self {
         Self {
-            hasher: RandomState::new(),
+            hashers: [RandomState::new(), RandomState::new()],
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
         }
     }
@@ -87,8 +100,8 @@ impl Windows {
     /// Counts a request at `now` against all of `wants` or, if one forbids it, against none.
     #[must_use]
     pub fn take(&self, wants: &[Want], now: i64) -> Vec<Taken> {
-        let places: Vec<_> = wants.iter().map(|want| self.place(&want.window)).collect();
-        let mut needed = places.clone();
+        let names: Vec<_> = wants.iter().map(|want| self.name(want)).collect();
+        let mut needed: Vec<_> = names.iter().copied().map(place).collect();
         needed.sort_unstable();
         needed.dedup();
         // Always in the same order, so that no two requests wait for each other.
@@ -96,17 +109,16 @@ impl Windows {
             .into_iter()
             .map(|place| (place, lock(&self.shards[place])))
             .collect();
-        let counts = |place: usize, want: &Want| -> Count {
-            let shard = held.iter().find(|(at, _)| *at == place);
-            let key = (want.window.clone(), want.duration);
-            let count = shard.and_then(|(_, shard)| shard.get(&key).copied());
-            count.unwrap_or_default().at(now.div_euclid(want.duration))
+        let counts = |name: Name, want: &Want| -> Count {
+            let shard = held.iter().find(|(at, _)| *at == place(name));
+            let count = shard.and_then(|(_, shard)| shard.get(&name).copied());
+            count.unwrap_or_default().at(now, want.duration)
         };
         let standing: Vec<_> = wants
             .iter()
-            .zip(&places)
-            .map(|(want, place)| {
-                let count = counts(*place, want);
+            .zip(&names)
+            .map(|(want, name)| {
+                let count = counts(*name, want);
                 let left = want.limit - count.used(now, want.duration);
                 (count, left, want.cost > left.max(0))
             })
@@ -120,20 +132,20 @@ impl Windows {
                 Taken {
                     exceeded: *exceeded,
                     remaining: (left - cost).max(0),
-                    reset: (count.span + 1) * want.duration,
+                    reset: count.reset(want.duration),
                 }
             });
         let taken = taken.collect();
         if !is_denied {
-            for ((want, place), (count, ..)) in wants.iter().zip(places).zip(standing) {
-                let Some((_, shard)) = held.iter_mut().find(|(at, _)| *at == place) else {
+            for ((want, name), (count, ..)) in wants.iter().zip(names).zip(standing) {
+                let Some((_, shard)) = held.iter_mut().find(|(at, _)| *at == place(name)) else {
                     continue;
                 };
                 let used = Count {
                     current: count.current.saturating_add(want.cost),
                     ..count
                 };
-                shard.insert((want.window.clone(), want.duration), used);
+                shard.insert(name, used);
             }
         }
         taken
@@ -144,16 +156,20 @@ impl Windows {
         let mut left = 0;
         for shard in &self.shards {
             let mut shard = lock(shard);
-            shard.retain(|(_, duration), count| now.div_euclid(*duration) - count.span < 2);
-            shard.shrink_to_fit();
+            shard.retain(|_, count| now < count.over);
             left += shard.len();
         }
         left
     }
 
-    fn place(&self, window: &str) -> usize {
-        usize::try_from(self.hasher.hash_one(window) % SHARDS as u64).unwrap_or(0)
+    fn name(&self, want: &Want) -> Name {
+        let hash = |hasher: &RandomState| hasher.hash_one((&want.window, want.duration));
+        self.hashers.each_ref().map(hash)
     }
+}
+
+fn place([hash, _]: Name) -> usize {
+    usize::try_from(hash % SHARDS as u64).unwrap_or(0)
 }
 
 fn lock<T>(shard: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -164,6 +180,7 @@ fn lock<T>(shard: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::HashMap;
 
     fn want(window: &str, limit: i64, cost: i64) -> Want {
         Want {

@@ -43,6 +43,10 @@ pub trait Sql: Send {
     /// Returns what to write after a `SELECT` whose rows nobody else may change before the end.
     fn for_update(&self) -> &'static str;
 
+    /// Returns what to write after a `SELECT` of rows that nobody else is changing just now, and
+    /// that nobody else may change before the end.
+    fn for_update_of_the_free(&self) -> &'static str;
+
     /// Has whatever comes next on this connection fail with [`StoreError::TimedOut`] once it has
     /// taken `span`.
     ///

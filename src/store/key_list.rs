@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Store;
 use super::error::StoreError;
-use super::key_row::{COLUMNS, read_key};
+use super::key_row::{COLUMNS, KEYS, read_key};
 use super::links::{places, with};
 use super::many::complete_keys;
 use super::page::{Page, Paged};
@@ -35,9 +35,8 @@ impl Store {
                     }
                 };
                 let query = format!(
-                    "SELECT {COLUMNS} FROM keys k JOIN apis a ON a.id = k.api_id \
-                     LEFT JOIN pools p ON p.id = k.pool_id WHERE k.deleted_at IS NULL \
-                     AND k.workspace_id = $1 AND k.api_id = $2 AND k.id >= $3 {whose} \
+                    "SELECT {COLUMNS} {KEYS} AND k.workspace_id = $1 AND k.api_id = $2 \
+                     AND k.id >= $3 {whose} \
                      ORDER BY k.id LIMIT $4"
                 );
                 let args = args![workspace, api, page.first(), page.rows()];

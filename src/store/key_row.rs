@@ -2,6 +2,7 @@
 
 use super::database::Sql;
 use super::error::StoreError;
+use super::many::complete_keys;
 use super::value::{Row, Value, args};
 use crate::keys::{
     Credits, Hash, Identity, Key, Permission, RateLimit, Refill, RefillInterval, Role, Rotation,
@@ -13,29 +14,11 @@ pub(super) const COLUMNS: &str = "k.id, k.hash, k.start, k.workspace_id, k.api_i
      k.expires_before, k.cancelled_at, p.id, p.remaining, p.refill_interval, p.refill_amount, \
      p.refill_day, p.refilled_at, k.identity_id";
 
-/// Finds the keys that satisfy `condition` on `k`, with everything that hangs on them.
-pub(super) async fn find_keys(
-    sql: &mut dyn Sql,
-    condition: &str,
-    args: Vec<Value>,
-) -> Result<Vec<Key>, StoreError> {
-    let query = format!(
-        "SELECT {COLUMNS} FROM keys k JOIN apis a ON a.id = k.api_id \
-         LEFT JOIN pools p ON p.id = k.pool_id WHERE k.deleted_at IS NULL AND {condition}"
-    );
-    let rows = sql.all(query, args, read_key).await?;
-    let mut keys = Vec::with_capacity(rows.len());
-    for (mut key, identity) in rows {
-        if let Some(id) = identity {
-            key.identity = find_identity(sql, "i.id = $1", args![id]).await?;
-        }
-        key.ratelimits = ratelimits(sql, "key_id", &key.id).await?;
-        key.permissions = permissions_of_key(sql, &key.id).await?;
-        key.roles = roles_of_key(sql, &key.id).await?;
-        keys.push(key);
-    }
-    Ok(keys)
-}
+/// Where keys are, with what `COLUMNS` names: those that are not deleted, nor their APIs.
+///
+/// A key that is made while its API is being deleted may be left behind; it is gone all the same.
+pub(super) const KEYS: &str = "FROM keys k JOIN apis a ON a.id = k.api_id \
+     LEFT JOIN pools p ON p.id = k.pool_id WHERE k.deleted_at IS NULL AND a.deleted_at IS NULL";
 
 /// Finds the one key that satisfies `condition` on `k`.
 pub(super) async fn find_key(
@@ -43,7 +26,9 @@ pub(super) async fn find_key(
     condition: &str,
     args: Vec<Value>,
 ) -> Result<Option<Key>, StoreError> {
-    Ok(find_keys(sql, condition, args).await?.into_iter().next())
+    let query = format!("SELECT {COLUMNS} {KEYS} AND {condition}");
+    let rows = sql.all(query, args, read_key).await?;
+    Ok(complete_keys(sql, rows).await?.into_iter().next())
 }
 
 pub(super) fn read_key(row: &mut Row) -> Result<(Key, Option<String>), StoreError> {
@@ -178,26 +163,6 @@ pub(super) fn read_permission(row: &mut Row) -> Result<Permission, StoreError> {
         slug: row.text()?,
         description: row.maybe_text()?,
     })
-}
-
-pub(super) async fn permissions_of_key(
-    sql: &mut dyn Sql,
-    key: &str,
-) -> Result<Vec<Permission>, StoreError> {
-    let query = "SELECT p.id, p.name, p.slug, p.description FROM permissions p \
-                 JOIN keys_permissions kp ON kp.permission_id = p.id \
-                 WHERE kp.key_id = $1 ORDER BY p.slug";
-    sql.all(query, args![key], read_permission).await
-}
-
-async fn roles_of_key(sql: &mut dyn Sql, key: &str) -> Result<Vec<Role>, StoreError> {
-    let query = "SELECT r.id, r.name, r.description FROM roles r \
-                 JOIN keys_roles kr ON kr.role_id = r.id WHERE kr.key_id = $1 ORDER BY r.name";
-    let mut roles = sql.all(query, args![key], read_role).await?;
-    for role in &mut roles {
-        role.permissions = permissions_of_role(sql, &role.id).await?;
-    }
-    Ok(roles)
 }
 
 /// Reads a role, without its permissions.

@@ -11,9 +11,8 @@ use super::error::{StoreError, Thing};
 use super::idempotency::{Answered, Idempotency};
 use super::key_row::find_key;
 use super::value::args;
-use super::workspaces::find_workspace;
 use crate::ids::Entropy;
-use crate::keys::{Hash, IdKind, Key, NewSecret, Refill, Rotation, SecretFormat, new_id};
+use crate::keys::{IdKind, Key, NewSecret, Refill, Rotation, SecretFormat, new_id};
 
 /// A key to be made.
 #[derive(Debug, Clone)]
@@ -108,25 +107,6 @@ impl Store {
         let (workspace, id) = (workspace.to_owned(), id.to_owned());
         self.read(move |sql| Box::pin(async move { key_of(sql, &workspace, &id).await }))
             .await
-    }
-
-    /// Returns the key whose secret has this hash, whoever's it is, and whether its workspace is
-    /// enabled.
-    ///
-    /// # Errors
-    /// As the database's.
-    pub async fn key_by_hash(&self, hash: Hash) -> Result<Option<(Key, bool)>, StoreError> {
-        self.read(move |sql| {
-            Box::pin(async move {
-                let args = args![hash.as_bytes()];
-                let Some(key) = find_key(sql, "k.hash = $1", args).await? else {
-                    return Ok(None);
-                };
-                let workspace = find_workspace(sql, &key.workspace).await?;
-                Ok(Some((key, workspace.enabled)))
-            })
-        })
-        .await
     }
 
     /// Returns the sealed secret of a key, if it is kept.

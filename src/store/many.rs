@@ -107,6 +107,9 @@ async fn identities(
     sql: &mut dyn Sql,
     mut ids: Vec<String>,
 ) -> Result<BTreeMap<String, Identity>, StoreError> {
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     ids.sort();
     ids.dedup();
     let query = format!(

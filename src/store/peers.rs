@@ -14,7 +14,7 @@
 //! What is said here has connections of its own, so that no load on the others delays it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -52,13 +52,32 @@ pub(super) struct Peers {
     sequence: AtomicU64,
     /// Whether this server has given up its lease for good.
     is_gone: AtomicBool,
-    /// Until when what is remembered may be believed, in this clock's Unix ms.
-    heard_until: AtomicI64,
+    /// When the last message to ourselves that was heard was sent: what is remembered may be
+    /// believed for the time of a lease from then on.
+    heard_at: Mutex<Option<Moment>>,
     /// When each message to ourselves was sent.
-    sent: Mutex<BTreeMap<u64, i64>>,
+    sent: Mutex<BTreeMap<u64, Moment>>,
     /// Who waits for whose answers.
     waiting: Mutex<BTreeMap<u64, Waiting>>,
     leaving: Notify,
+}
+
+/// A moment by both measures of time: one goes on while the machine is suspended, and the other is
+/// not set back.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    /// What the clock says, in Unix ms.
+    says: i64,
+    /// What has passed since the clock was made, in ms.
+    passed: i64,
+}
+
+impl Moment {
+    /// Tells whether less than `span` has gone by since, by both.
+    fn is_within(self, span: Duration, now: Self) -> bool {
+        let span = i64::try_from(span.as_millis()).unwrap_or(0);
+        now.says - self.says < span && now.passed - self.passed < span
+    }
 }
 
 struct Waiting {
@@ -136,7 +155,7 @@ impl Peers {
             clock,
             sequence: AtomicU64::new(1),
             is_gone: AtomicBool::new(false),
-            heard_until: AtomicI64::new(i64::MIN),
+            heard_at: Mutex::default(),
             sent: Mutex::default(),
             waiting: Mutex::default(),
             leaving: Notify::new(),
@@ -146,11 +165,14 @@ impl Peers {
     /// Tells whether this server has heard every change up to a moment ago.
     pub(super) fn is_heard(&self) -> bool {
         !self.is_gone.load(Ordering::Acquire)
-            && self.now() < self.heard_until.load(Ordering::Acquire)
+            && lock(&self.heard_at).is_some_and(|at| at.is_within(LEASE, self.now()))
     }
 
-    fn now(&self) -> i64 {
-        self.clock.now().as_millisecond()
+    fn now(&self) -> Moment {
+        Moment {
+            says: self.clock.now().as_millisecond(),
+            passed: i64::try_from(self.clock.passed().as_millis()).unwrap_or(i64::MAX),
+        }
     }
 
     fn next(&self) -> u64 {
@@ -262,7 +284,7 @@ impl Peers {
                 _ = self.beat_for_ever() => {}
                 _ = self.hear(&mut listener, &mut first) => {}
             }
-            self.heard_until.store(i64::MIN, Ordering::Release);
+            *lock(&self.heard_at) = None;
             lock(&self.sent).clear();
             listener = loop {
                 match self.listener().await {
@@ -291,8 +313,7 @@ impl Peers {
             }
             self.clock.sleep(BEAT).await;
             let unheard = lock(&self.sent).values().next().copied();
-            let deaf = i64::try_from(DEAF.as_millis()).unwrap_or(0);
-            if unheard.is_some_and(|sent| self.now() - sent > deaf) {
+            if unheard.is_some_and(|sent| !sent.is_within(DEAF, self.now())) {
                 return Ok(());
             }
         }
@@ -390,8 +411,8 @@ impl Peers {
             return;
         };
         sent.retain(|earlier, _| *earlier > sequence);
-        let lease = i64::try_from(LEASE.as_millis()).unwrap_or(0);
-        self.heard_until.fetch_max(at + lease, Ordering::AcqRel);
+        // What was sent later is heard later.
+        *lock(&self.heard_at) = Some(at);
     }
 
     fn heard_by(&self, whom: String, sequence: u64) {

@@ -116,6 +116,10 @@ impl Sql for PostgresSql<'_> {
         " FOR UPDATE"
     }
 
+    fn for_update_of_the_free(&self) -> &'static str {
+        " FOR UPDATE SKIP LOCKED"
+    }
+
     async fn stop_after(&mut self, span: Duration) -> Result<(), StoreError> {
         // For this transaction only; 0 would be no limit.
         sqlx::query("SELECT set_config('statement_timeout', $1, true)")

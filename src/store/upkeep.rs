@@ -26,6 +26,8 @@ pub struct Strays {
     pub pools_without_key: i64,
     /// When anything was last changed, in Unix ms.
     pub last_change: Option<i64>,
+    /// When the oldest verifications were counted that are in no view yet, in Unix ms.
+    pub oldest_count: Option<i64>,
 }
 
 /// The id of a key, and its secret as it is sealed.
@@ -107,6 +109,10 @@ async fn strays(sql: &mut dyn Sql) -> Result<Strays, StoreError> {
     }
     if let Some(mut row) = sql.row(last, args![]).await? {
         strays.last_change = row.maybe_int()?;
+    }
+    let oldest = "SELECT min(at) FROM counted_verifications";
+    if let Some(mut row) = sql.row(oldest, args![]).await? {
+        strays.oldest_count = row.maybe_int()?;
     }
     Ok(strays)
 }

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::Arc;
 
-use super::Store;
 use super::database::Sql;
 use super::error::StoreError;
 use super::value::{Value, args};
@@ -26,18 +24,8 @@ pub struct Batch {
     pub uses: BTreeMap<String, i64>,
 }
 
-impl Store {
-    /// Writes verifications down.
-    ///
-    /// # Errors
-    /// As the database's. Then nothing is written.
-    pub async fn count(&self, batch: Arc<Batch>) -> Result<(), StoreError> {
-        self.write(move |sql| Box::pin(async move { write_batch(sql, &batch).await }))
-            .await
-    }
-}
-
-async fn write_batch(sql: &mut dyn Sql, batch: &Batch) -> Result<(), StoreError> {
+/// Adds verifications to the views.
+pub(super) async fn write_batch(sql: &mut dyn Sql, batch: &Batch) -> Result<(), StoreError> {
     let series = batch
         .series
         .iter()
@@ -79,9 +67,9 @@ fn sums(
 fn series_row(id: &SeriesId, series: &Series) -> Vec<Value> {
     args![
         id.as_bytes().as_slice(),
-        &series.workspace,
-        &series.api,
-        &series.key_space,
+        &*series.workspace,
+        &*series.api,
+        &*series.key_space,
         &series.key,
         series.rerolled_at,
         &series.identity,
@@ -125,9 +113,12 @@ macro_rules! per {
             tail: concat!(
                 "ON CONFLICT (time, series_id) DO UPDATE SET uses = ",
                 $table,
-                ".uses + excluded.uses, spent_credits = ",
+                ".uses + excluded.uses, spent_credits = CASE WHEN ",
                 $table,
-                ".spent_credits + excluded.spent_credits"
+                ".spent_credits > 9223372036854775807 - excluded.spent_credits \
+                 THEN 9223372036854775807 ELSE ",
+                $table,
+                ".spent_credits + excluded.spent_credits END"
             ),
         }
     };

@@ -18,6 +18,7 @@ mod idempotency;
 mod identities;
 mod limits;
 mod listing;
+mod memory;
 mod operator;
 mod peers;
 mod permissions;

@@ -57,7 +57,7 @@ impl DatabaseArgs {
                             .hint("it begins with postgres://; leave it out for a file"),
                     );
                 }
-                Store::postgres(url, Clock::system(), entropy).await
+                Store::postgres(url, Clock::wall(), entropy).await
             }
             None => {
                 let path = self.file(context)?;

@@ -35,6 +35,12 @@ pub(in crate::cli) struct ServeArgs {
     /// Each server counts by itself. Without this there is no limit.
     #[arg(long, value_name = "COUNT/SPAN", value_parser = requests)]
     workspace_limit: Option<(i64, i64)>,
+
+    /// How many MiB of memory to set aside for what is known of keys
+    ///
+    /// A million usual keys take about 100.
+    #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
+    remember: u32,
 }
 
 impl ServeArgs {
@@ -52,10 +58,11 @@ impl ServeArgs {
         let store = self.database.open(context).await?;
         let options = ServiceOptions {
             requests: self.workspace_limit,
+            memory: usize::try_from(self.remember).unwrap_or(0) << 20,
             ..ServiceOptions::default()
         };
         let entropy = context.entropy()?;
-        let service = Service::new(store, Clock::system(), entropy, master, options).await;
+        let service = Service::new(store, Clock::wall(), entropy, master, options).await;
         let service = service.map_err(explain)?;
         let cannot = |error: std::io::Error| {
             CliError::failed(format!("cannot listen on {}: {error}", self.listen))

@@ -329,6 +329,15 @@ pub(super) fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secre
 pub(super) fn metadata(meta: Option<Map<String, Value>>) -> Result<Option<Value>, ApiError> {
     /// The most properties.
     const MOST: usize = 100;
+    /// The most bytes of JSON: a page of a list holds a hundred of them.
+    const LARGEST: usize = 64 * 1024;
+    let size = |meta| serde_json::to_vec(meta).map_or(usize::MAX, |json| json.len());
+    if meta.as_ref().is_some_and(|meta| size(meta) > LARGEST) {
+        return Err(ApiError::invalid(
+            "meta",
+            "It takes more than 64 KiB as JSON.",
+        ));
+    }
     if meta.as_ref().is_some_and(|meta| meta.len() > MOST) {
         return Err(ApiError::invalid(
             "meta",

@@ -1,16 +1,18 @@
 //! By what verifications are counted.
 
-use crate::keys::{Code, Hash, Key};
+use std::sync::Arc;
+
+use crate::keys::{Code, Hash, KeyFacts};
 
 /// All that verifications that are counted together have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Series {
     /// The workspace of the key.
-    pub workspace: String,
+    pub workspace: Arc<str>,
     /// The API of the key.
-    pub api: String,
+    pub api: Arc<str>,
     /// The API's set of keys.
-    pub key_space: String,
+    pub key_space: Arc<str>,
     /// The key.
     pub key: String,
     /// When the key had been rerolled, if it had: what is counted from then on is counted apart.
@@ -32,9 +34,9 @@ pub struct SeriesId([u8; 16]);
 impl SeriesId {
     /// Names what a verification belongs to.
     #[must_use]
-    pub fn of(key: &Key, outcome: Code, tags: &[String]) -> Self {
+    pub fn of(key: &KeyFacts, outcome: Code, tags: &[String]) -> Self {
         let identity = key.identity.as_ref().map_or("", |identity| &identity.id);
-        let rerolled_at = key.rotation.rerolled_at.unwrap_or(i64::MIN);
+        let rerolled_at = key.rerolled_at.unwrap_or(i64::MIN);
         let mut text = Vec::with_capacity(128);
         for part in [key.id.as_str(), identity, outcome.as_str()] {
             text.extend(part.as_bytes());
@@ -57,6 +59,19 @@ impl SeriesId {
         Self(id)
     }
 
+    /// Writes it as hexadecimal digits.
+    #[must_use]
+    pub fn to_hex(&self) -> String {
+        format!("{:032x}", u128::from_be_bytes(self.0))
+    }
+
+    /// Reads hexadecimal digits; none if they are not a name.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let number = u128::from_str_radix(text, 16).ok()?;
+        (text.len() == 32).then_some(Self(number.to_be_bytes()))
+    }
+
     /// Returns the bytes to keep.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 16] {
@@ -67,14 +82,14 @@ impl SeriesId {
 impl Series {
     /// Says what a verification belongs to.
     #[must_use]
-    pub fn of(key: &Key, outcome: Code, tags: &[String]) -> Self {
+    pub fn of(key: &KeyFacts, outcome: Code, tags: &[String]) -> Self {
         let identity = key.identity.as_ref();
         Self {
             workspace: key.workspace.clone(),
             api: key.api.clone(),
             key_space: key.key_space.clone(),
             key: key.id.clone(),
-            rerolled_at: key.rotation.rerolled_at,
+            rerolled_at: key.rerolled_at,
             identity: identity.map(|identity| identity.id.clone()),
             external_id: identity.map(|identity| identity.external_id.clone()),
             outcome,

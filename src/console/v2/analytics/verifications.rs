@@ -1,5 +1,7 @@
 //! `analytics.getVerifications`. `docs/analytics.md` describes what can be asked.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -10,6 +12,7 @@ use crate::console::v2::error::{ApiError, Kind};
 use crate::console::v2::operation::{Call, Operation};
 use crate::keys::Need;
 use crate::keys::analytics::{AnalyticsQuery, BadAnalytics, Fault, Scope, plan};
+use crate::store::StoreError;
 
 /// The largest answer, in bytes.
 const LARGEST: usize = 4 * 1024 * 1024;
@@ -46,11 +49,15 @@ impl Operation for GetVerifications {
         // One more than there may be, so that too many are told from just enough.
         let query = AnalyticsQuery::parse(&request.query)?;
         let planned = plan(&query, &scope, now, most.saturating_add(1))?;
-        let rows = {
-            let _turn = call.service.asking().acquire().await;
-            let store = call.service.store();
-            store.verifications(planned, options.analytics_time).await?
-        };
+        let turn = Arc::clone(call.service.asking()).acquire_owned().await;
+        let (store, span) = (call.service.store().clone(), options.analytics_time);
+        // A question is worked on to its end, even where nobody waits for the answer any more: a
+        // connection that has a limit to its time must lose it before others have it.
+        let asked = tokio::spawn(async move {
+            let _turn = turn;
+            store.verifications(planned, span).await
+        });
+        let rows = asked.await.map_err(|_| StoreError::Closed)??;
         if i64::try_from(rows.len()).is_ok_and(|rows| rows > most) {
             let detail = format!("The answer has more than {most} rows. LIMIT makes it shorter.");
             return Err(ApiError::new(Kind::QUERY_ROWS, detail));
@@ -110,7 +117,6 @@ impl From<BadAnalytics> for ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::StoreError;
 
     #[test]
     fn what_took_too_long_is_told_as_such() {

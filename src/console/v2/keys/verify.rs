@@ -1,8 +1,10 @@
 //! `keys.verifyKey`: whether a key opens what it is shown for.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -11,8 +13,8 @@ use crate::console::v2::error::{ApiError, Kind};
 use crate::console::v2::operation::{Call, Operation};
 use crate::console::v2::types::{IdentityResponse, secret, shown};
 use crate::keys::{
-    Code, Demand, Key, LimitDemand, Need, PermissionQuery, RateLimit, Standing, Taken, standing,
-    windows_wanted,
+    Code, Demand, KeyFacts, LimitDemand, Need, PermissionQuery, RateLimit, Standing, Taken,
+    standing, windows_wanted,
 };
 
 /// A key, and what it is shown for.
@@ -63,7 +65,8 @@ pub(in crate::console::v2) struct VerifyRatelimit {
     cost: Option<i64>,
     #[schema(minimum = 1)]
     limit: Option<i64>,
-    #[schema(minimum = 1000)]
+    /// In milliseconds, at most 30 days.
+    #[schema(minimum = 1000, maximum = 2_592_000_000_i64)]
     duration: Option<i64>,
 }
 
@@ -88,10 +91,12 @@ pub(in crate::console::v2) struct VerifyKeyData {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     meta: Option<Value>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    permissions: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    roles: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "words")]
+    #[schema(value_type = Vec<String>)]
+    permissions: Vec<Arc<str>>,
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "words")]
+    #[schema(value_type = Vec<String>)]
+    roles: Vec<Arc<str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     identity: Option<IdentityResponse>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -126,16 +131,15 @@ impl Operation for VerifyKey {
     async fn run(call: &Call, request: VerifyKeyRequest) -> Result<Reply<VerifyKeyData>, ApiError> {
         let demand = demand(&request)?;
         let known = call.service.key(&request.key).await?;
-        let Some(known) = known.filter(|known| may_know(call, &request, &known.key)) else {
+        let Some(key) = known.filter(|known| may_know(call, &request, known)) else {
             return Ok(Reply::Data(nobody()));
         };
-        let key = &known.key;
         let now = call.service.now();
-        let mut data = told(key);
-        data.code = match standing(key, &demand, now) {
-            _ if !known.workspace_enabled => Code::Forbidden,
+        let mut data = told(&key);
+        data.code = match standing(&key, &demand, now) {
+            _ if !key.workspace_enabled => Code::Forbidden,
             Standing::Refused(code) => code,
-            Standing::Open => use_up(call, key, &demand, &mut data, now).await?,
+            Standing::Open => use_up(call, &key, &demand, &mut data, now).await?,
         };
         data.valid = data.code == Code::Valid;
         let is_limited = data.valid && data.credits.is_some();
@@ -145,7 +149,7 @@ impl Operation for VerifyKey {
             0
         };
         call.service
-            .count(key, data.code, &request.tags, spent, now);
+            .count(&key, data.code, &request.tags, spent, now);
         Ok(Reply::Data(data))
     }
 }
@@ -181,10 +185,14 @@ fn demand(request: &VerifyKeyRequest) -> Result<Demand, ApiError> {
 }
 
 /// Tells whether the caller may know of a key. Else it is as if there were none.
-fn may_know(call: &Call, request: &VerifyKeyRequest, key: &Key) -> bool {
-    let is_asked_for = request.keyspaces.is_empty() || request.keyspaces.contains(&key.key_space);
+fn may_know(call: &Call, request: &VerifyKeyRequest, key: &KeyFacts) -> bool {
+    let is_asked_for = request.keyspaces.is_empty()
+        || request
+            .keyspaces
+            .iter()
+            .any(|asked| **asked == *key.key_space);
     is_asked_for
-        && key.workspace == call.workspace()
+        && *key.workspace == *call.workspace()
         && call.may(&Need::on_key(
             &key.api,
             &key.key_space,
@@ -196,7 +204,7 @@ fn may_know(call: &Call, request: &VerifyKeyRequest, key: &Key) -> bool {
 /// Counts the verification against limits and credits.
 async fn use_up(
     call: &Call,
-    key: &Key,
+    key: &KeyFacts,
     demand: &Demand,
     data: &mut VerifyKeyData,
     now: i64,
@@ -214,12 +222,12 @@ async fn use_up(
             return Ok(Code::RateLimited);
         }
     }
-    let Some(credits) = &key.credits else {
+    let Some(pool) = &key.pool else {
         return Ok(Code::Valid);
     };
     let cost = demand.cost.unwrap_or(1);
     let store = call.service.store();
-    let (left, is_enough) = store.spend(&credits.pool, cost, now).await?;
+    let (left, is_enough) = store.spend(pool, cost, now).await?;
     data.credits = left;
     Ok(if is_enough {
         Code::Valid
@@ -243,15 +251,19 @@ impl LimitState {
     }
 }
 
-fn told(key: &Key) -> VerifyKeyData {
+fn words<S: Serializer>(words: &[Arc<str>], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(words.iter().map(|word| &**word))
+}
+
+fn told(key: &KeyFacts) -> VerifyKeyData {
     VerifyKeyData {
         key_id: Some(key.id.clone()),
         enabled: Some(key.enabled),
         name: key.name.clone(),
         expires: key.expires,
         meta: shown(key.meta.as_ref()),
-        permissions: key.all_permissions(),
-        roles: key.roles.iter().map(|role| role.name.clone()).collect(),
+        permissions: key.permissions.clone(),
+        roles: key.roles.clone(),
         identity: key.identity.as_ref().map(Into::into),
         ..nobody()
     }
