@@ -14,7 +14,13 @@ async fn keys_are_read_ahead_and_forgotten_when_they_change() {
             keys.push(server.key(&api, json!({ "permissions": ["a.b"] })).await);
         }
         assert_eq!(server.service.remembered(), 0, "nobody has asked yet");
-        server.service.read_ahead().await.unwrap();
+        // A server that loses touch with others forgets everything meanwhile.
+        for _ in 0..100 {
+            server.service.read_ahead().await.unwrap();
+            if server.service.remembered() == 20 {
+                break;
+            }
+        }
         assert_eq!(server.service.remembered(), 20);
         let (id, old) = &keys[7];
         let body = json!({ "keyId": id, "expiration": 0 });
