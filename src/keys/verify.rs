@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use super::model::{Key, RateLimit};
 use super::query::PermissionQuery;
-use super::reroll::is_past;
 use super::window::Want;
 
 /// How a verification ended.
@@ -95,7 +94,7 @@ pub fn standing(key: &Key, demand: &Demand, now: i64) -> Standing {
     if !key.enabled {
         return Standing::Refused(Code::Disabled);
     }
-    if is_past(key.expires, now) || key.rotation.is_cut(key.expires) {
+    if key.rotation.is_over(key.expires, now) {
         return Standing::Refused(Code::Expired);
     }
     if let Some(query) = &demand.permissions {

@@ -27,7 +27,7 @@ pub struct NewRootKey {
 
 const COLUMNS: &str = "r.id, r.hash, r.start, r.workspace_id, r.name, r.permissions, r.enabled, \
      r.expires, r.created_at, (SELECT at FROM last_uses WHERE id = r.id), r.predecessor_id, \
-     r.successor_id, r.rerolled_at, r.expires_before, r.cancelled_at";
+     r.successor_id, r.rerolled_at, r.expires_before, r.cancelled_at, r.finished_at";
 
 /// A reroll of a root key to be done.
 #[derive(Debug, Clone)]

@@ -38,8 +38,7 @@ pub(super) async fn authenticate(
         ));
     }
     let root = &known.root;
-    let is_past = root.expires.is_some_and(|at| service.now() >= at);
-    if is_past || root.rotation.is_cut(root.expires) {
+    if root.rotation.is_over(root.expires, service.now()) {
         return Err(ApiError::new(Kind::FORBIDDEN, "The root key has expired."));
     }
     Ok(known)
