@@ -1,6 +1,7 @@
 //! Rerolling a key: one transaction, in which nobody else can change it.
 
 use super::Store;
+use super::apis::share_api_of;
 use super::audit::Audited;
 use super::database::{Sql, Touched};
 use super::error::StoreError;
@@ -51,13 +52,14 @@ impl Store {
         let entropy = self.entropy.clone();
         self.write(move |sql| {
             Box::pin(async move {
-                // First, so that of two equal requests at once the second sees the first's answer.
+                // Before the key, as whoever deletes the API does.
+                share_api_of(sql, by.workspace(), &request.key).await?;
+                // Now, so that of two equal requests at once the second sees the first's answer.
                 let old = lock_key(sql, by.workspace(), &request.key).await?;
-                if let Some(once) = &once {
-                    if let Some(sealed) = once.before(sql, by.at()).await? {
-                        return Ok(Answered::Before(sealed));
-                    }
-                    once.keep(sql, by.at()).await?;
+                if let Some(once) = &once
+                    && let Some(sealed) = once.before(sql, by.at()).await?
+                {
+                    return Ok(Answered::Before(sealed));
                 }
                 let done = replace(sql, &old, &request, by, &entropy).await?;
                 Ok(Answered::Now(done))

@@ -64,11 +64,10 @@ impl Store {
     ) -> Result<Answered<()>, StoreError> {
         self.write(move |sql| {
             Box::pin(async move {
-                if let Some(once) = &once {
-                    if let Some(sealed) = once.before(sql, by.at()).await? {
-                        return Ok(Answered::Before(sealed));
-                    }
-                    once.keep(sql, by.at()).await?;
+                if let Some(once) = &once
+                    && let Some(sealed) = once.before(sql, by.at()).await?
+                {
+                    return Ok(Answered::Before(sealed));
                 }
                 insert_root_key(sql, &new, &Rotation::default(), &by).await?;
                 let told = format!("Created root key {}", new.id);
@@ -129,11 +128,10 @@ impl Store {
                 );
                 sql.row(lock, args![by.workspace(), &request.key]).await?;
                 let old = root_key_of(sql, by.workspace(), &request.key).await?;
-                if let Some(once) = &once {
-                    if let Some(sealed) = once.before(sql, by.at()).await? {
-                        return Ok(Answered::Before(sealed));
-                    }
-                    once.keep(sql, by.at()).await?;
+                if let Some(once) = &once
+                    && let Some(sealed) = once.before(sql, by.at()).await?
+                {
+                    return Ok(Answered::Before(sealed));
                 }
                 replace(sql, &old, request, by).await?;
                 Ok(Answered::Now(()))
