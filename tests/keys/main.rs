@@ -12,6 +12,7 @@ mod basics;
 #[cfg(unix)]
 mod crashes;
 mod credits;
+mod crossing;
 mod documentation;
 mod environment;
 mod idempotency;
@@ -25,5 +26,6 @@ mod refusals;
 mod reroll;
 mod rights;
 mod root_keys;
+mod rotations;
 mod slow;
 mod updating;
