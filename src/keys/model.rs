@@ -118,7 +118,10 @@ impl Rotation {
     /// behind the clock of the one that cut it off.
     #[must_use]
     pub fn is_cut(&self, expires: Option<i64>) -> bool {
-        let at = self.rerolled_at.max(self.cancelled_at).max(self.finished_at);
+        let at = self
+            .rerolled_at
+            .max(self.cancelled_at)
+            .max(self.finished_at);
         at.zip(expires).is_some_and(|(at, expires)| expires <= at)
     }
 

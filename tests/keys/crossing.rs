@@ -37,7 +37,10 @@ async fn an_identity_is_deleted_while_keys_are_issued_to_it() {
             let other = match round % 3 {
                 0 => ("keys.createKey", json!({ "apiId": api, "externalId": who })),
                 1 => ("keys.updateKey", json!({ "keyId": id, "externalId": who })),
-                _ => ("keys.rerollKey", json!({ "keyId": id, "expiration": 60_000 })),
+                _ => (
+                    "keys.rerollKey",
+                    json!({ "keyId": id, "expiration": 60_000 }),
+                ),
             };
             cross(server, delete, other, &[200]).await;
         }
@@ -52,11 +55,23 @@ async fn a_permission_is_deleted_while_it_is_given() {
         for round in 0..ROUNDS {
             let slug = format!("docs.{round}");
             let (id, _) = server.key(&api, json!({ "permissions": [slug] })).await;
-            let delete = ("permissions.deletePermission", json!({ "permission": slug }));
+            let delete = (
+                "permissions.deletePermission",
+                json!({ "permission": slug }),
+            );
             let other = match round % 3 {
-                0 => ("keys.createKey", json!({ "apiId": api, "permissions": [slug] })),
-                1 => ("keys.addPermissions", json!({ "keyId": id, "permissions": [slug] })),
-                _ => ("keys.rerollKey", json!({ "keyId": id, "expiration": 60_000 })),
+                0 => (
+                    "keys.createKey",
+                    json!({ "apiId": api, "permissions": [slug] }),
+                ),
+                1 => (
+                    "keys.addPermissions",
+                    json!({ "keyId": id, "permissions": [slug] }),
+                ),
+                _ => (
+                    "keys.rerollKey",
+                    json!({ "keyId": id, "expiration": 60_000 }),
+                ),
             };
             cross(server, delete, other, &[200]).await;
         }
@@ -122,7 +137,10 @@ async fn what_two_delete_at_once_is_deleted_once() {
             let who = json!(format!("acme-{round}"));
             let make = [
                 ("identities.createIdentity", json!({ "externalId": who })),
-                ("permissions.createPermission", json!({ "name": who, "slug": who })),
+                (
+                    "permissions.createPermission",
+                    json!({ "name": who, "slug": who }),
+                ),
                 ("permissions.createRole", json!({ "name": who })),
             ];
             for (operation, body) in make {

@@ -61,7 +61,10 @@ async fn a_retry_that_overlaps_the_first_request_gets_the_same_key() {
             let made = server.post("rootKeys.createKey", may.clone()).await.data();
             for (operation, body) in [
                 ("keys.createKey", json!({ "apiId": api })),
-                ("keys.rerollKey", json!({ "keyId": old, "expiration": 60_000 })),
+                (
+                    "keys.rerollKey",
+                    json!({ "keyId": old, "expiration": 60_000 }),
+                ),
                 ("rootKeys.createKey", may.clone()),
                 (
                     "rootKeys.rerollKey",

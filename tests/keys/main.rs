@@ -19,6 +19,7 @@ mod idempotency;
 mod identities;
 mod limits;
 mod listing;
+mod model;
 mod operator;
 mod peers;
 mod permissions;

@@ -259,7 +259,7 @@ async fn a_reroll_that_nobody_waits_for_is_forgotten_like_any_other() {
     for round in 0..30_u64 {
         let (id, key) = one.key(&api, json!({})).await;
         assert_eq!(one.verify(&key).await, "VALID");
-        let patience = Duration::from_micros(round * 400);
+        let patience = Duration::from_micros(round * round * 100);
         tokio::select! {
             _ = one.reroll(&id, json!(0)) => {}
             () = one.clock.sleep(patience) => {}

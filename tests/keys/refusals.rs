@@ -170,14 +170,26 @@ async fn the_character_nul_is_refused_wherever_it_is() {
         for (operation, body) in [
             ("apis.createApi", json!({ "name": "or\0ders" })),
             ("keys.createKey", json!({ "apiId": api, "name": "\0" })),
-            ("keys.createKey", json!({ "apiId": api, "meta": { "a": [1, "\0"] } })),
-            ("keys.createKey", json!({ "apiId": api, "meta": { "a\0": 1 } })),
+            (
+                "keys.createKey",
+                json!({ "apiId": api, "meta": { "a": [1, "\0"] } }),
+            ),
+            (
+                "keys.createKey",
+                json!({ "apiId": api, "meta": { "a\0": 1 } }),
+            ),
             ("keys.verifyKey", json!({ "key": "\0" })),
             ("keys.verifyKey", json!({ "key": "k", "tags": ["a\0b"] })),
             ("identities.getIdentity", json!({ "identity": "\0" })),
             ("identities.listIdentities", json!({ "search": "\0" })),
-            ("permissions.createRole", json!({ "name": "r", "description": "\0" })),
-            ("analytics.getVerifications", json!({ "query": "SELECT \0" })),
+            (
+                "permissions.createRole",
+                json!({ "name": "r", "description": "\0" }),
+            ),
+            (
+                "analytics.getVerifications",
+                json!({ "query": "SELECT \0" }),
+            ),
         ] {
             let refused = server.post(operation, body.clone()).await;
             let told = (refused.status, refused.kind());

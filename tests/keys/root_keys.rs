@@ -198,13 +198,18 @@ async fn a_root_key_that_was_cut_by_its_own_reroll_is_told_what_took_its_place()
         create().await.data();
         let reroll = json!({ "keyId": id, "expiration": 0 });
         let first = asks("rootKeys.rerollKey", reroll.clone()).await.data();
-        assert_eq!(asks("rootKeys.rerollKey", reroll.clone()).await.data(), first);
+        assert_eq!(
+            asks("rootKeys.rerollKey", reroll.clone()).await.data(),
+            first
+        );
         // Nothing else: no other request, and no other answer of its own.
         let later = json!({ "keyId": id, "expiration": 1 });
         for refused in [
             asks("rootKeys.rerollKey", later).await,
             asks("apis.createApi", json!({ "name": "mine" })).await,
-            server.post_as(&root, "rootKeys.rerollKey", reroll.clone(), &[]).await,
+            server
+                .post_as(&root, "rootKeys.rerollKey", reroll.clone(), &[])
+                .await,
             create().await,
         ] {
             assert_eq!((refused.status, refused.kind()), (403, "forbidden"));

@@ -44,7 +44,8 @@ impl BodySchema {
         if body.windows(ESCAPED.len()).any(|text| text == ESCAPED)
             && let Some(place) = holds_nul(&value, String::new())
         {
-            let what = format!("{place}: a string holds the character NUL, which no database keeps");
+            let what =
+                format!("{place}: a string holds the character NUL, which no database keeps");
             return Err(self.refuse(vec![field("", what)]));
         }
         if !self.validator.is_valid(&value) {
