@@ -15,7 +15,7 @@ mod world;
 
 use std::cell::RefCell;
 
-use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestRunner};
+use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestError, TestRunner};
 
 use crate::environment::Server;
 use operations::{Op, sequence};
@@ -63,8 +63,11 @@ fn run(url: Option<&str>) {
             .block_on(compare(server, *case, &ops))
             .map_err(TestCaseError::fail)
     });
-    if let Err(error) = done {
-        panic!("{error}");
+    match done {
+        Ok(()) => {}
+        // The steps tell more than what they were made from.
+        Err(TestError::Fail(why, _)) => panic!("{why}"),
+        Err(error) => panic!("{error}"),
     }
 }
 

@@ -208,7 +208,8 @@ impl World {
                 for key in &mut self.keys {
                     key.who = key.who.filter(|of| of != who);
                 }
-                Ok(json!({}))
+                // Upstream answers without data.
+                Ok(Value::Null)
             }
             Op::DeleteApi(api) => {
                 if !self.gone_apis.insert(*api) {
