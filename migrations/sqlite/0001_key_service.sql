@@ -64,6 +64,7 @@ CREATE TABLE keys (
     rerolled_at BIGINT,
     expires_before BIGINT,
     cancelled_at BIGINT,
+    finished_at BIGINT,
     created_at BIGINT NOT NULL,
     updated_at BIGINT,
     deleted_at BIGINT
@@ -71,6 +72,7 @@ CREATE TABLE keys (
 CREATE INDEX keys_by_api ON keys (api_id, id);
 CREATE INDEX keys_by_identity ON keys (identity_id, id);
 CREATE INDEX keys_by_pool ON keys (pool_id);
+CREATE INDEX keys_by_predecessor ON keys (predecessor_id) WHERE predecessor_id IS NOT NULL;
 
 -- The limits of a key or of an identity. What has the same window_id is counted together.
 CREATE TABLE ratelimits (
@@ -142,6 +144,7 @@ CREATE TABLE root_keys (
     rerolled_at BIGINT,
     expires_before BIGINT,
     cancelled_at BIGINT,
+    finished_at BIGINT,
     created_at BIGINT NOT NULL,
     deleted_at BIGINT
 );

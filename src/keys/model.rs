@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::reroll::is_past;
 use super::secret::Hash;
 
 /// A set of keys that are issued and verified together.
@@ -105,18 +106,29 @@ pub struct Rotation {
     pub expires_before: Option<i64>,
     /// When the rotation that made this key was taken back.
     pub cancelled_at: Option<i64>,
+    /// When this key's grace period was ended early.
+    pub finished_at: Option<i64>,
 }
 
 impl Rotation {
-    /// Tells whether a key that expires at `expires` was cut off when it was rerolled or taken
-    /// back.
+    /// Tells whether a key that expires at `expires` was cut off when it was rerolled, finished or
+    /// taken back.
     ///
     /// Such a key is past whatever the time is: the clock of the server that is asked may be
     /// behind the clock of the one that cut it off.
     #[must_use]
     pub fn is_cut(&self, expires: Option<i64>) -> bool {
-        let at = self.rerolled_at.max(self.cancelled_at);
+        let at = self
+            .rerolled_at
+            .max(self.cancelled_at)
+            .max(self.finished_at);
         at.zip(expires).is_some_and(|(at, expires)| expires <= at)
+    }
+
+    /// Tells whether a key that expires at `expires` opens nothing any more at `now`.
+    #[must_use]
+    pub fn is_over(&self, expires: Option<i64>, now: i64) -> bool {
+        is_past(expires, now) || self.is_cut(expires)
     }
 }
 

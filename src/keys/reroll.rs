@@ -50,6 +50,31 @@ pub enum RerollRefusal {
     /// The old key has expired, so that nothing can be taken back.
     #[error("the grace period is over")]
     Over,
+    /// The key that took its place was rerolled itself, so that nothing can be taken back.
+    #[error("the key that took its place was rerolled, to {successor}")]
+    Continued {
+        /// The key that took that one's place.
+        successor: String,
+    },
+    /// Another key took its place for good: it is not brought back, and has no say over what both
+    /// have in common.
+    #[error("the key was replaced by {successor}")]
+    Replaced {
+        /// The key that took its place.
+        successor: String,
+    },
+    /// Another key is taking its place, and it may only end earlier than it is to.
+    #[error("the key is being replaced by {successor}")]
+    Lengthened {
+        /// The key that takes its place.
+        successor: String,
+    },
+    /// The reroll that made it was taken back.
+    #[error("the reroll that made the key was taken back")]
+    TakenBack {
+        /// The key that was made whole again.
+        predecessor: Option<String>,
+    },
 }
 
 /// What becomes of the old key, and what the new one begins with.
@@ -78,7 +103,7 @@ pub fn reroll(
     grace: Grace,
     now: i64,
 ) -> Result<Reroll, RerollRefusal> {
-    if is_past(expires, now) {
+    if rotation.is_over(expires, now) {
         return Err(RerollRefusal::Expired {
             successor: rotation.successor.clone(),
         });
@@ -104,7 +129,7 @@ pub fn reroll(
     })
 }
 
-/// Ends the grace period of a rerolled key at `now`: returns its expiry.
+/// Ends the grace period of a rerolled key at `now`: returns its expiry and how it stands.
 ///
 /// # Errors
 /// When it is not being rotated.
@@ -112,27 +137,37 @@ pub fn finish(
     expires: Option<i64>,
     rotation: &Rotation,
     now: i64,
-) -> Result<Option<i64>, RerollRefusal> {
+) -> Result<(Option<i64>, Rotation), RerollRefusal> {
     if rotation.successor.is_none() {
         return Err(RerollRefusal::NotRotating);
     }
-    Ok(Grace::For(0).end(now, expires))
+    let finished = Rotation {
+        finished_at: Some(now),
+        ..rotation.clone()
+    };
+    Ok((Grace::For(0).end(now, expires), finished))
 }
 
-/// Makes a rerolled key whole again: returns its expiry and how it stands.
+/// Makes a rerolled key whole again: returns its expiry and how it stands. `next` is the key that
+/// its successor was rerolled to.
 ///
 /// # Errors
-/// When it is not being rotated, or has expired meanwhile: nothing is revived.
+/// When it is not being rotated, or has expired meanwhile: nothing is revived. When its successor
+/// was rerolled too: that one's successor would go on, and both would open the same for good.
 pub fn cancel(
     expires: Option<i64>,
     rotation: &Rotation,
+    next: Option<String>,
     now: i64,
 ) -> Result<(Option<i64>, Rotation), RerollRefusal> {
     if rotation.successor.is_none() {
         return Err(RerollRefusal::NotRotating);
     }
-    if is_past(expires, now) {
+    if rotation.is_over(expires, now) {
         return Err(RerollRefusal::Over);
+    }
+    if let Some(successor) = next {
+        return Err(RerollRefusal::Continued { successor });
     }
     let whole = Rotation {
         successor: None,
@@ -141,6 +176,58 @@ pub fn cancel(
         ..rotation.clone()
     };
     Ok((rotation.expires_before, whole))
+}
+
+/// Gives a key another expiry at `now`: returns it, and how the key stands.
+///
+/// A key that is being replaced keeps what is set here when its reroll is taken back.
+///
+/// # Errors
+/// When another key took its place, or its reroll was taken back: nothing is revived; and when
+/// another key is taking its place and it would live longer than it is to.
+pub fn set_expiry(
+    expires: Option<i64>,
+    rotation: &Rotation,
+    to: Option<i64>,
+    now: i64,
+) -> Result<(Option<i64>, Rotation), RerollRefusal> {
+    if to == expires {
+        return Ok((expires, rotation.clone()));
+    }
+    still_counts(expires, rotation, now)?;
+    let Some(successor) = rotation.successor.clone() else {
+        return Ok((to, rotation.clone()));
+    };
+    if expires.is_some_and(|expires| to.is_none_or(|to| to > expires)) {
+        return Err(RerollRefusal::Lengthened { successor });
+    }
+    let shortened = Rotation {
+        expires_before: to,
+        ..rotation.clone()
+    };
+    Ok((to, shortened))
+}
+
+/// Makes sure at `now` that no other key has taken the place of this one for good.
+///
+/// # Errors
+/// When one has. What the two have in common is that one's.
+pub fn still_counts(
+    expires: Option<i64>,
+    rotation: &Rotation,
+    now: i64,
+) -> Result<(), RerollRefusal> {
+    if rotation.cancelled_at.is_some() {
+        return Err(RerollRefusal::TakenBack {
+            predecessor: rotation.predecessor.clone(),
+        });
+    }
+    match &rotation.successor {
+        Some(successor) if rotation.is_over(expires, now) => Err(RerollRefusal::Replaced {
+            successor: successor.clone(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Tells whether a key that expires at `expires` opens nothing any more: from that millisecond on.
@@ -203,12 +290,61 @@ mod tests {
     fn what_was_taken_back_can_be_done_again() {
         let before = Some(NOW + 100_000);
         let done = plain(before, Grace::For(60_000)).unwrap();
-        let (expires, whole) = cancel(done.old_expires, &done.old, NOW + 1).unwrap();
+        let (expires, whole) = cancel(done.old_expires, &done.old, None, NOW + 1).unwrap();
         assert_eq!((expires, &whole), (before, &Rotation::default()));
         assert!(reroll("key_old", expires, &whole, "key_2", Grace::Keep, NOW + 2).is_ok());
-        let late = cancel(done.old_expires, &done.old, NOW + 60_000);
+        let late = cancel(done.old_expires, &done.old, None, NOW + 60_000);
         assert_eq!(late, Err(RerollRefusal::Over));
-        assert_eq!(cancel(None, &whole, NOW), Err(RerollRefusal::NotRotating));
+        let never = cancel(None, &whole, None, NOW);
+        assert_eq!(never, Err(RerollRefusal::NotRotating));
+        let next = Some("key_2".to_owned());
+        let continued = cancel(done.old_expires, &done.old, next, NOW + 1);
+        let successor = "key_2".to_owned();
+        assert_eq!(continued, Err(RerollRefusal::Continued { successor }));
+    }
+
+    #[test]
+    fn a_clock_that_is_behind_revives_nobody() {
+        let cut = plain(None, Grace::For(0)).unwrap();
+        let (expires, old, before) = (cut.old_expires, &cut.old, NOW - 600_000);
+        let successor = Some("key_new".to_owned());
+        let again = reroll("key_old", expires, old, "key_2", Grace::Keep, before);
+        assert_eq!(again, Err(RerollRefusal::Expired { successor }));
+        let undone = cancel(expires, old, None, before);
+        assert_eq!(undone, Err(RerollRefusal::Over));
+        let replaced = Err(RerollRefusal::Replaced {
+            successor: "key_new".to_owned(),
+        });
+        assert_eq!(set_expiry(expires, old, None, before), replaced);
+        let graceful = plain(None, Grace::For(60_000)).unwrap();
+        let (expires, old) = finish(graceful.old_expires, &graceful.old, NOW + 5).unwrap();
+        assert!(old.is_over(expires, before), "finished is finished");
+    }
+
+    #[test]
+    fn an_old_key_ends_earlier_and_never_later() {
+        let done = plain(Some(NOW + 100_000), Grace::For(60_000)).unwrap();
+        let set = |to, now| set_expiry(done.old_expires, &done.old, to, now);
+        let lengthened = Err(RerollRefusal::Lengthened {
+            successor: "key_new".to_owned(),
+        });
+        assert_eq!(set(None, NOW), lengthened);
+        assert_eq!(set(Some(NOW + 60_001), NOW), lengthened);
+        let same = set(Some(NOW + 60_000), NOW).unwrap();
+        assert_eq!(same, (done.old_expires, done.old.clone()));
+        let (expires, old) = set(Some(NOW + 30_000), NOW).unwrap();
+        let (whole, _) = cancel(expires, &old, None, NOW + 1).unwrap();
+        assert_eq!(whole, Some(NOW + 30_000), "what was set is not lost");
+        assert!(set(Some(NOW), NOW + 60_000).is_err(), "it is over");
+        // The new key is nobody's old key.
+        assert!(set_expiry(done.new_expires, &done.new, None, NOW).is_ok());
+        let cancelled = Rotation {
+            cancelled_at: Some(NOW),
+            ..done.new.clone()
+        };
+        let predecessor = Some("key_old".to_owned());
+        let revived = set_expiry(Some(NOW), &cancelled, None, NOW + 1);
+        assert_eq!(revived, Err(RerollRefusal::TakenBack { predecessor }));
     }
 
     proptest! {
@@ -229,7 +365,7 @@ mod tests {
                     prop_assert!(life(done.old_expires) <= life(expires));
                     prop_assert_eq!(done.new_expires, expires);
                     prop_assert_eq!(done.old.expires_before, expires);
-                    let cut = finish(done.old_expires, &done.old, NOW + 5).unwrap();
+                    let (cut, _) = finish(done.old_expires, &done.old, NOW + 5).unwrap();
                     prop_assert!(life(cut) <= life(done.old_expires).min(NOW + 5));
                 }
             }

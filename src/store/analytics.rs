@@ -135,6 +135,7 @@ fn read(row: &mut Row, columns: &[Column]) -> Result<Map<String, Json>, StoreErr
 }
 
 /// Two keys, and since when the second takes the place of the first.
+#[derive(Clone)]
 struct Rotating {
     workspace: String,
     old: String,

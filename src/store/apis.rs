@@ -114,6 +114,38 @@ pub(super) async fn find_api(
     read_api(&mut row.ok_or(StoreError::NotFound(Thing::Api))?)
 }
 
+/// Finds an API that is not deleted, and keeps others from deleting it until the transaction ends;
+/// returns its id.
+pub(super) async fn share_api(
+    sql: &mut dyn Sql,
+    workspace: &str,
+    id: &str,
+) -> Result<String, StoreError> {
+    let query = format!(
+        "SELECT id FROM apis WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NULL{}",
+        sql.for_share()
+    );
+    let row = sql.row(query, args![workspace, id]).await?;
+    row.ok_or(StoreError::NotFound(Thing::Api))?.text()
+}
+
+/// Does so for the API of the key `key`.
+pub(super) async fn share_api_of(
+    sql: &mut dyn Sql,
+    workspace: &str,
+    key: &str,
+) -> Result<(), StoreError> {
+    // A key whose API was deleted is gone as well.
+    let gone = || StoreError::NotFound(Thing::Key);
+    let query = "SELECT api_id FROM keys WHERE workspace_id = $1 AND id = $2";
+    let row = sql.row(query, args![workspace, key]).await?;
+    let api = row.ok_or_else(gone)?.text()?;
+    match share_api(sql, workspace, &api).await {
+        Err(StoreError::NotFound(_)) => Err(gone()),
+        result => result.map(drop),
+    }
+}
+
 fn read_api(row: &mut Row) -> Result<Api, StoreError> {
     Ok(Api {
         id: row.text()?,

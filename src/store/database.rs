@@ -47,6 +47,10 @@ pub trait Sql: Send {
     /// that nobody else may change before the end.
     fn for_update_of_the_free(&self) -> &'static str;
 
+    /// Returns what to write after a `SELECT` whose rows others may rely on too, but nobody may
+    /// change before the end.
+    fn for_share(&self) -> &'static str;
+
     /// Has whatever comes next on this connection fail with [`StoreError::TimedOut`] once it has
     /// taken `span`.
     ///
@@ -160,13 +164,10 @@ impl MemorySlot {
 /// What a piece of work on a connection comes to.
 pub type Doing<'c, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'c>>;
 
-/// A piece of work on a connection.
-pub type Work<T> = Box<dyn for<'c> FnOnce(&'c mut dyn Sql) -> Doing<'c, T> + Send>;
-
 /// Work whose result somebody waits for elsewhere; how both databases see it.
 #[async_trait]
 pub trait Job: Send {
-    /// Does the work.
+    /// Does the work, all of it from the beginning if it was run before.
     async fn run(&mut self, sql: &mut dyn Sql) -> Result<(), StoreError>;
     /// Hands over the result, now that it is committed or is not.
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
@@ -178,7 +179,8 @@ pub trait Database: Send + Sync {
     /// Runs a job that only reads.
     async fn read(&self, job: Box<dyn Job>);
     /// Runs a job in a transaction: all of it or nothing, on the disk when it is answered, and
-    /// forgotten by every memory that it touches.
+    /// forgotten by every memory that it touches. A job that another transaction crossed is run
+    /// again.
     async fn write(&self, job: Box<dyn Job>);
     /// Tells whether what is remembered may be believed just now.
     fn may_remember(&self) -> bool;
@@ -215,17 +217,17 @@ pub trait Database: Send + Sync {
     async fn close(&self);
 }
 
-/// A job made of a closure.
-pub(super) struct Once<T> {
-    work: Option<Work<T>>,
+/// A job made of a closure, which is cloned for each time that it is run.
+pub(super) struct Task<T, W> {
+    work: W,
     result: Option<T>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
-impl<T> Once<T> {
-    pub(super) fn new(work: Work<T>, reply: oneshot::Sender<Result<T, StoreError>>) -> Self {
+impl<T, W> Task<T, W> {
+    pub(super) fn new(work: W, reply: oneshot::Sender<Result<T, StoreError>>) -> Self {
         Self {
-            work: Some(work),
+            work,
             result: None,
             reply,
         }
@@ -233,11 +235,14 @@ impl<T> Once<T> {
 }
 
 #[async_trait]
-impl<T: Send> Job for Once<T> {
+impl<T, W> Job for Task<T, W>
+where
+    T: Send,
+    W: for<'c> FnOnce(&'c mut dyn Sql) -> Doing<'c, T> + Clone + Send,
+{
     async fn run(&mut self, sql: &mut dyn Sql) -> Result<(), StoreError> {
-        if let Some(work) = self.work.take() {
-            self.result = Some(work(sql).await?);
-        }
+        let work = self.work.clone();
+        self.result = Some(work(sql).await?);
         Ok(())
     }
 

@@ -54,8 +54,8 @@ pub enum StoreError {
     /// PostgreSQL has programs of its own for that.
     #[error("a PostgreSQL database is not backed up by this program")]
     OfPostgres,
-    /// Somebody else has just made the same.
-    #[error("somebody else has just made the same")]
+    /// Somebody else has just made the same, deleted what was needed, or waited for the same.
+    #[error("somebody else has just changed the same")]
     Conflict,
     /// The database does not do what it should.
     #[error("the database failed: {0}")]
@@ -114,6 +114,7 @@ impl From<sqlx::Error> for StoreError {
         match &error {
             sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => Self::Closed,
             sqlx::Error::Database(inner) if inner.is_unique_violation() => Self::Conflict,
+            sqlx::Error::Database(inner) if is_crossed(inner.code().as_deref()) => Self::Conflict,
             sqlx::Error::Database(inner) if is_stopped(inner.code().as_deref()) => Self::TimedOut,
             // The text may quote values; a constraint's name says enough.
             sqlx::Error::Database(inner) => {
@@ -128,6 +129,13 @@ impl From<sqlx::Error> for StoreError {
             _ => Self::Database(error.to_string()),
         }
     }
+}
+
+/// Tells the codes of what only another transaction can have caused. PostgreSQL's
+/// `foreign_key_violation`: what was found a moment ago is gone; `serialization_failure` and
+/// `deadlock_detected`.
+fn is_crossed(code: Option<&str>) -> bool {
+    matches!(code, Some("23503" | "40001" | "40P01"))
 }
 
 /// Tells the code of a query that was stopped: PostgreSQL's `query_canceled`, SQLite's

@@ -3,6 +3,7 @@
 //! The answer of a request that carries an `Idempotency-Key` is kept for a day in the transaction
 //! that it reports, sealed, since it may hold a new secret.
 
+use super::Store;
 use super::database::Sql;
 use super::error::StoreError;
 use super::value::args;
@@ -34,7 +35,10 @@ pub enum Answered<T> {
 }
 
 impl Idempotency {
-    /// Returns the sealed answer of the same request, if it was made before.
+    /// Keeps the answer, unless the same request was made before; then returns the sealed answer
+    /// of then.
+    ///
+    /// Of two at once the second waits here until the first is done.
     ///
     /// # Errors
     /// [`StoreError::Unfit`] when another request had the same key.
@@ -43,34 +47,70 @@ impl Idempotency {
         sql: &mut dyn Sql,
         now: i64,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        let query = "SELECT request_hash, sealed FROM idempotent_answers \
-                     WHERE root_key_id = $1 AND idempotency_key = $2 AND expires_at > $3";
-        let args = args![&self.root_key, &self.key, now];
-        let Some(mut row) = sql.row(query, args).await? else {
-            return Ok(None);
-        };
-        if row.bytes()? != self.request.as_bytes() {
-            return Err(StoreError::Unfit(
-                "the Idempotency-Key was used for another request".to_owned(),
-            ));
-        }
-        Ok(Some(row.bytes()?))
-    }
-
-    /// Keeps the answer.
-    pub(super) async fn keep(&self, sql: &mut dyn Sql, now: i64) -> Result<(), StoreError> {
-        let forget = "DELETE FROM idempotent_answers WHERE expires_at <= $1";
-        sql.run(forget.into(), args![now]).await?;
+        // One that is too old is not there any more, whether or not it was removed yet.
         let insert = "INSERT INTO idempotent_answers (root_key_id, idempotency_key, \
-                      request_hash, sealed, expires_at) VALUES ($1, $2, $3, $4, $5)";
+                      request_hash, sealed, expires_at) VALUES ($1, $2, $3, $4, $5) \
+                      ON CONFLICT (root_key_id, idempotency_key) DO UPDATE \
+                      SET request_hash = excluded.request_hash, sealed = excluded.sealed, \
+                      expires_at = excluded.expires_at WHERE idempotent_answers.expires_at <= $6";
         let args = args![
             &self.root_key,
             &self.key,
             self.request.as_bytes(),
             self.sealed.as_slice(),
-            now + KEPT
+            now + KEPT,
+            now
         ];
-        sql.run(insert.into(), args).await?;
-        Ok(())
+        if sql.run(insert.into(), args).await? > 0 {
+            return Ok(None);
+        }
+        // Removed since then, it is to be tried again.
+        let found = find(sql, &self.root_key, &self.key, now).await?;
+        let (request, sealed) = found.ok_or(StoreError::Conflict)?;
+        if request != self.request.as_bytes() {
+            return Err(StoreError::Unfit(
+                "the Idempotency-Key was used for another request".to_owned(),
+            ));
+        }
+        Ok(Some(sealed))
+    }
+}
+
+impl Store {
+    /// Returns the sealed answer that a request of `root_key` had at most a day before `now`.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn answer_of(
+        &self,
+        root_key: &str,
+        key: &str,
+        request: Hash,
+        now: i64,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let (root_key, key) = (root_key.to_owned(), key.to_owned());
+        self.read(move |sql| {
+            Box::pin(async move {
+                let found = find(sql, &root_key, &key, now).await?;
+                let same = found.filter(|(hash, _)| hash == request.as_bytes());
+                Ok(same.map(|(_, sealed)| sealed))
+            })
+        })
+        .await
+    }
+}
+
+/// Returns the hash of the request that had this key, and its sealed answer.
+async fn find(
+    sql: &mut dyn Sql,
+    root_key: &str,
+    key: &str,
+    now: i64,
+) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+    let query = "SELECT request_hash, sealed FROM idempotent_answers \
+                 WHERE root_key_id = $1 AND idempotency_key = $2 AND expires_at > $3";
+    match sql.row(query, args![root_key, key, now]).await? {
+        Some(mut row) => Ok(Some((row.bytes()?, row.bytes()?))),
+        None => Ok(None),
     }
 }

@@ -10,15 +10,16 @@ use super::line::{Link, lock_line};
 use super::links::touch_keys;
 use super::value::args;
 use crate::ids::Entropy;
-use crate::keys::{Balance, Credits, CreditsChange, balance_after};
+use crate::keys::{Balance, Credits, CreditsChange, balance_after, still_counts};
 
 impl Store {
     /// Changes the balance of a key, and of those that it shares it with; returns what it is now,
     /// none for no limit.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], and [`StoreError::Unfit`] for a change that a key without a limit
-    /// cannot have.
+    /// [`StoreError::NotFound`], [`StoreError::Unfit`] for a change that a key without a limit
+    /// cannot have, and [`StoreError::Refused`] for a key whose place another one took: what they
+    /// share is that one's.
     pub async fn update_credits(
         &self,
         key: &str,
@@ -49,6 +50,7 @@ pub(super) async fn change_credits(
     entropy: &Entropy,
 ) -> Result<Option<Balance>, StoreError> {
     let key = key_of(sql, by.workspace(), id).await?;
+    still_counts(key.expires, &key.rotation, by.at())?;
     let before = match &key.credits {
         Some(credits) => balance(sql, &credits.pool, by.at()).await?,
         None => None,

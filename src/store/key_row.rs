@@ -11,7 +11,7 @@ use crate::keys::{
 pub(super) const COLUMNS: &str = "k.id, k.hash, k.start, k.workspace_id, k.api_id, a.key_space_id, k.name, k.meta, k.enabled, \
      k.expires, k.prefix, k.bytes, CASE WHEN k.sealed IS NULL THEN 0 ELSE 1 END, k.created_at, \
      k.updated_at, (SELECT at FROM last_uses WHERE id = k.id), k.predecessor_id, k.successor_id, k.rerolled_at, \
-     k.expires_before, k.cancelled_at, p.id, p.remaining, p.refill_interval, p.refill_amount, \
+     k.expires_before, k.cancelled_at, k.finished_at, p.id, p.remaining, p.refill_interval, p.refill_amount, \
      p.refill_day, p.refilled_at, k.identity_id";
 
 /// Where keys are, with what `COLUMNS` names: those that are not deleted, nor their APIs.
@@ -70,6 +70,7 @@ pub(super) fn read_rotation(row: &mut Row) -> Result<Rotation, StoreError> {
         rerolled_at: row.maybe_int()?,
         expires_before: row.maybe_int()?,
         cancelled_at: row.maybe_int()?,
+        finished_at: row.maybe_int()?,
     })
 }
 

@@ -15,7 +15,7 @@ use super::permissions::permissions_for;
 use super::roles::roles_called;
 use super::value::args;
 use crate::ids::Entropy;
-use crate::keys::{CreditsChange, Key};
+use crate::keys::{CreditsChange, Key, set_expiry};
 
 /// What is to change of a key. What is `None` stays; `Some(None)` takes away.
 #[derive(Debug, Clone, Default)]
@@ -63,8 +63,9 @@ impl Store {
     /// Changes a key.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] for a key or a role that is not there, and [`StoreError::Unfit`]
-    /// for credits that the key cannot have.
+    /// [`StoreError::NotFound`] for a key or a role that is not there, [`StoreError::Unfit`] for
+    /// credits that the key cannot have, and [`StoreError::Refused`] for an expiry or credits of a
+    /// key whose place another one took.
     pub async fn update_key(
         &self,
         id: &str,
@@ -105,15 +106,18 @@ async fn update_row(
     };
     let name = update.name.as_ref().unwrap_or(&key.name);
     let meta = update.meta.as_ref().unwrap_or(&key.meta);
+    let to = update.expires.unwrap_or(key.expires);
+    let (expires, rotation) = set_expiry(key.expires, &key.rotation, to, by.at())?;
     let statement = "UPDATE keys SET name = $2, identity_id = $3, meta = $4, expires = $5, \
-                     enabled = $6, updated_at = $7 WHERE id = $1";
+                     enabled = $6, expires_before = $7, updated_at = $8 WHERE id = $1";
     let args = args![
         &key.id,
         name,
         identity,
         meta.as_ref().map(ToString::to_string),
-        update.expires.unwrap_or(key.expires),
+        expires,
         update.enabled.unwrap_or(key.enabled),
+        rotation.expires_before,
         by.at()
     ];
     sql.run(statement.into(), args).await?;

@@ -3,13 +3,16 @@
 use serde_json::Value as Json;
 
 use super::Store;
-use super::apis::find_api;
+use super::apis::share_api;
 use super::audit::Audited;
 use super::credits::{drop_pool, insert_pool};
 use super::database::{Sql, Touched};
 use super::error::{StoreError, Thing};
 use super::idempotency::{Answered, Idempotency};
 use super::key_row::find_key;
+use super::links::{KEY_PERMISSIONS, KEY_ROLES, ListChange};
+use super::permissions::permissions_for;
+use super::roles::roles_called;
 use super::value::args;
 use crate::ids::Entropy;
 use crate::keys::{IdKind, Key, NewSecret, Refill, Rotation, SecretFormat, new_id};
@@ -83,11 +86,10 @@ impl Store {
         let entropy = self.entropy.clone();
         self.write(move |sql| {
             Box::pin(async move {
-                if let Some(once) = &once {
-                    if let Some(sealed) = once.before(sql, by.at()).await? {
-                        return Ok(Answered::Before(sealed));
-                    }
-                    once.keep(sql, by.at()).await?;
+                if let Some(once) = &once
+                    && let Some(sealed) = once.before(sql, by.at()).await?
+                {
+                    return Ok(Answered::Before(sealed));
                 }
                 insert_key(sql, &new, &by, &entropy).await?;
                 let told = format!("Created key {}", new.id);
@@ -203,7 +205,7 @@ async fn insert_key(
     by: &Audited,
     entropy: &Entropy,
 ) -> Result<(), StoreError> {
-    let api = find_api(sql, by.workspace(), &new.api).await?;
+    let api = share_api(sql, by.workspace(), &new.api).await?;
     let identity = match &new.external_id {
         Some(external) => Some(identity_for(sql, external, by, entropy).await?),
         None => None,
@@ -215,7 +217,7 @@ async fn insert_key(
     let row = KeyRow {
         id: &new.id,
         secret: &new.secret,
-        api: &api.id,
+        api: &api,
         name: new.name.as_deref(),
         identity: identity.as_deref(),
         meta: new.meta.as_ref(),
@@ -230,19 +232,14 @@ async fn insert_key(
     for limit in &new.ratelimits {
         insert_ratelimit(sql, "key_id", &new.id, limit, entropy).await?;
     }
-    for slug in &new.permissions {
-        let permission = permission_for(sql, slug, by, entropy).await?;
-        let link = "INSERT INTO keys_permissions (key_id, permission_id) VALUES ($1, $2) \
-                    ON CONFLICT DO NOTHING";
-        sql.run(link.into(), args![&new.id, permission]).await?;
-    }
-    for name in &new.roles {
-        let role = role_called(sql, by.workspace(), name).await?;
-        let link = "INSERT INTO keys_roles (key_id, role_id) VALUES ($1, $2) \
-                    ON CONFLICT DO NOTHING";
-        sql.run(link.into(), args![&new.id, role]).await?;
-    }
-    Ok(())
+    let permissions = permissions_for(sql, &new.permissions, true, by, entropy).await?;
+    KEY_PERMISSIONS
+        .change(sql, ListChange::Add, &new.id, &permissions)
+        .await?;
+    let roles = roles_called(sql, by.workspace(), &new.roles).await?;
+    KEY_ROLES
+        .change(sql, ListChange::Add, &new.id, &roles)
+        .await
 }
 
 /// The row of a new key.
@@ -331,34 +328,6 @@ pub(super) async fn identity_for(
     sql.run(insert.into(), args).await?;
     let query = "SELECT id FROM identities WHERE workspace_id = $1 AND external_id = $2";
     let row = sql.row(query, args![by.workspace(), external]).await?;
-    row.ok_or(StoreError::NotFound(Thing::Identity))?.text()
-}
-
-/// Returns the id of the permission `slug`, which is made if need be.
-pub(super) async fn permission_for(
-    sql: &mut dyn Sql,
-    slug: &str,
-    by: &Audited,
-    entropy: &Entropy,
-) -> Result<String, StoreError> {
-    let insert = "INSERT INTO permissions (id, workspace_id, name, slug, created_at) \
-                  VALUES ($1, $2, $3, $4, $5) ON CONFLICT (workspace_id, slug) DO NOTHING";
-    let id = new_id(IdKind::Permission, entropy);
-    let args = args![&id, by.workspace(), slug, slug, by.at()];
-    sql.run(insert.into(), args).await?;
-    let query = "SELECT id FROM permissions WHERE workspace_id = $1 AND slug = $2";
-    let row = sql.row(query, args![by.workspace(), slug]).await?;
-    row.ok_or(StoreError::NotFound(Thing::Permission))?.text()
-}
-
-/// Returns the id of the role called `name`.
-pub(super) async fn role_called(
-    sql: &mut dyn Sql,
-    workspace: &str,
-    name: &str,
-) -> Result<String, StoreError> {
-    let query = "SELECT id FROM roles WHERE workspace_id = $1 AND name = $2";
-    let row = sql.row(query, args![workspace, name]).await?;
-    row.ok_or(StoreError::NotFoundCalled(Thing::Role, name.to_owned()))?
-        .text()
+    // Made or found, it was deleted since.
+    row.ok_or(StoreError::Conflict)?.text()
 }

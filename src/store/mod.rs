@@ -68,7 +68,7 @@ pub use workspaces::Workspace;
 
 use crate::clock::Clock;
 use crate::ids::Entropy;
-use database::{Database, Doing, Once, Sql};
+use database::{Database, Doing, Sql, Task};
 use postgres::Postgres;
 use sqlite::Sqlite;
 
@@ -155,20 +155,20 @@ impl Store {
 
     async fn read<T: Send + 'static>(
         &self,
-        work: impl for<'c> FnOnce(&'c mut dyn Sql) -> Doing<'c, T> + Send + 'static,
+        work: impl for<'c> FnOnce(&'c mut dyn Sql) -> Doing<'c, T> + Clone + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let job = Once::new(Box::new(work), reply);
+        let job = Task::new(work, reply);
         self.database.read(Box::new(job)).await;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
     async fn write<T: Send + 'static>(
         &self,
-        work: impl for<'c> FnOnce(&'c mut dyn Sql) -> Doing<'c, T> + Send + 'static,
+        work: impl for<'c> FnOnce(&'c mut dyn Sql) -> Doing<'c, T> + Clone + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let job = Once::new(Box::new(work), reply);
+        let job = Task::new(work, reply);
         self.database.write(Box::new(job)).await;
         answer.await.map_err(|_| StoreError::Closed)?
     }

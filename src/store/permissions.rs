@@ -1,13 +1,12 @@
 //! Permissions: what keys may be allowed to do.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Store;
 use super::audit::Audited;
 use super::database::Sql;
 use super::error::{StoreError, Thing};
 use super::key_row::read_permission;
-use super::keys::permission_for;
 use super::links::{places, touch_keys, with};
 use super::page::{Page, Paged};
 use super::value::args;
@@ -173,24 +172,67 @@ pub(super) async fn permissions_for(
     by: &Audited,
     entropy: &Entropy,
 ) -> Result<Vec<String>, StoreError> {
-    // Ordered, so that no two transactions that make the same wait for each other.
     let wanted: BTreeSet<&String> = slugs.iter().collect();
+    let mut known = with_slugs(sql, by.workspace(), &wanted).await?;
+    let is_missing = |slug: &&&String| !known.contains_key(**slug);
+    let missing: BTreeSet<&String> = wanted.iter().filter(is_missing).copied().collect();
+    if let Some(first) = missing.first() {
+        if !may_create {
+            let slug = (*first).clone();
+            return Err(StoreError::NotFoundCalled(Thing::Permission, slug));
+        }
+        make_permissions(sql, &missing, by, entropy).await?;
+        known.extend(with_slugs(sql, by.workspace(), &missing).await?);
+    }
+    if known.len() < wanted.len() {
+        // Made or found, one was deleted since.
+        return Err(StoreError::Conflict);
+    }
+    Ok(known.into_values().collect())
+}
+
+/// Finds permissions, and returns their ids by their slugs.
+async fn with_slugs(
+    sql: &mut dyn Sql,
+    workspace: &str,
+    slugs: &BTreeSet<&String>,
+) -> Result<BTreeMap<String, String>, StoreError> {
+    if slugs.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let query = format!(
-        "SELECT id, slug FROM permissions WHERE workspace_id = $1 AND slug IN ({})",
-        places(2, wanted.len())
+        "SELECT slug, id FROM permissions WHERE workspace_id = $1 AND slug IN ({})",
+        places(2, slugs.len())
     );
-    let args = with(args![by.workspace()], wanted.iter().copied());
+    let args = with(args![workspace], slugs.iter().copied());
     let found = sql
         .all(query, args, |row| Ok((row.text()?, row.text()?)))
         .await?;
-    let (mut ids, known): (Vec<_>, BTreeSet<_>) = found.into_iter().unzip();
-    for slug in wanted.into_iter().filter(|slug| !known.contains(*slug)) {
-        if !may_create {
-            return Err(StoreError::NotFoundCalled(Thing::Permission, slug.clone()));
-        }
-        ids.push(permission_for(sql, slug, by, entropy).await?);
+    Ok(found.into_iter().collect())
+}
+
+/// Makes permissions that nobody described; those that somebody else makes meanwhile are left.
+async fn make_permissions(
+    sql: &mut dyn Sql,
+    slugs: &BTreeSet<&String>,
+    by: &Audited,
+    entropy: &Entropy,
+) -> Result<(), StoreError> {
+    let mut rows = Vec::with_capacity(slugs.len());
+    let mut args = args![by.workspace(), by.at()];
+    // Ordered, so that no two transactions that make the same wait for each other.
+    for slug in slugs {
+        let (id, name) = (args.len() + 1, args.len() + 2);
+        rows.push(format!("(${id}, $1, ${name}, ${name}, $2)"));
+        args.extend(args![new_id(IdKind::Permission, entropy), *slug]);
     }
-    Ok(ids)
+    let insert = format!(
+        "INSERT INTO permissions (id, workspace_id, name, slug, created_at) VALUES {} \
+         ON CONFLICT (workspace_id, slug) DO NOTHING",
+        rows.join(", ")
+    );
+    sql.run(insert.into(), args).await?;
+    Ok(())
 }
 
 /// Returns the ids of those of the permissions `which`, by slug or by id, that are there.

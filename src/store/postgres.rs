@@ -18,6 +18,8 @@ use super::value::{Row, Value};
 use crate::clock::Clock;
 use crate::ids::Entropy;
 
+/// How often a job is run at most that other transactions cross.
+const TRIES: u32 = 5;
 /// How many connections there are at most.
 const CONNECTIONS: u32 = 16;
 
@@ -63,6 +65,18 @@ struct Writer {
 }
 
 impl Writer {
+    /// Runs a job until no other transaction crosses it.
+    async fn carry_out(&self, job: &mut dyn Job) -> Result<(), StoreError> {
+        for _ in 1..TRIES {
+            match self.transact(job).await {
+                // All of it was taken back, and what the other one did is there to be seen.
+                Err(StoreError::Conflict) => {}
+                result => return result,
+            }
+        }
+        self.transact(job).await
+    }
+
     async fn transact(&self, job: &mut dyn Job) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await?;
         let mut sql = PostgresSql {
@@ -129,6 +143,10 @@ impl Sql for PostgresSql<'_> {
         Ok(())
     }
 
+    fn for_share(&self) -> &'static str {
+        " FOR SHARE"
+    }
+
     fn touch(&mut self, touched: Touched) {
         self.touched.merge(touched);
     }
@@ -177,7 +195,7 @@ impl Database for Postgres {
         // Whoever asked may go away in the middle; what is begun is then ended all the same, and
         // forgotten by everybody.
         tokio::spawn(async move {
-            let result = writer.transact(job.as_mut()).await;
+            let result = writer.carry_out(job.as_mut()).await;
             job.answer(result);
         });
     }

@@ -1,12 +1,12 @@
 //! Rerolling a key: one transaction, in which nobody else can change it.
 
 use super::Store;
+use super::apis::share_api_of;
 use super::audit::Audited;
 use super::database::{Sql, Touched};
 use super::error::StoreError;
 use super::idempotency::{Answered, Idempotency};
-use super::key_row::find_key;
-use super::keys::{KeyRow, lock_key};
+use super::keys::{KeyRow, key_of, lock_key};
 use super::value::args;
 use crate::ids::Entropy;
 use crate::keys::{
@@ -52,13 +52,14 @@ impl Store {
         let entropy = self.entropy.clone();
         self.write(move |sql| {
             Box::pin(async move {
-                // First, so that of two equal requests at once the second sees the first's answer.
+                // Before the key, as whoever deletes the API does.
+                share_api_of(sql, by.workspace(), &request.key).await?;
+                // Now, so that of two equal requests at once the second sees the first's answer.
                 let old = lock_key(sql, by.workspace(), &request.key).await?;
-                if let Some(once) = &once {
-                    if let Some(sealed) = once.before(sql, by.at()).await? {
-                        return Ok(Answered::Before(sealed));
-                    }
-                    once.keep(sql, by.at()).await?;
+                if let Some(once) = &once
+                    && let Some(sealed) = once.before(sql, by.at()).await?
+                {
+                    return Ok(Answered::Before(sealed));
                 }
                 let done = replace(sql, &old, &request, by, &entropy).await?;
                 Ok(Answered::Now(done))
@@ -76,8 +77,8 @@ impl Store {
         self.write(move |sql| {
             Box::pin(async move {
                 let old = lock_key(sql, by.workspace(), &key).await?;
-                let expires = finish(old.expires, &old.rotation, by.at())?;
-                set_rotation(sql, &old, expires, &old.rotation, by.at()).await?;
+                let (expires, finished) = finish(old.expires, &old.rotation, by.at())?;
+                set_rotation(sql, &old, expires, &finished, by.at()).await?;
                 let told = format!("Ended the grace period of key {key}");
                 by.record(sql, "key.rotation.finish", &told, &[&key])
                     .await?;
@@ -92,22 +93,21 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], and [`StoreError::Refused`] for a key that is not being rotated
-    /// or has expired.
+    /// or has expired, or whose successor was rerolled in its turn.
     pub async fn cancel_rotation(&self, key: &str, by: Audited) -> Result<String, StoreError> {
         let key = key.to_owned();
         self.write(move |sql| {
             Box::pin(async move {
                 let old = lock_key(sql, by.workspace(), &key).await?;
-                let (expires, whole) = cancel(old.expires, &old.rotation, by.at())?;
                 let successor = old.rotation.successor.clone().unwrap_or_default();
+                let next = lock_next(sql, by.workspace(), &successor).await?;
+                let (expires, whole) = cancel(old.expires, &old.rotation, next, by.at())?;
                 set_rotation(sql, &old, expires, &whole, by.at()).await?;
-                if let Some(new) = find_key(sql, "k.id = $1", args![&successor]).await? {
-                    let cancelled = Rotation {
-                        cancelled_at: Some(by.at()),
-                        ..new.rotation.clone()
-                    };
-                    let at_once = Grace::For(0).end(by.at(), new.expires);
-                    set_rotation(sql, &new, at_once, &cancelled, by.at()).await?;
+                match key_of(sql, by.workspace(), &successor).await {
+                    Ok(new) => expire_cancelled(sql, &new, by.at()).await?,
+                    // Deleted meanwhile, it opens nothing as it is.
+                    Err(StoreError::NotFound(_)) => {}
+                    Err(error) => return Err(error),
                 }
                 let told = format!("Took back the reroll of key {key} to {successor}");
                 by.record(sql, "key.rotation.cancel", &told, &[&key, &successor])
@@ -117,6 +117,38 @@ impl Store {
         })
         .await
     }
+}
+
+/// Keeps others from changing the key `id`, and returns the key that it was rerolled to, if it was.
+async fn lock_next(
+    sql: &mut dyn Sql,
+    workspace: &str,
+    id: &str,
+) -> Result<Option<String>, StoreError> {
+    let lock = format!(
+        "SELECT successor_id FROM keys WHERE workspace_id = $1 AND id = $2{}",
+        sql.for_update()
+    );
+    let row = match sql.row(lock, args![workspace, id]).await? {
+        Some(row) => Some(row),
+        // Nothing of it is left, but the one that came after it still says so.
+        None => {
+            let query = "SELECT id FROM keys WHERE workspace_id = $1 AND predecessor_id = $2 \
+                         AND cancelled_at IS NULL AND deleted_at IS NULL";
+            sql.row(query, args![workspace, id]).await?
+        }
+    };
+    row.map_or(Ok(None), |mut row| row.maybe_text())
+}
+
+/// Expires the key that was to take the place of another one.
+async fn expire_cancelled(sql: &mut dyn Sql, new: &Key, now: i64) -> Result<(), StoreError> {
+    let cancelled = Rotation {
+        cancelled_at: Some(now),
+        ..new.rotation.clone()
+    };
+    let at_once = Grace::For(0).end(now, new.expires);
+    set_rotation(sql, new, at_once, &cancelled, now).await
 }
 
 async fn replace(
@@ -199,7 +231,8 @@ async fn set_rotation(
     now: i64,
 ) -> Result<(), StoreError> {
     let update = "UPDATE keys SET expires = $2, successor_id = $3, rerolled_at = $4, \
-                  expires_before = $5, cancelled_at = $6, updated_at = $7 WHERE id = $1";
+                  expires_before = $5, cancelled_at = $6, finished_at = $7, updated_at = $8 \
+                  WHERE id = $1";
     let args = args![
         &key.id,
         expires,
@@ -207,6 +240,7 @@ async fn set_rotation(
         rotation.rerolled_at,
         rotation.expires_before,
         rotation.cancelled_at,
+        rotation.finished_at,
         now
     ];
     sql.run(update.into(), args).await?;

@@ -27,7 +27,7 @@ pub struct NewRootKey {
 
 const COLUMNS: &str = "r.id, r.hash, r.start, r.workspace_id, r.name, r.permissions, r.enabled, \
      r.expires, r.created_at, (SELECT at FROM last_uses WHERE id = r.id), r.predecessor_id, \
-     r.successor_id, r.rerolled_at, r.expires_before, r.cancelled_at";
+     r.successor_id, r.rerolled_at, r.expires_before, r.cancelled_at, r.finished_at";
 
 /// A reroll of a root key to be done.
 #[derive(Debug, Clone)]
@@ -64,11 +64,10 @@ impl Store {
     ) -> Result<Answered<()>, StoreError> {
         self.write(move |sql| {
             Box::pin(async move {
-                if let Some(once) = &once {
-                    if let Some(sealed) = once.before(sql, by.at()).await? {
-                        return Ok(Answered::Before(sealed));
-                    }
-                    once.keep(sql, by.at()).await?;
+                if let Some(once) = &once
+                    && let Some(sealed) = once.before(sql, by.at()).await?
+                {
+                    return Ok(Answered::Before(sealed));
                 }
                 insert_root_key(sql, &new, &Rotation::default(), &by).await?;
                 let told = format!("Created root key {}", new.id);
@@ -129,11 +128,10 @@ impl Store {
                 );
                 sql.row(lock, args![by.workspace(), &request.key]).await?;
                 let old = root_key_of(sql, by.workspace(), &request.key).await?;
-                if let Some(once) = &once {
-                    if let Some(sealed) = once.before(sql, by.at()).await? {
-                        return Ok(Answered::Before(sealed));
-                    }
-                    once.keep(sql, by.at()).await?;
+                if let Some(once) = &once
+                    && let Some(sealed) = once.before(sql, by.at()).await?
+                {
+                    return Ok(Answered::Before(sealed));
                 }
                 replace(sql, &old, request, by).await?;
                 Ok(Answered::Now(()))

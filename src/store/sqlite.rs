@@ -209,6 +209,10 @@ impl Sql for SqliteSql<'_> {
         ""
     }
 
+    fn for_share(&self) -> &'static str {
+        ""
+    }
+
     async fn stop_after(&mut self, span: Duration) -> Result<(), StoreError> {
         /// How many steps of SQLite's machine there are between two looks at the clock.
         const STEPS: i32 = 10_000;

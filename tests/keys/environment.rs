@@ -96,6 +96,23 @@ impl Server {
         server
     }
 
+    /// Starts a server whose clock only moves when it is set forward, on PostgreSQL where there is
+    /// a URL, and else on SQLite.
+    pub async fn standing_still(url: Option<&str>) -> Self {
+        /// So slow that it stands: a clock must have a speed.
+        const SPEED: f64 = 1e-9;
+        let directory = tempfile::tempdir().unwrap();
+        let entropy = Entropy::system().unwrap();
+        let store = match url {
+            // What the database's servers agree on takes time of its own.
+            Some(url) => Store::postgres(&new_database(url).await, Clock::system(), entropy).await,
+            None => Store::sqlite(&directory.path().join("console.db"), entropy).await,
+        };
+        let base = "2026-01-28T10:00:00Z".parse().unwrap();
+        let clock = Clock::starting_at(base, SPEED);
+        Self::on(store.unwrap(), clock, directory, ServiceOptions::default()).await
+    }
+
     /// Starts another server on the same PostgreSQL database, with a clock of its own.
     pub async fn beside(&self) -> Self {
         let url = self.url.clone().unwrap();

@@ -49,3 +49,35 @@ async fn another_root_key_has_idempotency_keys_of_its_own() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_retry_that_overlaps_the_first_request_gets_the_same_key() {
+    on_both(async |server: &Server| {
+        let api = server.api().await;
+        let root = server.root.clone();
+        for round in 0..10 {
+            let (old, _) = server.key(&api, json!({})).await;
+            let may = json!({ "permissions": [] });
+            let made = server.post("rootKeys.createKey", may.clone()).await.data();
+            for (operation, body) in [
+                ("keys.createKey", json!({ "apiId": api })),
+                (
+                    "keys.rerollKey",
+                    json!({ "keyId": old, "expiration": 60_000 }),
+                ),
+                ("rootKeys.createKey", may.clone()),
+                (
+                    "rootKeys.rerollKey",
+                    json!({ "keyId": made["keyId"], "expiration": 60_000 }),
+                ),
+            ] {
+                let key = format!("{operation}-{round}");
+                let once = [("idempotency-key", key.as_str())];
+                let ask = || server.post_as(&root, operation, body.clone(), &once);
+                let (one, other) = tokio::join!(ask(), ask());
+                assert_eq!(one.data(), other.data(), "{operation}");
+            }
+        }
+    })
+    .await;
+}

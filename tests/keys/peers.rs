@@ -191,6 +191,41 @@ async fn a_clock_that_is_behind_revives_nobody() {
     assert_eq!(other.verify(&key).await, "VALID");
     one.reroll(&id, json!(0)).await;
     assert_eq!(other.verify(&key).await, "EXPIRED");
+    let again = json!({ "keyId": id, "expiration": 60_000 });
+    let reroll = other.post("keys.rerollKey", again).await;
+    assert_eq!((reroll.status, reroll.kind()), (409, "key_expired"));
+    let which = json!({ "keyId": id });
+    let cancel = other.post("keys.cancelRotation", which.clone()).await;
+    assert_eq!((cancel.status, cancel.kind()), (409, "key_expired"));
+    let shown = other.post("keys.getRotation", which).await.data();
+    assert_eq!(shown["active"], false);
+    // To end what has ended already changes nothing.
+    let which = json!({ "keyId": id });
+    other.post("keys.finishRotation", which).await.data();
+    assert_eq!(one.verify(&key).await, "EXPIRED");
+    assert_eq!(other.verify(&key).await, "EXPIRED");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_grace_period_that_one_server_ends_has_ended_for_all() {
+    let Some((one, other)) = two().await else {
+        return;
+    };
+    let api = one.api().await;
+    one.wait(Duration::from_mins(10));
+    for (ends, watches) in [(&one, &other), (&other, &one)] {
+        let (id, key) = one.key(&api, json!({})).await;
+        one.reroll(&id, json!(3_600_000)).await;
+        assert_eq!(watches.verify(&key).await, "VALID");
+        let which = json!({ "keyId": id });
+        ends.post("keys.finishRotation", which.clone()).await.data();
+        assert_eq!(watches.verify(&key).await, "EXPIRED");
+        assert_eq!(ends.verify(&key).await, "EXPIRED");
+        for server in [&one, &other] {
+            let cancel = server.post("keys.cancelRotation", which.clone()).await;
+            assert_eq!(cancel.status, 409);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

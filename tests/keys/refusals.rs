@@ -162,3 +162,44 @@ async fn no_answer_to_a_broken_body_repeats_a_secret() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_character_nul_is_refused_wherever_it_is() {
+    on_both(async |server: &Server| {
+        let api = server.api().await;
+        for (operation, body) in [
+            ("apis.createApi", json!({ "name": "or\0ders" })),
+            ("keys.createKey", json!({ "apiId": api, "name": "\0" })),
+            (
+                "keys.createKey",
+                json!({ "apiId": api, "meta": { "a": [1, "\0"] } }),
+            ),
+            (
+                "keys.createKey",
+                json!({ "apiId": api, "meta": { "a\0": 1 } }),
+            ),
+            ("keys.verifyKey", json!({ "key": "\0" })),
+            ("keys.verifyKey", json!({ "key": "k", "tags": ["a\0b"] })),
+            ("identities.getIdentity", json!({ "identity": "\0" })),
+            ("identities.listIdentities", json!({ "search": "\0" })),
+            (
+                "permissions.createRole",
+                json!({ "name": "r", "description": "\0" }),
+            ),
+            (
+                "analytics.getVerifications",
+                json!({ "query": "SELECT \0" }),
+            ),
+        ] {
+            let refused = server.post(operation, body.clone()).await;
+            let told = (refused.status, refused.kind());
+            assert_eq!(told, (400, "invalid_input"), "{operation} {body}");
+            let errors = refused.body["error"]["errors"].to_string();
+            assert!(errors.contains("NUL"), "{operation} {errors}");
+        }
+        // A backslash and some digits are no such character.
+        let name = json!({ "name": r"or\u0000ders" });
+        server.post("apis.createApi", name).await.data();
+    })
+    .await;
+}

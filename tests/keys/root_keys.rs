@@ -177,3 +177,65 @@ async fn a_root_key_does_not_delete_itself() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_root_key_that_was_cut_by_its_own_reroll_is_told_what_took_its_place() {
+    on_both(async |server: &Server| {
+        let held = ["root_key.*.create_root_key", "api.*.create_api"];
+        let (id, root) = make(server, json!({ "permissions": held })).await;
+        let once = [("idempotency-key", "b9c1f3f6-5b0e-4bb0-8f6c-0d2a")];
+        let asks = async |operation: &str, body: Value| {
+            server.post_as(&root, operation, body, &once).await
+        };
+        let other = json!({ "permissions": ["api.*.create_api"] });
+        let further = [("idempotency-key", "a-key-that-nobody-guesses")];
+        let create = async || {
+            let body = other.clone();
+            server
+                .post_as(&root, "rootKeys.createKey", body, &further)
+                .await
+        };
+        create().await.data();
+        let reroll = json!({ "keyId": id, "expiration": 0 });
+        let first = asks("rootKeys.rerollKey", reroll.clone()).await.data();
+        assert_eq!(
+            asks("rootKeys.rerollKey", reroll.clone()).await.data(),
+            first
+        );
+        // Nothing else: no other request, and no other answer of its own.
+        let later = json!({ "keyId": id, "expiration": 1 });
+        for refused in [
+            asks("rootKeys.rerollKey", later).await,
+            asks("apis.createApi", json!({ "name": "mine" })).await,
+            server
+                .post_as(&root, "rootKeys.rerollKey", reroll.clone(), &[])
+                .await,
+            create().await,
+        ] {
+            assert_eq!((refused.status, refused.kind()), (403, "forbidden"));
+        }
+        let new = text(&first["key"]);
+        let made = server
+            .post_as(&new, "apis.createApi", json!({ "name": "mine" }), &[])
+            .await;
+        assert_eq!(made.status, 200);
+        server.wait(Duration::from_hours(24));
+        let late = asks("rootKeys.rerollKey", reroll).await;
+        assert_eq!(late.status, 403, "forgotten");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_idempotency_key_that_is_guessed_tells_a_cut_root_key_nothing() {
+    on_both(async |server: &Server| {
+        let held = ["root_key.*.create_root_key"];
+        let (id, root) = make(server, json!({ "permissions": held })).await;
+        let once = [("idempotency-key", "deploy-17")];
+        let body = json!({ "keyId": id, "expiration": 0 });
+        let ask = || server.post_as(&root, "rootKeys.rerollKey", body.clone(), &once);
+        ask().await.data();
+        assert_eq!(ask().await.status, 403);
+    })
+    .await;
+}

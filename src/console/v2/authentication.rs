@@ -10,10 +10,10 @@ use super::error::{ApiError, Kind};
 use crate::console::memory::KnownRoot;
 use crate::console::service::Service;
 
-/// Finds the root key of a request.
+/// Finds the root key of a request. It may have expired.
 ///
 /// # Errors
-/// 400 when there is none in the header, 401 when nobody knows it, 403 when it opens nothing.
+/// 400 when there is none in the header, 401 when nobody knows it, 403 when it is disabled.
 pub(super) async fn authenticate(
     service: &Service,
     headers: &HeaderMap,
@@ -37,12 +37,12 @@ pub(super) async fn authenticate(
             "The root key is disabled.",
         ));
     }
-    let root = &known.root;
-    let is_past = root.expires.is_some_and(|at| service.now() >= at);
-    if is_past || root.rotation.is_cut(root.expires) {
-        return Err(ApiError::new(Kind::FORBIDDEN, "The root key has expired."));
-    }
     Ok(known)
+}
+
+/// The root key of a request has expired.
+pub(super) fn expired() -> ApiError {
+    ApiError::new(Kind::FORBIDDEN, "The root key has expired.")
 }
 
 fn bearer(headers: &HeaderMap) -> Result<SecretString, ApiError> {

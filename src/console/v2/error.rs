@@ -211,6 +211,31 @@ impl From<RerollRefusal> for ApiError {
                 Kind::KEY_EXPIRED,
                 "The key's grace period is over. It cannot be made whole again.",
             ),
+            RerollRefusal::Continued { successor } => Self::new(
+                Kind::KEY_REROLLED,
+                format!(
+                    "The key that took its place was itself rerolled, to '{successor}'. Take that \
+                     back first."
+                ),
+            ),
+            RerollRefusal::Replaced { successor } => Self::new(
+                Kind::KEY_REROLLED,
+                format!("The key was replaced by '{successor}'. Change that one."),
+            ),
+            RerollRefusal::Lengthened { successor } => Self::new(
+                Kind::KEY_REROLLED,
+                format!(
+                    "The key is being replaced by '{successor}' and may only expire earlier. Take \
+                     the reroll back for a longer life."
+                ),
+            ),
+            RerollRefusal::TakenBack { predecessor } => Self::new(
+                Kind::KEY_EXPIRED,
+                format!(
+                    "The reroll that made the key was taken back. Use '{}', or create a new one.",
+                    predecessor.unwrap_or_default()
+                ),
+            ),
         }
     }
 }

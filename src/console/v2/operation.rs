@@ -14,9 +14,10 @@ use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
 use super::admission::Admission;
-use super::authentication::authenticate;
+use super::authentication::{authenticate, expired};
 use super::envelope::{Envelope, Reply, render};
 use super::error::{ApiError, Kind};
+use super::keys::once::own_answer;
 use super::schema::BodySchema;
 use crate::console::memory::KnownRoot;
 use crate::console::service::Service;
@@ -130,8 +131,11 @@ async fn take<O: Operation>(
     let body = read(body, service.options().largest_body).await?;
     let request: O::Request = schema.read(&body)?;
     let root = authenticate(service, &head.headers).await?;
-    service.used(&root);
-    *admission = service.admit(&root);
+    let is_over = root.root.rotation.is_over(root.root.expires, service.now());
+    if !is_over {
+        service.used(&root);
+        *admission = service.admit(&root);
+    }
     if let Some(admission) = admission {
         admission.check()?;
     }
@@ -142,6 +146,10 @@ async fn take<O: Operation>(
         body: body.into(),
         operation: O::NAME,
     };
+    if is_over {
+        let answer = own_answer(&call).await?;
+        return answer.map(Reply::Again).ok_or_else(expired);
+    }
     O::run(&call, request).await
 }
 

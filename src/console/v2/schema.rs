@@ -40,6 +40,14 @@ impl BodySchema {
     pub(super) fn read<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, ApiError> {
         let value: Value = serde_json::from_slice(body)
             .map_err(|error| self.refuse(vec![field("", format!("not JSON: {error}"))]))?;
+        // Looked for in the text first, since hardly any body has one.
+        if body.windows(ESCAPED.len()).any(|text| text == ESCAPED)
+            && let Some(place) = holds_nul(&value, String::new())
+        {
+            let what =
+                format!("{place}: a string holds the character NUL, which no database keeps");
+            return Err(self.refuse(vec![field("", what)]));
+        }
         if !self.validator.is_valid(&value) {
             let errors = self.validator.iter_errors(&value).take(MOST);
             let errors = errors.map(|error| {
@@ -60,6 +68,27 @@ impl BodySchema {
 
     fn refuse(&self, errors: Vec<FieldError>) -> ApiError {
         ApiError::schema(&self.path, errors)
+    }
+}
+
+/// How JSON writes the character NUL; there is no other way.
+const ESCAPED: &[u8] = br"\u0000";
+
+/// Returns where a string, or the name of a property, holds the character NUL.
+fn holds_nul(value: &Value, place: String) -> Option<String> {
+    match value {
+        Value::String(text) => text.contains('\0').then_some(place),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(number, item)| holds_nul(item, format!("{place}/{number}"))),
+        Value::Object(fields) => fields.iter().find_map(|(name, item)| {
+            if name.contains('\0') {
+                return Some(place.clone());
+            }
+            holds_nul(item, format!("{place}/{name}"))
+        }),
+        _ => None,
     }
 }
 

@@ -4,7 +4,7 @@
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::console::v2::envelope::Reply;
@@ -15,6 +15,9 @@ use crate::store::{Answered, Idempotency};
 
 /// The longest `Idempotency-Key`.
 const LONGEST: usize = 255;
+/// The shortest by which a root key that was cut is told what took its place. Whoever has found
+/// the old root key must not guess it.
+const SECRET: usize = 20;
 
 /// A key that was made: its secret is shown this once.
 #[derive(Debug, Serialize, ToSchema)]
@@ -39,26 +42,64 @@ pub(in crate::console::v2) fn once(
     call: &Call,
     made: &MadeKey,
 ) -> Result<Option<Idempotency>, ApiError> {
+    let Some(key) = header(call)? else {
+        return Ok(None);
+    };
+    let answer = json!(made).to_string();
+    Ok(Some(Idempotency {
+        root_key: call.root.root.id.clone(),
+        key: key.to_owned(),
+        request: request_hash(call),
+        sealed: call.service.seal(&answer, &purpose(call, key)),
+    }))
+}
+
+/// Returns the answer of the reroll that has cut the caller's own root key, if this request is a
+/// retry of it. Nothing else is told to that root key, and there may be no other to ask with.
+///
+/// # Errors
+/// As the database's, and 400 for a header that is none.
+pub(in crate::console::v2) async fn own_answer(call: &Call) -> Result<Option<Value>, ApiError> {
+    let root = &call.root.root;
+    let key = header(call)?.filter(|key| key.len() >= SECRET);
+    let (Some(key), Some(successor)) = (key, &root.rotation.successor) else {
+        return Ok(None);
+    };
+    let (store, now) = (call.service.store(), call.service.now());
+    let found = store.answer_of(&root.id, key, request_hash(call), now);
+    let Some(sealed) = found.await? else {
+        return Ok(None);
+    };
+    let answer = opened(call, key, &sealed);
+    Ok(answer.filter(|answer| answer["keyId"] == json!(successor)))
+}
+
+/// Reads the `Idempotency-Key` of a request.
+fn header(call: &Call) -> Result<Option<&str>, ApiError> {
     let Some(header) = call.headers.get("idempotency-key") else {
         return Ok(None);
     };
     let key = header.to_str().ok().map(str::trim);
     let key = key.filter(|key| (1..=LONGEST).contains(&key.len()));
-    let Some(key) = key else {
-        return Err(ApiError::invalid(
+    key.map(Some).ok_or_else(|| {
+        ApiError::invalid(
             "Idempotency-Key",
             format!("The Idempotency-Key must have 1 to {LONGEST} characters."),
-        ));
-    };
+        )
+    })
+}
+
+fn request_hash(call: &Call) -> Hash {
     let mut request = format!("{}\n", call.operation).into_bytes();
     request.extend(&call.body);
-    let answer = json!(made).to_string();
-    Ok(Some(Idempotency {
-        root_key: call.root.root.id.clone(),
-        key: key.to_owned(),
-        request: Hash::of_bytes(&request),
-        sealed: call.service.seal(&answer, &purpose(call, key)),
-    }))
+    Hash::of_bytes(&request)
+}
+
+fn opened(call: &Call, key: &str, sealed: &[u8]) -> Option<Value> {
+    let opened = call.service.master().open(sealed, &purpose(call, key));
+    opened
+        .ok()
+        .and_then(|text| serde_json::from_str(&text).ok())
 }
 
 /// Answers with what was made now, or with what was answered before.
@@ -71,13 +112,7 @@ pub(in crate::console::v2) fn reply<T>(
     let (Answered::Before(sealed), Some(once)) = (answered, once) else {
         return Ok(Reply::Data(made));
     };
-    let opened = call
-        .service
-        .master()
-        .open(&sealed, &purpose(call, &once.key));
-    let again = opened
-        .ok()
-        .and_then(|text| serde_json::from_str(&text).ok());
+    let again = opened(call, &once.key, &sealed);
     again.map(Reply::Again).ok_or_else(|| {
         ApiError::new(
             Kind::UNEXPECTED,

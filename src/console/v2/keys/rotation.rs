@@ -80,14 +80,14 @@ impl Operation for GetRotation {
 }
 
 fn shown(key: Key, now: i64) -> RotationData {
-    let is_past = key.expires.is_some_and(|expires| now >= expires);
+    let is_over = key.rotation.is_over(key.expires, now);
     RotationData {
         grace_ends_at: key.expires.filter(|_| key.rotation.successor.is_some()),
         key_id: key.id,
         predecessor_id: key.rotation.predecessor,
         successor_id: key.rotation.successor,
         rerolled_at: key.rotation.rerolled_at,
-        active: key.enabled && !is_past,
+        active: key.enabled && !is_over,
         last_used_at: key.last_used_at,
         uses: None,
     }
@@ -118,7 +118,8 @@ impl Operation for FinishRotation {
     }
 }
 
-/// Makes a rerolled key whole again, and expires the one that was to take its place.
+/// Makes a rerolled key whole again, and expires the one that was to take its place: as long as
+/// the one still works and the other was not rerolled itself.
 pub(in crate::console::v2) struct CancelRotation;
 
 #[async_trait]
