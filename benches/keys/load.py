@@ -43,7 +43,7 @@ def run(server, kind, order, seconds, is_read, begin=0):
     command = [program, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s"]
     command += ["-s", HERE / "load.lua", f"http://127.0.0.1:{server.port}"]
     told, errors = finished([str(word) for word in command], env)
-    if told is None or told["wrong"]:
+    if told is None or told["wrong"] or not told["requests"]:
         raise SystemExit(f"{server.name}, {kind}: wrong answers, or none: {told} {errors}")
     return Round(told["requests"] / told["seconds"], told["p50"], told["p99"]), told
 
