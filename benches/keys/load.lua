@@ -88,7 +88,7 @@ function done(summary, latency)
     if thread:get("first_bad") ~= "" then io.stderr:write(thread:get("first_bad"), "\n") end
   end
   for _, errors in pairs(summary.errors) do wrong = wrong + errors end
-  local told = '\n{"requests":%d,"seconds":%f,"bytes":%d,"wrong":%d,"p50":%f,"p99":%f}\n'
+  local told = '\n{"requests":%d,"seconds":%f,"bytes":%d,"wrong":%d,"p99":%f}\n'
   io.write(string.format(told, summary.requests, summary.duration / 1e6, summary.bytes, wrong,
-    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3))
+    latency:percentile(99) / 1e3))
 end

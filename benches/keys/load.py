@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import tempfile
@@ -16,11 +17,15 @@ LONGEST = 3600
 
 @dataclass
 class Round:
-    """What one run of wrk saw: requests a second, and milliseconds."""
+    """What one run of wrk saw: requests a second, and milliseconds.
+
+    `busy` is the part of the time that wrk itself was computing: near 1, it was wrk that was
+    measured.
+    """
 
     rate: float
-    p50: float
     p99: float
+    busy: float
 
 
 def run(server, kind, order, seconds, is_read, begin=0):
@@ -39,18 +44,20 @@ def run(server, kind, order, seconds, is_read, begin=0):
         "BENCH_FROM": str(begin),
         "BENCH_EXPECTED": expected if is_read else "",
     }
-    # One thread: it sends several times what the bare handler answers, and leaves a core free.
+    # One thread, which leaves the other core to the server; `busy` tells whether it is enough.
     command = [program, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s"]
     command += ["-s", HERE / "load.lua", f"http://127.0.0.1:{server.port}"]
     told, errors = finished([str(word) for word in command], env)
     if told is None or told["wrong"] or not told["requests"]:
         raise SystemExit(f"{server.name}, {kind}: wrong answers, or none: {told} {errors}")
-    return Round(told["requests"] / told["seconds"], told["p50"], told["p99"]), told
+    busy = told["cpu"] / told["seconds"]
+    return Round(told["requests"] / told["seconds"], told["p99"], busy), told
 
 
 def finished(command, env):
     """Runs wrk to its end, or until it has sent all; returns its figures, if any, and its errors."""
     told = None
+    before = cpu()
     with tempfile.TemporaryFile("w+") as errors:
         pipe = subprocess.PIPE
         process = subprocess.Popen(command, env=env, stdout=pipe, stderr=errors, text=True)
@@ -60,8 +67,16 @@ def finished(command, env):
             elif line.startswith('{"requests"'):
                 told = json.loads(line)
         process.wait()
+        if told is not None:
+            told["cpu"] = cpu() - before
         errors.seek(0)
         return told, errors.read()
+
+
+def cpu():
+    """Returns the seconds that children of this program computed, once they have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def every_key(server):

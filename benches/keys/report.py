@@ -11,6 +11,10 @@ SCALE = 0.85
 VERIFY_P99 = 5
 REROLL_P99 = 20
 MEMORY = 200
+# Above this, wrk had no time left, and more might have been answered.
+BUSY = 95
+
+ROUNDS = ["verify", "verify large", "bare", "peer", "reroll", "peer reroll"]
 
 
 @dataclass
@@ -49,6 +53,8 @@ def lines(figures, small, large):
     more = figures["verify large"]
     reroll = figures["reroll"]
     now, most = figures["memory"]
+    rounds = [round for name in ROUNDS for round in figures[name]]
+    busy = 100 * max(round.busy for round in rounds)
     return [
         speed(f"verify, {small:,} keys", ours),
         speed(f"verify, {large:,} keys", more),
@@ -66,6 +72,7 @@ def lines(figures, small, large):
         at_most("reroll p99", p99(reroll), REROLL_P99, "ms"),
         at_most(f"memory at {large:,} keys, most", most, MEMORY, "MiB"),
         Line(f"memory at {large:,} keys, at the end", f"{now:.1f} MiB"),
+        at_most("wrk computing, in the round where it did most", busy, BUSY, "%"),
     ]
 
 
