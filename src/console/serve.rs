@@ -54,8 +54,10 @@ pub async fn serve(
         () = stopping.closed() => {}
         () = service.clock().sleep(LAST_REQUESTS) => {}
     }
-    // Nobody verifies any more; if this fails, the last second is not counted.
-    let _ = service.write_counts().await;
+    // Nobody verifies any more.
+    if let Err(error) = service.write_counts().await {
+        service.log(&format!("the last second is not counted: {error}"));
+    }
     service.store().close().await;
 }
 
