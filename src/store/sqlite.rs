@@ -347,3 +347,7 @@ impl Database for Sqlite {
         self.readers.close().await;
     }
 }
+
+#[cfg(test)]
+#[path = "sqlite_tests.rs"]
+mod tests;

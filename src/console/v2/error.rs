@@ -46,6 +46,10 @@ macro_rules! kinds {
                 status: $status,
                 title: $title,
             };)*
+
+            /// All of them.
+            #[cfg(test)]
+            const ALL: &[Self] = &[$(Self::$constant),*];
         }
     };
 }
@@ -234,3 +238,7 @@ fn capitalized(word: &str) -> String {
         .map(|first| first.to_uppercase().chain(letters).collect())
         .unwrap_or_default()
 }
+
+#[cfg(test)]
+#[path = "error_tests.rs"]
+mod tests;
