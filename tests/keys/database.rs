@@ -1,5 +1,7 @@
 //! Looks into the database of a server, and changes what no operation changes.
 
+use std::path::Path;
+
 use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, Row as _};
@@ -29,18 +31,8 @@ impl Server {
 
     /// Runs a query and returns the text in the first column of each row.
     pub async fn texts(&self, query: &str) -> Vec<String> {
-        if let Some(url) = &self.url {
-            let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
-            let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(&mut connection);
-            let texts = rows.await.unwrap().iter().map(|row| row.get(0)).collect();
-            connection.close().await.unwrap();
-            return texts;
-        }
-        let mut connection = self.file().connect().await.unwrap();
-        let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(&mut connection);
-        let texts = rows.await.unwrap().iter().map(|row| row.get(0)).collect();
-        connection.close().await.unwrap();
-        texts
+        let path = self.directory.path().join("console.db");
+        texts_of(self.url.as_deref(), &path, query).await
     }
 
     /// Counts the rows of a table that satisfy a condition.
@@ -88,4 +80,22 @@ impl Server {
     fn file(&self) -> SqliteConnectOptions {
         SqliteConnectOptions::new().filename(self.directory.path().join("console.db"))
     }
+}
+
+/// Runs a query on the PostgreSQL database at `url`, or else on the SQLite file `path`, and returns
+/// the text in the first column of each row.
+pub async fn texts_of(url: Option<&str>, path: &Path, query: &str) -> Vec<String> {
+    if let Some(url) = url {
+        let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+        let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(&mut connection);
+        let rows = rows.await.unwrap();
+        connection.close().await.unwrap();
+        return rows.iter().map(|row| row.get(0)).collect();
+    }
+    let options = SqliteConnectOptions::new().filename(path);
+    let mut connection = options.connect().await.unwrap();
+    let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(&mut connection);
+    let rows = rows.await.unwrap();
+    connection.close().await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
 }

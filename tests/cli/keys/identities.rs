@@ -17,7 +17,15 @@ fn an_identity_is_made_shown_listed_and_deleted() {
     assert!(again.contains("exit 1"), "{again}");
     assert!(again.contains("This identity exists already"), "{again}");
     let by_name = me.shows("identities show acme-1", &names);
-    insta::assert_snapshot!(by_name, @"");
+    insta::assert_snapshot!(by_name, @r#"
+    exit 0
+    --- stdout
+    Identity     ACME
+    External id  acme-1
+    Rate limits  calls: 5 in 1m
+    Metadata     {"plan":"pro"}
+    --- stderr
+    "#);
     assert_eq!(me.shows(&format!("identities show {id}"), &names), by_name);
     me.run("identities create other").line();
     let listed = me.reads("identities list");
@@ -25,11 +33,22 @@ fn an_identity_is_made_shown_listed_and_deleted() {
     let found = me.reads("identities list --search acme");
     assert_eq!((found.len(), &found[0]["id"]), (1, &id.as_str().into()));
     assert_eq!(found[0]["meta"], serde_json::json!({ "plan": "pro" }));
-    insta::assert_snapshot!(me.shows("identities list --search acme", &names), @"");
+    insta::assert_snapshot!(me.shows("identities list --search acme", &names), @r"
+    exit 0
+    --- stdout
+    ID                   EXTERNAL ID  LIMITS
+    ACME  acme-1       1
+    --- stderr
+    ");
     // Its keys stay when it goes.
     let api = me.api();
     let (_, key) = me.makes(&format!("keys create --api {api} --external-id acme-1"));
-    insta::assert_snapshot!(me.shows("identities delete acme-1", &names), @"");
+    insta::assert_snapshot!(me.shows("identities delete acme-1", &names), @r"
+    exit 0
+    --- stdout
+    --- stderr
+    Deleted the identity acme-1
+    ");
     assert_eq!(me.verify(&key), ("VALID".to_owned(), 0));
     let gone = me.shows("identities show acme-1", &names);
     assert!(
