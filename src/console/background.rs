@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::service::Service;
+use crate::store::StoreError;
 
 /// How long what was counted waits to be written down: less than the second that is promised,
 /// since writing takes time too.
@@ -17,22 +18,30 @@ const TIDY: Duration = Duration::from_mins(1);
 pub(super) fn start(service: &Service) {
     let reading = service.clone();
     tokio::spawn(async move {
-        // Whoever asks reads what was not read ahead.
-        let _ = reading.read_ahead().await;
+        // What was not read ahead is read when somebody asks for it.
+        if let Err(error) = reading.read_ahead().await {
+            reading.log(&format!("keys cannot be read ahead: {error}"));
+        }
     });
-    repeat(service, COUNTS, |service: Service| async move {
-        // What could not be written is kept for the next time.
-        let _ = service.write_counts(ADDING).await;
+    // What could not be written is kept for the next time.
+    let counts = Trouble::with("verifications cannot be written down");
+    repeat(service, COUNTS, counts, |service: Service| async move {
+        service.write_counts(ADDING).await
     });
-    repeat(service, TIDY, |service: Service| async move {
-        // What could not be removed is found the next time.
-        let _ = service.tidy().await;
+    // What could not be removed is found the next time.
+    let tidy = Trouble::with("what is too old cannot be removed");
+    repeat(service, TIDY, tidy, |service: Service| async move {
+        service.tidy().await
     });
 }
 
-fn repeat<F>(service: &Service, every: Duration, work: impl Fn(Service) -> F + Send + 'static)
-where
-    F: Future<Output = ()> + Send,
+fn repeat<F>(
+    service: &Service,
+    every: Duration,
+    mut trouble: Trouble,
+    work: impl Fn(Service) -> F + Send + 'static,
+) where
+    F: Future<Output = Result<(), StoreError>> + Send,
 {
     let (clock, service) = (service.clock().clone(), service.weakly());
     tokio::spawn(async move {
@@ -41,7 +50,53 @@ where
             let Some(service) = service() else {
                 return;
             };
-            work(service).await;
+            let result = work(service.clone()).await;
+            if let Some(line) = trouble.heed(&result) {
+                service.log(&line);
+            }
         }
     });
+}
+
+/// Whether something that is done again and again goes wrong. It is said once.
+struct Trouble {
+    what: &'static str,
+    is_on: bool,
+}
+
+impl Trouble {
+    fn with(what: &'static str) -> Self {
+        Self { what, is_on: false }
+    }
+
+    /// Takes in how it went, and returns what there is to say about it now.
+    fn heed(&mut self, result: &Result<(), StoreError>) -> Option<String> {
+        let was_on = std::mem::replace(&mut self.is_on, result.is_err());
+        match result {
+            Err(error) if !was_on => {
+                Some(format!("{}, and this is tried again: {error}", self.what))
+            }
+            Ok(()) if was_on => Some(format!("{}: that is over", self.what)),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_wrong_is_said_once_and_so_is_its_end() {
+        let failed = || Err(StoreError::Database("no disk".to_owned()));
+        let mut trouble = Trouble::with("nothing can be kept");
+        let said: Vec<_> = [Ok(()), failed(), failed(), Ok(()), Ok(()), failed()]
+            .iter()
+            .map(|result| trouble.heed(result))
+            .collect();
+        let begins = "nothing can be kept, and this is tried again: the database failed: no disk";
+        let begins = Some(begins.to_owned());
+        let over = Some("nothing can be kept: that is over".to_owned());
+        assert_eq!(said, [None, begins.clone(), None, over, None, begins]);
+    }
 }

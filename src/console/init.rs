@@ -4,7 +4,7 @@ use secrecy::SecretString;
 
 use crate::ids::Entropy;
 use crate::keys::{IdKind, SecretFormat, new_id};
-use crate::store::{Actor, Audited, NewRootKey, Store, StoreError};
+use crate::store::{NewRootKey, Store, StoreError};
 
 /// The prefix of root keys.
 pub(super) const ROOT_PREFIX: &str = "root";
@@ -64,17 +64,13 @@ pub struct Initialized {
 /// there is a workspace already.
 ///
 /// # Errors
-/// As the database's.
+/// As the database's. Then nothing is made, and it can be done again.
 pub async fn initialize(
     store: &Store,
     name: &str,
     now: i64,
     entropy: &Entropy,
 ) -> Result<Option<Initialized>, StoreError> {
-    if !store.workspaces().await?.is_empty() {
-        return Ok(None);
-    }
-    let workspace = store.create_workspace(name, now).await?;
     let format = SecretFormat::new(Some(ROOT_PREFIX), ROOT_BYTES)
         .map_err(|error| StoreError::Unfit(error.to_string()))?;
     let secret = format.mint(entropy);
@@ -86,9 +82,8 @@ pub async fn initialize(
         permissions: EVERYTHING.iter().map(ToString::to_string).collect(),
         expires: None,
     };
-    let by = Audited::new(&workspace.id, Actor::Operator, now, entropy);
-    store.create_root_key(new, by).await?;
-    Ok(Some(Initialized {
+    let workspace = store.create_first_workspace(name, new, now).await?;
+    Ok(workspace.map(|workspace| Initialized {
         workspace: workspace.id,
         root_key,
     }))

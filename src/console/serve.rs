@@ -56,8 +56,10 @@ pub async fn serve(
         () = stopping.closed() => {}
         () = service.clock().sleep(LAST_REQUESTS) => {}
     }
-    // Nobody verifies any more; if this fails, the last second is not counted.
-    let _ = service.write_counts(LAST_COUNTS).await;
+    // Nobody verifies any more.
+    if let Err(error) = service.write_counts(LAST_COUNTS).await {
+        service.log(&format!("the last second is not counted: {error}"));
+    }
     service.store().close().await;
 }
 

@@ -1,6 +1,6 @@
 //! The key service: what every operation works with.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -59,6 +59,9 @@ impl Default for ServiceOptions {
 /// How many namespaces of rate limits are remembered at most.
 const NAMESPACES: usize = 10_000;
 
+/// Takes what went wrong, a line at a time.
+type Log = Box<dyn Fn(&str) + Send + Sync>;
+
 /// The key service. Clones share it.
 #[derive(Clone)]
 pub struct Service(Arc<Inner>);
@@ -76,6 +79,7 @@ struct Inner {
     /// By workspace and name. None is ever deleted, so that what is remembered stays true.
     namespaces: Cache<(String, String), String>,
     options: ServiceOptions,
+    log: OnceLock<Log>,
 }
 
 impl Service {
@@ -105,6 +109,7 @@ impl Service {
             asking: Arc::new(Semaphore::new(ASKING)),
             namespaces: Cache::new(NAMESPACES),
             options,
+            log: OnceLock::new(),
         }));
         background::start(&service);
         Ok(service)
@@ -114,6 +119,19 @@ impl Service {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    /// Has what goes wrong in the server told to `log` from now on, a line at a time. No line
+    /// holds a secret.
+    pub fn log_to(&self, log: impl Fn(&str) + Send + Sync + 'static) {
+        let _ = self.0.log.set(Box::new(log));
+    }
+
+    /// Tells whoever reads the log what went wrong.
+    pub(super) fn log(&self, line: &str) {
+        if let Some(log) = self.0.log.get() {
+            log(line);
+        }
     }
 
     pub(super) fn clock(&self) -> &Clock {

@@ -27,6 +27,21 @@ impl Store {
         self.write(move |sql| Box::pin(async move { spend(sql, &pool, cost, now).await }))
             .await
     }
+
+    /// Returns what is left of the balance `pool` at `now`; none for no limit.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn left(&self, pool: &str, now: i64) -> Result<Option<i64>, StoreError> {
+        let pool = pool.to_owned();
+        self.read(move |sql| {
+            Box::pin(async move {
+                let balance = find(sql, &pool, now, "").await?;
+                Ok(balance.and_then(|balance| balance.remaining))
+            })
+        })
+        .await
+    }
 }
 
 async fn spend(
@@ -57,10 +72,19 @@ pub(super) async fn balance(
     pool: &str,
     now: i64,
 ) -> Result<Option<Credits>, StoreError> {
+    let lock = sql.for_update();
+    find(sql, pool, now, lock).await
+}
+
+async fn find(
+    sql: &mut dyn Sql,
+    pool: &str,
+    now: i64,
+    lock: &str,
+) -> Result<Option<Credits>, StoreError> {
     let query = format!(
         "SELECT remaining, refill_interval, refill_amount, refill_day, refilled_at \
-         FROM pools WHERE id = $1{}",
-        sql.for_update()
+         FROM pools WHERE id = $1{lock}"
     );
     let Some(mut row) = sql.row(query, args![pool]).await? else {
         return Ok(None);

@@ -181,7 +181,7 @@ impl Store {
     }
 }
 
-async fn insert_root_key(
+pub(super) async fn insert_root_key(
     sql: &mut dyn Sql,
     new: &NewRootKey,
     rotation: &Rotation,

@@ -355,3 +355,7 @@ impl Database for Sqlite {
         self.readers.close().await;
     }
 }
+
+#[cfg(test)]
+#[path = "sqlite_tests.rs"]
+mod tests;

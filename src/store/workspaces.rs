@@ -1,10 +1,12 @@
 //! Workspaces: who owns APIs, keys and everything else.
 
 use super::Store;
+use super::audit::{Actor, Audited};
 use super::database::Sql;
 use super::error::{StoreError, Thing};
+use super::root_keys::{NewRootKey, insert_root_key};
 use super::value::{Row, args};
-use crate::keys::{IdKind, new_id};
+use crate::keys::{IdKind, Rotation, new_id};
 
 /// An owner of APIs and keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,23 +27,55 @@ impl Store {
     /// # Errors
     /// As the database's.
     pub async fn create_workspace(&self, name: &str, now: i64) -> Result<Workspace, StoreError> {
-        let workspace = Workspace {
+        let workspace = self.new_workspace(name);
+        let made = workspace.clone();
+        self.write(move |sql| Box::pin(async move { insert_workspace(sql, &made, now).await }))
+            .await?;
+        Ok(workspace)
+    }
+
+    /// Makes the first workspace and a root key of it, both or neither; none if there is a
+    /// workspace already.
+    ///
+    /// # Errors
+    /// As the database's. Then nothing is made.
+    pub async fn create_first_workspace(
+        &self,
+        name: &str,
+        root: NewRootKey,
+        now: i64,
+    ) -> Result<Option<Workspace>, StoreError> {
+        let made = self.new_workspace(name);
+        let by = Audited::new(&made.id, Actor::Operator, now, &self.entropy);
+        self.write(move |sql| {
+            Box::pin(async move {
+                // There is no workspace to lock yet: this row is in every database.
+                let lock = format!(
+                    "SELECT version FROM _sqlx_migrations ORDER BY version LIMIT 1{}",
+                    sql.for_update()
+                );
+                sql.row(lock, args![]).await?;
+                if !workspaces(sql).await?.is_empty() {
+                    return Ok(None);
+                }
+                insert_workspace(sql, &made, now).await?;
+                insert_root_key(sql, &root, &Rotation::default(), &by).await?;
+                let told = format!("Created root key {}", root.id);
+                by.record(sql, "root_key.create", &told, &[&root.id])
+                    .await?;
+                Ok(Some(made))
+            })
+        })
+        .await
+    }
+
+    fn new_workspace(&self, name: &str) -> Workspace {
+        Workspace {
             id: new_id(IdKind::Workspace, &self.entropy),
             name: name.to_owned(),
             enabled: true,
             requests: None,
-        };
-        let made = workspace.clone();
-        self.write(move |sql| {
-            Box::pin(async move {
-                let args = args![&made.id, &made.name, now];
-                let insert = "INSERT INTO workspaces (id, name, created_at) VALUES ($1, $2, $3)";
-                sql.run(insert.into(), args).await?;
-                Ok(())
-            })
-        })
-        .await?;
-        Ok(workspace)
+        }
     }
 
     /// Lists the workspaces, oldest first.
@@ -54,6 +88,13 @@ impl Store {
 }
 
 const COLUMNS: &str = "id, name, enabled, requests_limit, requests_duration";
+
+async fn insert_workspace(sql: &mut dyn Sql, made: &Workspace, now: i64) -> Result<(), StoreError> {
+    let insert = "INSERT INTO workspaces (id, name, created_at) VALUES ($1, $2, $3)";
+    let args = args![&made.id, &made.name, now];
+    sql.run(insert.into(), args).await?;
+    Ok(())
+}
 
 async fn workspaces(sql: &mut dyn Sql) -> Result<Vec<Workspace>, StoreError> {
     let query = format!("SELECT {COLUMNS} FROM workspaces ORDER BY created_at, id");

@@ -36,7 +36,8 @@ pub struct Server {
     /// Where its database is, if that is PostgreSQL.
     pub url: Option<String>,
     client: reqwest::Client,
-    directory: Arc<tempfile::TempDir>,
+    /// Where its database is, if that is SQLite, and its master key.
+    pub directory: Arc<tempfile::TempDir>,
 }
 
 /// An answer.
@@ -256,11 +257,17 @@ impl Server {
 
     /// Makes a root key that may do only what it is told.
     pub async fn root_with(&self, permissions: &[&str]) -> String {
+        let store = self.service.store();
+        let workspace = store.workspaces().await.unwrap().remove(0);
+        self.root_of(&workspace.id, permissions).await
+    }
+
+    /// Makes a root key of a workspace that may do only what it is told.
+    pub async fn root_of(&self, workspace: &str, permissions: &[&str]) -> String {
         use convox::keys::{IdKind, SecretFormat, new_id};
         use convox::store::{Actor, Audited, NewRootKey};
         let entropy = Entropy::system().unwrap();
         let store = self.service.store();
-        let workspace = store.workspaces().await.unwrap().remove(0);
         let secret = SecretFormat::new(Some("root"), 32).unwrap().mint(&entropy);
         let text = secret.text.expose_secret().to_owned();
         let new = NewRootKey {
@@ -270,7 +277,7 @@ impl Server {
             permissions: permissions.iter().map(ToString::to_string).collect(),
             expires: None,
         };
-        let by = Audited::new(&workspace.id, Actor::Operator, self.now(), &entropy);
+        let by = Audited::new(workspace, Actor::Operator, self.now(), &entropy);
         store.create_root_key(new, by).await.unwrap();
         text
     }
@@ -284,7 +291,8 @@ pub fn text(value: &Value) -> String {
         .to_owned()
 }
 
-async fn new_database(url: &str) -> String {
+/// Makes a PostgreSQL database and returns where it is.
+pub async fn new_database(url: &str) -> String {
     let entropy = Entropy::system().unwrap();
     let name = format!(
         "keys_{}_{}",

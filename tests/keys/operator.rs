@@ -1,96 +1,13 @@
 //! What an operator does: backup, restore, doctor, TLS, by the real program.
 
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::path::Path;
+#[cfg(unix)]
+use std::process::Command;
 
 use serde_json::json;
 
 use crate::environment::execute_on_file;
-
-/// The real program, with a home directory of its own.
-struct Program {
-    home: tempfile::TempDir,
-}
-
-/// A command that runs until it is let go.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Program {
-    fn new() -> Self {
-        let home = tempfile::tempdir().unwrap();
-        Self { home }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.home.path().join(name)
-    }
-
-    fn database(&self) -> PathBuf {
-        self.path("data/console.db")
-    }
-
-    /// A command of the console, on the database in the directory `data`.
-    fn command(&self, data: &str, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_convox"));
-        let home = self.home.path();
-        command.env_clear().env("HOME", home).current_dir(home);
-        command.arg("console").args(words);
-        if !data.is_empty() {
-            command.args(["--data", data]);
-        }
-        command
-    }
-
-    fn run(&self, data: &str, words: &[&str]) -> Output {
-        self.command(data, words).output().unwrap()
-    }
-
-    /// Runs a command that succeeds, and returns its stdout.
-    fn done(&self, data: &str, words: &[&str]) -> String {
-        let output = self.run(data, words);
-        assert_eq!(
-            output.status.code(),
-            Some(0),
-            "{words:?}: {}",
-            said(&output)
-        );
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// Runs a command that fails with 1, and returns all that it said.
-    fn fails(&self, data: &str, words: &[&str]) -> String {
-        let output = self.run(data, words);
-        assert_eq!(
-            output.status.code(),
-            Some(1),
-            "{words:?}: {}",
-            said(&output)
-        );
-        said(&output)
-    }
-
-    fn serve(&self, words: &[&str]) -> (Running, String) {
-        let words = [&["serve"], words].concat();
-        let mut command = self.command("data", &words);
-        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let line = lines.next().unwrap().unwrap();
-        (Running(child), line)
-    }
-}
-
-fn said(output: &Output) -> String {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    text(&output.stdout) + &text(&output.stderr)
-}
+use crate::program::{Program, said};
 
 #[cfg(unix)]
 fn mode(path: &Path) -> u32 {
@@ -278,7 +195,7 @@ async fn a_signal_ends_the_server_with_success() {
     program.done("data", &["init"]);
     let (mut running, line) = program.serve(&["--listen", "127.0.0.1:0"]);
     assert!(line.starts_with("Serving on http://127.0.0.1:"), "{line}");
-    let id = running.0.id().to_string();
+    let id = running.child.id().to_string();
     assert!(
         Command::new("kill")
             .args(["-TERM", &id])
@@ -286,5 +203,5 @@ async fn a_signal_ends_the_server_with_success() {
             .unwrap()
             .success()
     );
-    assert_eq!(running.0.wait().unwrap().code(), Some(0));
+    assert_eq!(running.child.wait().unwrap().code(), Some(0));
 }

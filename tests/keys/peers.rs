@@ -13,7 +13,7 @@ const CUT: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                    WHERE datname = current_database() AND query LIKE 'LISTEN%'";
 
 /// Starts a server on PostgreSQL, or says why not.
-async fn one() -> Option<Server> {
+pub async fn one() -> Option<Server> {
     let Ok(url) = std::env::var("CONVOX_TEST_DATABASE_URL") else {
         eprintln!("skipped: `.ci/postgres cargo test --test keys` runs it");
         return None;
@@ -22,14 +22,14 @@ async fn one() -> Option<Server> {
 }
 
 /// Starts two servers on one database, or says why not.
-async fn two() -> Option<(Server, Server)> {
+pub async fn two() -> Option<(Server, Server)> {
     let one = one().await?;
     let other = one.beside().await;
     Some((one, other))
 }
 
 /// Waits until a server hears what others change, so that it remembers.
-async fn until_it_hears(server: &Server) {
+pub async fn until_it_hears(server: &Server) {
     while !server.service.store().may_remember() {
         tokio::task::yield_now().await;
     }

@@ -109,6 +109,40 @@ async fn a_body_that_does_not_come_is_a_time_out() {
 }
 
 #[tokio::test]
+async fn a_large_body_is_read_only_from_whoever_is_known() {
+    let port = port(ServiceOptions::default()).await;
+    let head = |token: &str, more: &str| {
+        format!(
+            "POST /v2/keys.verifyKey HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\
+             connection: close\r\n{more}\r\n\r\n"
+        )
+    };
+    let asks = async |request: String| {
+        let mut stream = port.connect().await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        all(&mut stream).await
+    };
+    // It is said to be large, and nothing of it is waited for.
+    let announced = asks(head("nobody", "content-length: 1000000")).await;
+    assert!(announced.starts_with("HTTP/1.1 401 "), "{announced}");
+    // It turns out to be large, and its end is not waited for.
+    let begun = format!("{:x}\r\n{}\r\n", 65_537, "[".repeat(65_537));
+    let chunked = head("nobody", "transfer-encoding: chunked");
+    let chunked = asks(chunked + &begun).await;
+    assert!(chunked.starts_with("HTTP/1.1 401 "), "{chunked}");
+    let too_large = asks(head(&port.root, "content-length: 10485761")).await;
+    assert!(too_large.starts_with("HTTP/1.1 413 "), "{too_large}");
+    // Whoever is known has it read, and is told what is wrong with it; so is anybody with less.
+    let large = format!("[{}[]]", "[],".repeat(30_000));
+    let length = format!("content-length: {}", large.len());
+    let known = asks(head(&port.root, &length) + &large).await;
+    assert!(known.starts_with("HTTP/1.1 400 "), "{known}");
+    assert!(known.contains("failed to validate schema"), "{known}");
+    let small = asks(head("nobody", "content-length: 2") + "[]").await;
+    assert!(small.starts_with("HTTP/1.1 400 "), "{small}");
+}
+
+#[tokio::test]
 async fn a_head_that_is_too_large_is_refused() {
     let port = port(ServiceOptions::default()).await;
     let long = format!("x: {}\r\n", "y".repeat(40_000));

@@ -4,8 +4,8 @@
 //     node tests/outside/unkey_drive.mjs ADDRESS DIRECTORY_OF_NODE_MODULES
 //
 // The second root key may read keys and nothing else.
-// Every answer is one that the client has types for, or the script ends with an error. What the
-// server does not have yet is told, a line each: `not served: NAME`.
+// Every answer is one that the client has types for, or the script ends with an error.
+// UNKEY_LIMITED_ADDRESS and UNKEY_LIMITED_KEY are of a server that answers two requests a day.
 
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
@@ -18,19 +18,6 @@ const errors = require('@unkey/api/models/errors');
 const rootKey = process.env.UNKEY_ROOT_KEY;
 const client = (key) => new Unkey({ rootKey: key, serverURL: address, timeoutMs: 20_000 });
 const unkey = client(rootKey);
-
-// Calls an operation that may not be served yet.
-async function soon(name, call) {
-  try {
-    return await call();
-  } catch (error) {
-    // An operation that never answers 404 has no type for it.
-    const type = error.statusCode === 404 ? JSON.parse(error.body).error.type : '';
-    if (!type.endsWith('/path_not_found')) throw error;
-    console.log(`not served: ${name}`);
-    return undefined;
-  }
-}
 
 async function fails(kind, status, call) {
   const error = await call().then(
@@ -130,100 +117,115 @@ const reader = client(process.env.UNKEY_READER_KEY).keys;
 assert.equal((await reader.getKey({ keyId: third.keyId })).data.keyId, third.keyId);
 await fails('ForbiddenErrorResponse', 403, () => reader.rerollKey({ keyId: third.keyId, expiration: 0 }));
 
+// What is not typed for an operation is an error with its status all the same.
+const refused = await unkey.keys.createKey({ apiId, recoverable: true }).catch((e) => e);
+assert.equal(refused.statusCode, 412);
+assert.match(JSON.parse(refused.body).error.type, /precondition_failed$/);
+const limited = new Unkey({
+  rootKey: process.env.UNKEY_LIMITED_KEY,
+  serverURL: process.env.UNKEY_LIMITED_ADDRESS,
+});
+const asks = () => limited.keys.getKey({ keyId: 'key_nobody' });
+await fails('NotFoundErrorResponse', 404, asks);
+await fails('NotFoundErrorResponse', 404, asks);
+const tooMany = await fails('TooManyRequestsErrorResponse', 429, asks);
+assert.equal(tooMany.error.title, 'Too Many Requests');
+
 // Changing a key.
-const update = (change) =>
-  soon('keys.updateKey', () => unkey.keys.updateKey({ keyId: third.keyId, ...change }));
-if (await update({ name: 'Renamed', meta: null, enabled: false })) {
-  const changed = (await unkey.keys.getKey({ keyId: third.keyId })).data;
-  assert.equal(changed.name, 'Renamed');
-  assert.equal(changed.meta, undefined);
-  assert.equal(await code(third.key), 'DISABLED');
-  await update({ enabled: true, name: null, credits: { remaining: 5 }, ratelimits: [] });
-  assert.equal(await code(third.key), 'VALID');
-}
-const credits = await soon('keys.updateCredits', () =>
-  unkey.keys.updateCredits({ keyId: third.keyId, operation: 'set', value: 7 }),
-);
-if (credits) assert.equal(credits.data.remaining, 7);
+const keyId = third.keyId;
+const update = (change) => unkey.keys.updateKey({ keyId, ...change });
+await update({ name: 'Renamed', meta: null, enabled: false });
+const changed = (await unkey.keys.getKey({ keyId })).data;
+assert.equal(changed.name, 'Renamed');
+assert.equal(changed.meta, undefined);
+assert.equal(await code(third.key), 'DISABLED');
+await update({ enabled: true, name: null, credits: { remaining: 5 }, ratelimits: [] });
+assert.equal(await code(third.key), 'VALID');
+const credits = await unkey.keys.updateCredits({ keyId, operation: 'set', value: 7 });
+assert.equal(credits.data.remaining, 7);
 
 // Lists.
-const listed = await soon('apis.listKeys', async () => {
-  const ids = [];
-  const pages = await unkey.apis.listKeys({ apiId, limit: 2 });
-  for await (const page of pages) ids.push(...page.result.data.map((key) => key.keyId));
-  return ids;
-});
-if (listed) assert.ok([bare, third].every((key) => listed.includes(key.keyId)), `${listed}`);
+const all = async (pages) => {
+  const found = [];
+  for await (const page of await pages) found.push(...page.result.data);
+  return found;
+};
+const listed = (await all(unkey.apis.listKeys({ apiId, limit: 2 }))).map((key) => key.keyId);
+assert.ok([bare, third].every((key) => listed.includes(key.keyId)), `${listed}`);
 
 // Identities.
 const externalId = `globex-${Date.now()}`;
-const identity = await soon('identities.createIdentity', () =>
-  unkey.identities.createIdentity({
+const { identityId } = (
+  await unkey.identities.createIdentity({
     externalId,
     meta: { plan: 'free' },
     ratelimits: [{ name: 'requests', limit: 10, duration: 60_000, autoApply: true }],
-  }),
-);
-if (identity) {
-  const { identityId } = identity.data;
-  await fails('ConflictErrorResponse', 409, () => unkey.identities.createIdentity({ externalId }));
-  const found = await soon('identities.getIdentity', () => unkey.identities.getIdentity({ identity: externalId }));
-  if (found) assert.equal(found.data.id, identityId);
-  const changed = await soon('identities.updateIdentity', () =>
-    unkey.identities.updateIdentity({ identity: externalId, meta: { plan: 'pro' }, ratelimits: [] }),
-  );
-  if (changed) assert.deepEqual(changed.data.meta, { plan: 'pro' });
-  const all = await soon('identities.listIdentities', async () => {
-    const ids = [];
-    const pages = await unkey.identities.listIdentities({ limit: 1 });
-    for await (const page of pages) ids.push(...page.result.data.map((one) => one.id));
-    return ids;
-  });
-  if (all) assert.ok(all.includes(identityId));
-  await soon('identities.deleteIdentity', () => unkey.identities.deleteIdentity({ identity: externalId }));
-}
+  })
+).data;
+await fails('ConflictErrorResponse', 409, () => unkey.identities.createIdentity({ externalId }));
+const identity = externalId;
+assert.equal((await unkey.identities.getIdentity({ identity })).data.id, identityId);
+const updated = await unkey.identities.updateIdentity({ identity, meta: { plan: 'pro' }, ratelimits: [] });
+assert.deepEqual(updated.data.meta, { plan: 'pro' });
+const identities = await all(unkey.identities.listIdentities({ limit: 1 }));
+assert.ok(identities.some((one) => one.id === identityId));
+await unkey.identities.deleteIdentity({ identity });
+await fails('NotFoundErrorResponse', 404, () => unkey.identities.getIdentity({ identity }));
 
 // Permissions and roles.
 const slug = `reports.${Date.now()}`;
-const permission = await soon('permissions.createPermission', () =>
-  unkey.permissions.createPermission({ name: slug, slug, description: 'to read reports' }),
-);
-const role = await soon('permissions.createRole', () =>
-  unkey.permissions.createRole({ name: `reader-${slug}`, description: 'reads' }),
-);
-if (permission && role) {
-  await fails('ConflictErrorResponse', 409, () => unkey.permissions.createPermission({ name: slug, slug }));
-  const got = await soon('permissions.getPermission', () => unkey.permissions.getPermission({ permission: slug }));
-  if (got) assert.equal(got.data.slug, slug);
-  await soon('permissions.setRolePermissions', () =>
-    unkey.permissions.setRolePermissions({ roleId: role.data.roleId, permissions: [slug] }),
-  );
-  const ofRole = await soon('permissions.getRole', () => unkey.permissions.getRole({ role: role.data.roleId }));
-  if (ofRole) assert.equal(ofRole.data.id, role.data.roleId);
-  await soon('keys.addRoles', () => unkey.keys.addRoles({ keyId: third.keyId, roles: [`reader-${slug}`] }));
-  await soon('permissions.listPermissions', () => unkey.permissions.listPermissions({ limit: 10 }));
-  await soon('permissions.listRoles', () => unkey.permissions.listRoles({ limit: 10 }));
-}
-const added = await soon('keys.addPermissions', () =>
-  unkey.keys.addPermissions({ keyId: third.keyId, permissions: ['orders.refund'] }),
-);
-if (added) {
-  assert.equal(await code(third.key, { permissions: 'orders.refund' }), 'VALID');
-  await soon('keys.removePermissions', () =>
-    unkey.keys.removePermissions({ keyId: third.keyId, permissions: ['orders.refund'] }),
-  );
-}
-await soon('keys.setPermissions', () => unkey.keys.setPermissions({ keyId: third.keyId, permissions: [] }));
-await soon('keys.setRoles', () => unkey.keys.setRoles({ keyId: third.keyId, roles: [] }));
+const name = `reader-${slug}`;
+const { permissionId } = (
+  await unkey.permissions.createPermission({ name: slug, slug, description: 'to read reports' })
+).data;
+const { roleId } = (await unkey.permissions.createRole({ name, description: 'reads' })).data;
+await fails('ConflictErrorResponse', 409, () => unkey.permissions.createPermission({ name: slug, slug }));
+const got = (await unkey.permissions.getPermission({ permission: slug })).data;
+assert.deepEqual(got, { id: permissionId, name: slug, slug, description: 'to read reports' });
+const given = (await unkey.permissions.setRolePermissions({ roleId, permissions: [slug] })).data;
+assert.deepEqual(given.map((one) => one.slug), [slug]);
+const role = (await unkey.permissions.getRole({ role: roleId })).data;
+assert.deepEqual([role.id, role.name, role.description], [roleId, name, 'reads']);
+assert.deepEqual(role.permissions.map((one) => one.slug), [slug]);
+const had = (await unkey.keys.addRoles({ keyId, roles: [name] })).data;
+assert.deepEqual(had.map((one) => one.name), [name]);
+assert.equal(await code(third.key, { permissions: slug }), 'VALID');
+assert.ok((await all(unkey.permissions.listPermissions({ limit: 10 }))).some((one) => one.slug === slug));
+assert.ok((await all(unkey.permissions.listRoles({ limit: 10 }))).some((one) => one.id === roleId));
+await unkey.permissions.deletePermission({ permission: slug });
+await fails('NotFoundErrorResponse', 404, () => unkey.permissions.getPermission({ permission: slug }));
+assert.equal(await code(third.key, { permissions: slug }), 'INSUFFICIENT_PERMISSIONS');
+await unkey.permissions.deleteRole({ role: name });
+await fails('NotFoundErrorResponse', 404, () => unkey.permissions.getRole({ role: name }));
+const refund = { keyId, permissions: ['orders.refund'] };
+assert.ok((await unkey.keys.addPermissions(refund)).data.some((one) => one.slug === 'orders.refund'));
+assert.equal(await code(third.key, { permissions: 'orders.refund' }), 'VALID');
+await unkey.keys.removePermissions(refund);
+assert.equal(await code(third.key, { permissions: 'orders.refund' }), 'INSUFFICIENT_PERMISSIONS');
+assert.deepEqual((await unkey.keys.setPermissions({ keyId, permissions: [] })).data, []);
+assert.deepEqual((await unkey.keys.setRoles({ keyId, roles: [] })).data, []);
 
 // Limits by themselves.
-const limited = await soon('ratelimit.limit', () =>
-  unkey.ratelimit.limit({ namespace: 'emails', identifier: 'acme', limit: 1, duration: 60_000 }),
-);
-if (limited) assert.equal(limited.data.success, true);
+const limit = async () => {
+  const body = { namespace: 'emails', identifier: 'acme', limit: 1, duration: 2_592_000_000 };
+  return (await unkey.ratelimit.limit(body)).data.success;
+};
+assert.deepEqual([await limit(), await limit()], [true, false]);
+
+// How often keys were verified: counted a moment later.
+const query = `SELECT outcome, SUM(count) AS n FROM key_verifications_per_month_v1 WHERE key_id = '${keyId}' GROUP BY outcome`;
+const isCounted = (row) => row.outcome === 'INSUFFICIENT_PERMISSIONS' && row.n >= 2;
+for (let tries = 0; ; tries += 1) {
+  const rows = (await unkey.analytics.getVerifications({ query })).data;
+  if (rows.some(isCounted)) break;
+  assert.ok(tries < 200, JSON.stringify(rows));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+}
+const noView = () => unkey.analytics.getVerifications({ query: 'SELECT * FROM keys' });
+await fails('BadRequestErrorResponse', 400, noView);
 
 // The end.
-await unkey.keys.deleteKey({ keyId: third.keyId });
+await unkey.keys.deleteKey({ keyId });
 assert.equal(await code(third.key), 'NOT_FOUND');
 await unkey.apis.deleteApi({ apiId });
 assert.equal(await code(bare.key), 'NOT_FOUND');

@@ -3,8 +3,8 @@
     UNKEY_ROOT_KEY=... UNKEY_READER_KEY=... python tests/outside/unkey_drive.py ADDRESS
 
 The second root key may read keys and nothing else.
-Every answer is one that the client has types for, or the script ends with an error. What the
-server does not have yet is told, a line each: `not served: NAME`.
+Every answer is one that the client has types for, or the script ends with an error.
+UNKEY_LIMITED_ADDRESS and UNKEY_LIMITED_KEY are of a server that answers two requests a day.
 """
 
 import json
@@ -22,19 +22,6 @@ def client(root_key):
 
 
 unkey = client(os.environ["UNKEY_ROOT_KEY"])
-
-
-def soon(name, call):
-    """Calls an operation that may not be served yet."""
-    try:
-        return call()
-    except errors.UnkeyError as error:
-        # An operation that never answers 404 has no type for it.
-        is_missing = error.status_code == 404
-        if not is_missing or not json.loads(error.body)["error"]["type"].endswith("/path_not_found"):
-            raise
-        print(f"not served: {name}")
-        return None
 
 
 def fails(kind, status, call):
@@ -131,91 +118,123 @@ assert reader.get_key(key_id=fourth.key_id).data.key_id == fourth.key_id
 forbidden = lambda: reader.reroll_key(key_id=fourth.key_id, expiration=0)
 fails(errors.ForbiddenErrorResponse, 403, forbidden)
 
-# Changing a key.
-change = lambda **fields: soon("keys.updateKey", lambda: unkey.keys.update_key(key_id=fourth.key_id, **fields))
-if change(name="Renamed", meta=None, enabled=False):
-    changed = unkey.keys.get_key(key_id=fourth.key_id).data
-    assert changed.name == "Renamed" and not changed.meta, changed
-    assert code(fourth.key) == "DISABLED"
-    change(enabled=True, name=None, credits={"remaining": 5}, ratelimits=[])
-    assert code(fourth.key) == "VALID"
-credits = soon(
-    "keys.updateCredits",
-    lambda: unkey.keys.update_credits(key_id=fourth.key_id, operation="set", value=7),
+# What is not typed for an operation is an error with its status all the same.
+try:
+    unkey.keys.create_key(api_id=api, recoverable=True)
+    raise AssertionError("a secret is kept")
+except errors.APIError as refused:
+    assert refused.status_code == 412, refused
+    assert json.loads(refused.body)["error"]["type"].endswith("/precondition_failed"), refused.body
+limited = Unkey(
+    root_key=os.environ["UNKEY_LIMITED_KEY"], server_url=os.environ["UNKEY_LIMITED_ADDRESS"]
 )
-assert credits is None or credits.data.remaining == 7, credits
+for _ in range(2):
+    fails(errors.NotFoundErrorResponse, 404, lambda: limited.keys.get_key(key_id="key_nobody"))
+many = lambda: limited.keys.get_key(key_id="key_nobody")
+too_many = fails(errors.TooManyRequestsErrorResponse, 429, many)
+assert too_many.data.error.title == "Too Many Requests", too_many
+
+# Changing a key.
+change = lambda **fields: unkey.keys.update_key(key_id=fourth.key_id, **fields)
+change(name="Renamed", meta=None, enabled=False)
+changed = unkey.keys.get_key(key_id=fourth.key_id).data
+assert changed.name == "Renamed" and not changed.meta, changed
+assert code(fourth.key) == "DISABLED"
+change(enabled=True, name=None, credits={"remaining": 5}, ratelimits=[])
+assert code(fourth.key) == "VALID"
+credits = unkey.keys.update_credits(key_id=fourth.key_id, operation="set", value=7)
+assert credits.data.remaining == 7, credits
 
 # Lists.
-listed = soon("apis.listKeys", lambda: pages(unkey.apis.list_keys(api_id=api, limit=2)))
-if listed is not None:
-    ids = [key.key_id for key in listed]
-    assert bare.key_id in ids and fourth.key_id in ids, ids
+ids = [key.key_id for key in pages(unkey.apis.list_keys(api_id=api, limit=2))]
+assert bare.key_id in ids and fourth.key_id in ids, ids
 
 # Identities.
 external = f"globex-{time.time_ns()}"
-identity = soon(
-    "identities.createIdentity",
-    lambda: unkey.identities.create_identity(
-        external_id=external,
-        meta={"plan": "free"},
-        ratelimits=[{"name": "requests", "limit": 10, "duration": 60_000, "auto_apply": True}],
-    ),
+identity = unkey.identities.create_identity(
+    external_id=external,
+    meta={"plan": "free"},
+    ratelimits=[{"name": "requests", "limit": 10, "duration": 60_000, "auto_apply": True}],
 )
-if identity is not None:
-    again = lambda: unkey.identities.create_identity(external_id=external)
-    fails(errors.ConflictErrorResponse, 409, again)
-    found = soon("identities.getIdentity", lambda: unkey.identities.get_identity(identity=external))
-    assert found is None or found.data.id == identity.data.identity_id, found
-    changed = soon(
-        "identities.updateIdentity",
-        lambda: unkey.identities.update_identity(identity=external, meta={"plan": "pro"}, ratelimits=[]),
-    )
-    assert changed is None or changed.data.meta == {"plan": "pro"}, changed
-    listed = soon("identities.listIdentities", lambda: pages(unkey.identities.list_identities(limit=1)))
-    assert listed is None or any(one.id == identity.data.identity_id for one in listed)
-    soon("identities.deleteIdentity", lambda: unkey.identities.delete_identity(identity=external))
+again = lambda: unkey.identities.create_identity(external_id=external)
+fails(errors.ConflictErrorResponse, 409, again)
+found = unkey.identities.get_identity(identity=external)
+assert found.data.id == identity.data.identity_id, found
+changed = unkey.identities.update_identity(identity=external, meta={"plan": "pro"}, ratelimits=[])
+assert changed.data.meta == {"plan": "pro"}, changed
+listed = pages(unkey.identities.list_identities(limit=1))
+assert any(one.id == identity.data.identity_id for one in listed)
+unkey.identities.delete_identity(identity=external)
+gone = lambda: unkey.identities.get_identity(identity=external)
+fails(errors.NotFoundErrorResponse, 404, gone)
 
 # Permissions and roles.
 slug = f"reports.{time.time_ns()}"
-permission = soon(
-    "permissions.createPermission",
-    lambda: unkey.permissions.create_permission(name=slug, slug=slug, description="to read reports"),
-)
-role = soon("permissions.createRole", lambda: unkey.permissions.create_role(name=f"reader-{slug}"))
-if permission is not None and role is not None:
-    again = lambda: unkey.permissions.create_permission(name=slug, slug=slug)
-    fails(errors.ConflictErrorResponse, 409, again)
-    got = soon("permissions.getPermission", lambda: unkey.permissions.get_permission(permission=slug))
-    assert got is None or got.data.slug == slug, got
-    soon(
-        "permissions.setRolePermissions",
-        lambda: unkey.permissions.set_role_permissions(
-            request={"role": role.data.role_id, "permissions": [slug]}
-        ),
-    )
-    soon("permissions.getRole", lambda: unkey.permissions.get_role(role=role.data.role_id))
-    soon("keys.addRoles", lambda: unkey.keys.add_roles(key_id=fourth.key_id, roles=[f"reader-{slug}"]))
-    soon("permissions.listPermissions", lambda: pages(unkey.permissions.list_permissions(limit=10)))
-    soon("permissions.listRoles", lambda: pages(unkey.permissions.list_roles(limit=10)))
-added = soon(
-    "keys.addPermissions",
-    lambda: unkey.keys.add_permissions(key_id=fourth.key_id, permissions=["orders.refund"]),
-)
-if added is not None:
-    assert code(fourth.key, permissions="orders.refund") == "VALID"
-    soon(
-        "keys.removePermissions",
-        lambda: unkey.keys.remove_permissions(key_id=fourth.key_id, permissions=["orders.refund"]),
-    )
-soon("keys.setPermissions", lambda: unkey.keys.set_permissions(key_id=fourth.key_id, permissions=[]))
-soon("keys.setRoles", lambda: unkey.keys.set_roles(key_id=fourth.key_id, roles=[]))
+name = f"reader-{slug}"
+permission = unkey.permissions.create_permission(name=slug, slug=slug, description="to read reports")
+role = unkey.permissions.create_role(name=name).data.role_id
+again = lambda: unkey.permissions.create_permission(name=slug, slug=slug)
+fails(errors.ConflictErrorResponse, 409, again)
+got = unkey.permissions.get_permission(permission=slug).data
+assert got.slug == slug and got.id == permission.data.permission_id, got
+assert got.description == "to read reports", got
+given = unkey.permissions.set_role_permissions(request={"role": role, "permissions": [slug]}).data
+assert [one.slug for one in given] == [slug], given
+got = unkey.permissions.get_role(role=role).data
+assert got.id == role and got.name == name, got
+assert [one.slug for one in got.permissions] == [slug], got
+had = unkey.keys.add_roles(key_id=fourth.key_id, roles=[name]).data
+assert [one.name for one in had] == [name], had
+assert code(fourth.key, permissions=slug) == "VALID"
+listed = pages(unkey.permissions.list_permissions(limit=10))
+assert any(one.slug == slug for one in listed), listed
+assert any(one.id == role for one in pages(unkey.permissions.list_roles(limit=10)))
+unkey.permissions.delete_permission(permission=slug)
+fails(errors.NotFoundErrorResponse, 404, lambda: unkey.permissions.get_permission(permission=slug))
+assert code(fourth.key, permissions=slug) == "INSUFFICIENT_PERMISSIONS"
+unkey.permissions.delete_role(role=name)
+fails(errors.NotFoundErrorResponse, 404, lambda: unkey.permissions.get_role(role=name))
+added = unkey.keys.add_permissions(key_id=fourth.key_id, permissions=["orders.refund"]).data
+assert any(one.slug == "orders.refund" for one in added), added
+assert code(fourth.key, permissions="orders.refund") == "VALID"
+unkey.keys.remove_permissions(key_id=fourth.key_id, permissions=["orders.refund"])
+assert code(fourth.key, permissions="orders.refund") == "INSUFFICIENT_PERMISSIONS"
+assert unkey.keys.set_permissions(key_id=fourth.key_id, permissions=[]).data == []
+assert unkey.keys.set_roles(key_id=fourth.key_id, roles=[]).data == []
 
 # Limits by themselves.
-limited = soon(
-    "ratelimit.limit",
-    lambda: unkey.ratelimit.limit(namespace="emails", identifier="acme", limit=1, duration=60_000),
-)
-assert limited is None or limited.data.success, limited
+limit = lambda: unkey.ratelimit.limit(
+    namespace="emails", identifier="acme", limit=1, duration=2_592_000_000
+).data
+assert limit().success and not limit().success
+
+# Root keys.
+root = unkey.root_keys.create_key(permissions=["api.*.read_api"], name="deploy").data
+assert client(root.key).apis.get_api(api_id=api).data.id == api
+rolled = unkey.root_keys.reroll_key(key_id=root.key_id, expiration=0).data
+late = lambda: client(root.key).apis.get_api(api_id=api)
+fails(errors.ForbiddenErrorResponse, 403, late)
+kept = unkey.root_keys.reroll_key(key_id=rolled.key_id, expiration=None).data
+for one in (rolled, kept):
+    assert client(one.key).apis.get_api(api_id=api).data.id == api
+listed = {one.key_id: one for one in pages(unkey.root_keys.list_keys(limit=2))}
+assert listed[kept.key_id].name == "deploy", listed
+assert listed[kept.key_id].permissions == ["api.*.read_api"], listed
+unkey.root_keys.delete_key(key_id=kept.key_id)
+gone = lambda: client(kept.key).apis.get_api(api_id=api)
+fails(errors.UnauthorizedErrorResponse, 401, gone)
+
+# How often keys were verified: counted a moment later.
+query = f"SELECT outcome, SUM(count) AS n FROM key_verifications_per_month_v1 WHERE key_id = '{fourth.key_id}' GROUP BY outcome"
+for _ in range(200):
+    rows = unkey.analytics.get_verifications(query=query).data
+    if any(row["outcome"] == "INSUFFICIENT_PERMISSIONS" and row["n"] >= 2 for row in rows):
+        break
+    time.sleep(0.05)
+else:
+    raise AssertionError(rows)
+bad = lambda: unkey.analytics.get_verifications(query="SELECT * FROM keys")
+fails(errors.BadRequestErrorResponse, 400, bad)
 
 # The end.
 unkey.keys.delete_key(key_id=fourth.key_id)

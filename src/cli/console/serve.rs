@@ -64,6 +64,8 @@ impl ServeArgs {
         let entropy = context.entropy()?;
         let service = Service::new(store, Clock::wall(), entropy, master, options).await;
         let service = service.map_err(explain)?;
+        let log = printer.clone();
+        service.log_to(move |line| log.always(line));
         let cannot = |error: std::io::Error| {
             CliError::failed(format!("cannot listen on {}: {error}", self.listen))
                 .hint("--listen names another address or port")

@@ -2,10 +2,12 @@
 
 use utoipa::ToSchema;
 use utoipa::openapi::content::ContentBuilder;
-use utoipa::openapi::path::{HttpMethod, OperationBuilder, PathItem};
+use utoipa::openapi::path::{
+    HttpMethod, OperationBuilder, Parameter, ParameterBuilder, ParameterIn, PathItem,
+};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::ResponseBuilder;
-use utoipa::openapi::schema::{ObjectBuilder, Schema};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     Components, InfoBuilder, OpenApi, OpenApiBuilder, PathsBuilder, Ref, RefOr, Required,
@@ -13,8 +15,9 @@ use utoipa::openapi::{
 
 use super::envelope::{ErrorBody, Meta, Pagination};
 use super::error::FieldError;
+use super::keys::once::LONGEST;
 use super::operation::Operation;
-use super::{ForEach, each};
+use super::{ForEach, Liveness, each};
 
 /// What is gathered of the operations.
 pub(super) struct Documentation {
@@ -33,6 +36,7 @@ pub fn openapi() -> OpenApi {
     documentation.add::<Pagination>();
     documentation.add::<FieldError>();
     documentation.add::<ErrorBody<'_>>();
+    documentation.add_liveness();
     each(&mut documentation);
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
@@ -62,6 +66,27 @@ impl Documentation {
         for (name, schema) in schemas {
             self.components.schemas.entry(name).or_insert(schema);
         }
+    }
+
+    fn add_liveness(&mut self) {
+        self.add::<Liveness>();
+        let object = ObjectBuilder::new()
+            .property("meta", reference("Meta"))
+            .property("data", reference("Liveness"))
+            .required("meta")
+            .required("data");
+        let object = content(RefOr::T(Schema::Object(object.build())));
+        let response = ResponseBuilder::new()
+            .description("It is")
+            .content("application/json", object);
+        let operation = OperationBuilder::new()
+            .operation_id(Some("liveness"))
+            .summary(Some("Tell that the server is there"))
+            .tag("liveness")
+            .response("200", response.build())
+            .build();
+        let paths = std::mem::take(&mut self.paths);
+        self.paths = paths.path("/v2/liveness", PathItem::new(HttpMethod::Get, operation));
     }
 }
 
@@ -100,6 +125,7 @@ impl ForEach for Documentation {
             .operation_id(Some(O::NAME))
             .summary(Some(O::SUMMARY))
             .tag(group)
+            .parameters(O::MAKES_SECRET.then(|| [idempotency_key()]))
             .request_body(Some(body))
             .security(SecurityRequirement::new("rootKey", Vec::<String>::new()))
             .response("200", response("Done", &["application/json"], success))
@@ -117,6 +143,25 @@ impl ForEach for Documentation {
         let path = format!("/v2/{}", O::NAME);
         self.paths = paths.path(path, PathItem::new(HttpMethod::Post, operation));
     }
+}
+
+/// The header by which a request that makes a secret may be repeated.
+fn idempotency_key() -> Parameter {
+    let schema = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(LONGEST))
+        // Blanks around it do not count.
+        .pattern(Some("^[!-~]([ -~]*[!-~])?$"));
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "A repetition of the same request with the same key gets the same answer for 24 hours.",
+        ))
+        .schema(Some(RefOr::T(Schema::Object(schema.build()))))
+        .build()
 }
 
 fn reference(name: &str) -> RefOr<Schema> {

@@ -14,8 +14,7 @@ use crate::keys::{IdKind, new_id};
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 
-/// What an operation answers.
-#[derive(Debug)]
+/// What an operation answers. There is no `Debug` of it: it may hold a secret.
 pub(super) enum Reply<T> {
     /// Data.
     Data(T),
@@ -46,6 +45,11 @@ impl Envelope {
             request_id: new_id(IdKind::Request, service.entropy()),
             wants_problem,
         }
+    }
+
+    /// Returns the request's id, by which the server's log knows it.
+    pub(super) fn request_id(&self) -> &str {
+        &self.request_id
     }
 }
 

@@ -14,6 +14,8 @@ pub(super) struct ApiError {
     pub(super) errors: Vec<FieldError>,
     /// Whether the body did not fit its schema, which is always told as plain JSON.
     pub(super) of_schema: bool,
+    /// Why the server could not do it: for its log, and nobody else.
+    pub(super) cause: Option<String>,
 }
 
 /// What is wrong with one part of a request.
@@ -44,6 +46,10 @@ macro_rules! kinds {
                 status: $status,
                 title: $title,
             };)*
+
+            /// All of them.
+            #[cfg(test)]
+            const ALL: &[Self] = &[$(Self::$constant),*];
         }
     };
 }
@@ -95,6 +101,7 @@ impl ApiError {
             detail: detail.into(),
             errors: Vec::new(),
             of_schema: false,
+            cause: None,
         }
     }
 
@@ -131,6 +138,12 @@ impl ApiError {
             Thing::Key | Thing::RootKey => Kind::KEY_NOT_FOUND,
         };
         Self::new(kind, format!("The specified {thing} was not found."))
+    }
+
+    /// Returns what the server's log says of it, if that is its affair.
+    pub(super) fn for_log(&self) -> Option<&str> {
+        let cause = self.cause.as_deref().unwrap_or(&self.detail);
+        (self.kind.status >= 500).then_some(cause)
     }
 
     /// Returns the address that names the kind of error.
@@ -179,10 +192,13 @@ impl From<StoreError> for ApiError {
             | StoreError::FileExists(_)
             | StoreError::Broken(_)
             | StoreError::OfPostgres
-            | StoreError::Closed => Self::new(
-                Kind::UNEXPECTED,
-                "The server could not do it. Its log says why.",
-            ),
+            | StoreError::Closed => Self {
+                cause: Some(error.to_string()),
+                ..Self::new(
+                    Kind::UNEXPECTED,
+                    "The server could not do it. Its log says why.",
+                )
+            },
         }
     }
 }
@@ -247,3 +263,7 @@ fn capitalized(word: &str) -> String {
         .map(|first| first.to_uppercase().chain(letters).collect())
         .unwrap_or_default()
 }
+
+#[cfg(test)]
+#[path = "error_tests.rs"]
+mod tests;

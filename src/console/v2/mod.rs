@@ -4,6 +4,7 @@ mod admission;
 mod analytics;
 mod apis;
 mod authentication;
+mod body;
 #[cfg(test)]
 mod contract;
 mod documentation;

@@ -1,12 +1,13 @@
 //! One operation of the API, and the way that every request takes to it.
 //!
 //! The order is upstream's: the body is read and checked against its schema before anybody asks
-//! who sent it, then the root key, then the workspace's own limit, then the operation.
+//! who sent it, then the root key, then the workspace's own limit, then the operation. Only a large
+//! body is read after the root key was looked at.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderMap, Request};
 use serde::Serialize;
@@ -15,6 +16,7 @@ use utoipa::ToSchema;
 
 use super::admission::Admission;
 use super::authentication::{authenticate, expired};
+use super::body::read;
 use super::envelope::{Envelope, Reply, render};
 use super::error::{ApiError, Kind};
 use super::keys::once::own_answer;
@@ -22,7 +24,7 @@ use super::schema::BodySchema;
 use crate::console::memory::KnownRoot;
 use crate::console::service::Service;
 use crate::keys::{Api, Key, Need};
-use crate::store::{Audited, Thing};
+use crate::store::{Audited, StoreError, Thing};
 
 /// An operation: one path, one request, one answer.
 #[async_trait]
@@ -31,6 +33,8 @@ pub(super) trait Operation: Send + Sync + 'static {
     const NAME: &'static str;
     /// What it does, in one line.
     const SUMMARY: &'static str;
+    /// Whether it makes a secret, so that it heeds an `Idempotency-Key`.
+    const MAKES_SECRET: bool = false;
     /// The body that it takes.
     type Request: DeserializeOwned + ToSchema + Send;
     /// What it answers.
@@ -74,10 +78,12 @@ impl Call {
     /// 404 when there is none such.
     pub(super) async fn key(&self, id: &str) -> Result<(Key, Api), ApiError> {
         let key = self.service.store().key(self.workspace(), id).await?;
-        let api = self.service.store().api(self.workspace(), &key.api).await;
-        // A key whose API was deleted is gone as well.
-        let api = api.map_err(|_| ApiError::not_found(Thing::Key))?;
-        Ok((key, api))
+        match self.service.store().api(self.workspace(), &key.api).await {
+            Ok(api) => Ok((key, api)),
+            // A key whose API was deleted is gone as well.
+            Err(StoreError::NotFound(_)) => Err(ApiError::not_found(Thing::Key)),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Says that the caller changes something now.
@@ -114,6 +120,9 @@ pub(super) async fn answer<O: Operation>(
             format!("The request took longer than {} seconds.", time.as_secs()),
         )),
     };
+    if let Some(cause) = result.as_ref().err().and_then(ApiError::for_log) {
+        service.log(&format!("{} {}: {cause}", envelope.request_id(), O::NAME));
+    }
     let mut response = render(&envelope, result);
     if let Some(admission) = admission {
         admission.tell(response.headers_mut());
@@ -128,9 +137,12 @@ async fn take<O: Operation>(
     admission: &mut Option<Admission>,
 ) -> Result<Reply<O::Data>, ApiError> {
     let (head, body) = request.into_parts();
-    let body = read(body, service.options().largest_body).await?;
+    let (body, root) = read(service, &head.headers, body).await?;
     let request: O::Request = schema.read(&body)?;
-    let root = authenticate(service, &head.headers).await?;
+    let root = match root {
+        Some(root) => root,
+        None => authenticate(service, &head.headers).await?,
+    };
     let is_over = root.root.rotation.is_over(root.root.expires, service.now());
     if !is_over {
         service.used(&root);
@@ -143,7 +155,7 @@ async fn take<O: Operation>(
         service: service.clone(),
         root,
         headers: head.headers,
-        body: body.into(),
+        body,
         operation: O::NAME,
     };
     if is_over {
@@ -151,19 +163,4 @@ async fn take<O: Operation>(
         return answer.map(Reply::Again).ok_or_else(expired);
     }
     O::run(&call, request).await
-}
-
-/// Reads a body of at most `largest` bytes.
-async fn read(body: Body, largest: usize) -> Result<bytes::Bytes, ApiError> {
-    to_bytes(body, largest).await.map_err(|error| {
-        let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-        while let Some(error) = source {
-            if error.is::<http_body_util::LengthLimitError>() {
-                let detail = format!("The request body is larger than {largest} bytes.");
-                return ApiError::new(Kind::BODY_TOO_LARGE, detail);
-            }
-            source = error.source();
-        }
-        ApiError::new(Kind::BODY_UNREADABLE, "The request body could not be read.")
-    })
 }

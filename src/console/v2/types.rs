@@ -1,7 +1,7 @@
 //! What several operations take or answer.
 
-use secrecy::SecretString;
-use serde::{Deserialize, Deserializer, Serialize};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
@@ -267,7 +267,8 @@ pub(super) struct KeyResponse {
     identity: Option<IdentityResponse>,
     /// The secret, where it was asked for and may be read back.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) plaintext: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub(super) plaintext: Option<Plaintext>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     ratelimits: Vec<RatelimitResponse>,
     /// The key that this one was rerolled from. An extension.
@@ -318,6 +319,22 @@ where
     T: Deserialize<'de>,
 {
     Option::deserialize(deserializer).map(Some)
+}
+
+/// A secret that is answered, and shown to nobody else.
+#[derive(Debug, Clone)]
+pub(super) struct Plaintext(SecretString);
+
+impl From<SecretString> for Plaintext {
+    fn from(secret: SecretString) -> Self {
+        Self(secret)
+    }
+}
+
+impl Serialize for Plaintext {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.expose_secret())
+    }
 }
 
 /// Reads a secret.

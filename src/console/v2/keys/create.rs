@@ -66,6 +66,7 @@ pub(in crate::console::v2) struct CreateKey;
 impl Operation for CreateKey {
     const NAME: &'static str = "keys.createKey";
     const SUMMARY: &'static str = "Make a key; its secret is shown this once";
+    const MAKES_SECRET: bool = true;
     type Request = CreateKeyRequest;
     type Data = MadeKey;
 

@@ -1,13 +1,14 @@
 //! `keys.getKey`.
 
 use async_trait::async_trait;
+use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::console::v2::envelope::Reply;
 use crate::console::v2::error::{ApiError, Kind};
 use crate::console::v2::operation::{Call, Operation};
-use crate::console::v2::types::KeyResponse;
+use crate::console::v2::types::{KeyResponse, Plaintext};
 use crate::keys::Need;
 
 /// Which key.
@@ -52,7 +53,7 @@ impl Call {
     pub(in crate::console::v2) async fn plaintext(
         &self,
         key: &crate::keys::Key,
-    ) -> Result<Option<String>, ApiError> {
+    ) -> Result<Option<Plaintext>, ApiError> {
         if !key.recoverable {
             return Ok(None);
         }
@@ -71,9 +72,9 @@ impl Call {
         &self,
         sealed: &[u8],
         id: &str,
-    ) -> Result<String, ApiError> {
+    ) -> Result<Plaintext, ApiError> {
         match self.service.master().open(sealed, id) {
-            Ok(text) => Ok(text.as_str().to_owned()),
+            Ok(text) => Ok(SecretString::from(text.as_str()).into()),
             Err(_) => Err(ApiError::new(
                 Kind::UNEXPECTED,
                 "The secret cannot be read back: the server's master key is another.",

@@ -2,7 +2,7 @@
 //!
 //! Both official clients repeat a request that was answered with a 5xx, or not at all.
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -10,11 +10,12 @@ use utoipa::ToSchema;
 use crate::console::v2::envelope::Reply;
 use crate::console::v2::error::{ApiError, Kind};
 use crate::console::v2::operation::Call;
+use crate::console::v2::types::Plaintext;
 use crate::keys::Hash;
 use crate::store::{Answered, Idempotency};
 
 /// The longest `Idempotency-Key`.
-const LONGEST: usize = 255;
+pub(in crate::console::v2) const LONGEST: usize = 255;
 /// The shortest by which a root key that was cut is told what took its place. Whoever has found
 /// the old root key must not guess it.
 const SECRET: usize = 20;
@@ -25,14 +26,15 @@ const SECRET: usize = 20;
 pub(in crate::console::v2) struct MadeKey {
     key_id: String,
     /// The whole secret. It is kept nowhere.
-    key: String,
+    #[schema(value_type = String)]
+    key: Plaintext,
 }
 
 impl MadeKey {
     pub(in crate::console::v2) fn new(id: &str, secret: &SecretString) -> Self {
         Self {
             key_id: id.to_owned(),
-            key: secret.expose_secret().to_owned(),
+            key: secret.clone().into(),
         }
     }
 }
@@ -123,4 +125,23 @@ pub(in crate::console::v2) fn reply<T>(
 
 fn purpose(call: &Call, key: &str) -> String {
     format!("idempotent:{}:{key}", call.root.root.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_made_is_shown_in_the_answer_and_nowhere_else() {
+        let made = MadeKey::new("key_1", &SecretString::from("sk_precious"));
+        assert_eq!(
+            json!(made),
+            json!({ "keyId": "key_1", "key": "sk_precious" })
+        );
+        let shown = format!("{made:?}");
+        assert!(
+            !shown.contains("precious") && shown.contains("key_1"),
+            "{shown}"
+        );
+    }
 }

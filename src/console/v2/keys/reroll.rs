@@ -37,6 +37,7 @@ impl Operation for RerollKey {
     const NAME: &'static str = "keys.rerollKey";
     const SUMMARY: &'static str =
         "Make a new key with everything that an old one has, which goes on for a grace period";
+    const MAKES_SECRET: bool = true;
     type Request = RerollKeyRequest;
     type Data = MadeKey;
 

@@ -85,7 +85,7 @@ pub(in crate::console::v2) struct VerifyKeyData {
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires: Option<i64>,
-    /// How many credits are left, where some were asked for.
+    /// How many credits are left, for a key that has a limit of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     credits: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -142,6 +142,9 @@ impl Operation for VerifyKey {
             Standing::Open => use_up(call, &key, &demand, &mut data, now).await?,
         };
         data.valid = data.code == Code::Valid;
+        if !data.valid && data.credits.is_none() {
+            data.credits = left(call, &key, now).await?;
+        }
         let is_limited = data.valid && data.credits.is_some();
         let spent = if is_limited {
             demand.cost.unwrap_or(1)
@@ -234,6 +237,15 @@ async fn use_up(
     } else {
         Code::UsageExceeded
     })
+}
+
+/// Returns the credits of a key that was refused before they were asked for: what is remembered
+/// of them is old.
+async fn left(call: &Call, key: &KeyFacts, now: i64) -> Result<Option<i64>, ApiError> {
+    match &key.pool {
+        Some(pool) => Ok(call.service.store().left(pool, now).await?),
+        None => Ok(None),
+    }
 }
 
 impl LimitState {

@@ -35,7 +35,7 @@ impl Operation for WhoAmI {
         let nobody = || ApiError::not_found(Thing::Key);
         let known = call.service.key(&request.key).await?.ok_or_else(nobody)?;
         // Who may not know of the key is told what they are told of a key that is not there.
-        let (key, api) = call.key(&known.id).await.map_err(|_| nobody())?;
+        let (key, api) = call.key(&known.id).await?;
         if !call.may(&Need::on_key(&api.id, &api.key_space, &key.id, "read_key")) {
             return Err(nobody());
         }

@@ -33,6 +33,7 @@ pub(in crate::console::v2) struct CreateRootKey;
 impl Operation for CreateRootKey {
     const NAME: &'static str = "rootKeys.createKey";
     const SUMMARY: &'static str = "Make a root key; its secret is shown this once";
+    const MAKES_SECRET: bool = true;
     type Request = CreateRootKeyRequest;
     type Data = MadeKey;
 

@@ -37,6 +37,7 @@ impl Operation for RerollRootKey {
     const NAME: &'static str = "rootKeys.rerollKey";
     const SUMMARY: &'static str =
         "Make a new root key with everything that an old one has, which goes on for a grace period";
+    const MAKES_SECRET: bool = true;
     type Request = RerollRootKeyRequest;
     type Data = MadeKey;
 

@@ -1,0 +1,201 @@
+//! What a server says when it cannot do what it is asked, and an init that fails.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use convox::clock::Clock;
+use convox::console::initialize;
+use convox::ids::Entropy;
+use convox::store::Store;
+use serde_json::{Value, json};
+
+use crate::environment::{Server, execute, execute_on_file, new_database, on_both, text};
+use crate::program::Program;
+
+/// Breaks whatever reads an API, and nothing else.
+const BREAK: &str = "ALTER TABLE apis RENAME COLUMN default_prefix TO gone";
+const MEND: &str = "ALTER TABLE apis RENAME COLUMN gone TO default_prefix";
+
+/// Has a server's log written down.
+fn log_of(server: &Server) -> Arc<Mutex<Vec<String>>> {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let written = Arc::clone(&lines);
+    server
+        .service
+        .log_to(move |line| written.lock().unwrap().push(line.to_owned()));
+    lines
+}
+
+#[tokio::test]
+async fn a_database_that_fails_is_no_thing_that_is_not_there() {
+    on_both(async |server: &Server| {
+        let log = log_of(server);
+        let api = server.api().await;
+        let (id, key) = server.key(&api, json!({})).await;
+        server.execute(BREAK).await;
+        for (operation, body) in [
+            ("keys.getKey", json!({ "keyId": id })),
+            ("keys.whoami", json!({ "key": key })),
+            ("keys.rerollKey", json!({ "keyId": id, "expiration": 0 })),
+            ("apis.getApi", json!({ "apiId": api })),
+        ] {
+            let failed = server.post(operation, body).await;
+            let told = (failed.status, failed.kind(), failed.detail());
+            let detail = "The server could not do it. Its log says why.";
+            assert_eq!(told, (500, "unexpected_error", detail), "{operation}");
+            let said = log.lock().unwrap().pop().unwrap();
+            let request = text(&failed.body["meta"]["requestId"]);
+            let begins = format!("{request} {operation}: the database failed: ");
+            assert!(said.starts_with(&begins), "{said}");
+            assert!(!said.contains(&key) && !said.contains('\n'), "{said}");
+        }
+        server.execute(MEND).await;
+        assert_eq!(server.get(&id).await["keyId"], json!(id));
+        let unknown = json!({ "keyId": "key_unknown" });
+        assert_eq!(server.post("keys.getKey", unknown).await.status, 404);
+        let said = log.lock().unwrap();
+        assert_eq!(*said, Vec::<String>::new(), "what is refused is not logged");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn counts_that_cannot_be_written_are_told_and_so_is_the_end_of_it() {
+    on_both(async |server: &Server| {
+        let log = log_of(server);
+        let (_, key) = server.key(&server.api().await, json!({})).await;
+        let until = async |lines: usize| {
+            for _ in 0..6_000 {
+                if log.lock().unwrap().len() >= lines {
+                    return;
+                }
+                server.clock.sleep(Duration::from_millis(10)).await;
+            }
+            panic!("nothing is said");
+        };
+        server
+            .execute("ALTER TABLE verifications_per_minute RENAME TO gone")
+            .await;
+        assert_eq!(
+            server.verify(&key).await,
+            "VALID",
+            "nobody waits for counts"
+        );
+        until(1).await;
+        server
+            .execute("ALTER TABLE gone RENAME TO verifications_per_minute")
+            .await;
+        until(2).await;
+        let said = log.lock().unwrap();
+        let what = "verifications cannot be written down";
+        let begins = format!("{what}, and this is tried again: the database failed: ");
+        assert!(said[0].starts_with(&begins), "{said:?}");
+        assert_eq!(said[1..], [format!("{what}: that is over")]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_says_on_stderr_why_it_failed() {
+    let program = Program::new();
+    let root = program.done("data", &["init"]);
+    let (mut running, line) = program.serve(&["--listen", "127.0.0.1:0"]);
+    let address = line.strip_prefix("Serving on ").unwrap();
+    execute_on_file(&program.database(), BREAK).await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let answer = client
+        .post(format!("{address}/v2/apis.getApi"))
+        .bearer_auth(root.trim())
+        .body(json!({ "apiId": "api_unknown" }).to_string());
+    let answer = answer.send().await.unwrap();
+    assert_eq!(answer.status(), 500);
+    let body: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+    let request = text(&body["meta"]["requestId"]);
+    let said = running.lines.next().unwrap().unwrap();
+    let begins = format!("{request} apis.getApi: the database failed: ");
+    assert!(said.starts_with(&begins), "{said}");
+}
+
+/// Opens databases that are prepared and hold nothing yet: each kind that there is, and as many
+/// ways to each as are asked for.
+async fn empty(ways: usize) -> Vec<(Vec<Store>, Place)> {
+    let directory = tempfile::tempdir().unwrap();
+    let mut places = vec![Place::File(directory)];
+    if let Ok(url) = std::env::var("CONVOX_TEST_DATABASE_URL") {
+        places.push(Place::Url(new_database(&url).await));
+    }
+    let mut opened = Vec::new();
+    for place in places {
+        let mut stores = Vec::new();
+        for _ in 0..ways {
+            stores.push(place.open().await);
+        }
+        stores[0].migrate().await.unwrap();
+        opened.push((stores, place));
+    }
+    opened
+}
+
+enum Place {
+    File(tempfile::TempDir),
+    Url(String),
+}
+
+impl Place {
+    async fn open(&self) -> Store {
+        let entropy = Entropy::system().unwrap();
+        let store = match self {
+            Self::File(directory) => {
+                Store::sqlite(&directory.path().join("console.db"), entropy).await
+            }
+            Self::Url(url) => Store::postgres(url, Clock::system(), entropy).await,
+        };
+        store.unwrap()
+    }
+
+    async fn execute(&self, statement: &'static str) {
+        match self {
+            Self::File(directory) => {
+                execute_on_file(&directory.path().join("console.db"), statement).await;
+            }
+            Self::Url(url) => execute(url, statement).await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_init_that_fails_makes_nothing_and_can_be_done_again() {
+    let entropy = Entropy::system().unwrap();
+    for (stores, place) in empty(1).await {
+        let init = async || initialize(&stores[0], "main", 1, &entropy).await;
+        place.execute("ALTER TABLE root_keys RENAME TO gone").await;
+        assert!(init().await.is_err());
+        assert_eq!(stores[0].workspaces().await.unwrap(), []);
+        place.execute("ALTER TABLE gone RENAME TO root_keys").await;
+        assert!(init().await.unwrap().is_some());
+        assert!(init().await.unwrap().is_none(), "there is one already");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_several_inits_at_once_one_makes_a_workspace() {
+    for _ in 0..5 {
+        for (stores, _place) in empty(4).await {
+            let entropy = Entropy::system().unwrap();
+            let init = |store| initialize(store, "main", 1, &entropy);
+            let made = tokio::join!(
+                init(&stores[0]),
+                init(&stores[1]),
+                init(&stores[2]),
+                init(&stores[3]),
+            );
+            let made = [made.0, made.1, made.2, made.3];
+            let made = made.into_iter().filter_map(Result::unwrap);
+            assert_eq!(made.count(), 1);
+            assert_eq!(stores[0].workspaces().await.unwrap().len(), 1);
+            for store in stores {
+                store.close().await;
+            }
+        }
+    }
+}
