@@ -10,7 +10,7 @@ use crate::unkey::Repeat;
 
 /// Take a reroll back: make the old key whole again, and expire the new one
 ///
-/// It can be done until the grace period ends.
+/// It can be done until the grace period ends, or the new key is rerolled itself.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CancelArgs {
     /// The old key, by its id

@@ -170,16 +170,18 @@ pub enum Op {
     Wait(Span),
 }
 
-/// Makes a sequence: a key first, since most needs one.
+/// Makes a sequence: a role and a key first, since most needs them.
 pub fn sequence(most: usize) -> impl Strategy<Value = Vec<Op>> {
+    let roles = prop::collection::vec(Just(0_u8), 0..2);
     let rest = prop::collection::vec(op(), 1..most);
-    (new(), rest).prop_map(|(first, rest)| {
+    (slugs(), new(), roles, rest).prop_map(|(slugs, first, roles, rest)| {
+        let role = Op::MakeRole { name: 0, slugs };
         let first = New {
             api: 0,
-            roles: Vec::new(),
+            roles,
             ..first
         };
-        std::iter::once(Op::Create(first)).chain(rest).collect()
+        [role, Op::Create(first)].into_iter().chain(rest).collect()
     })
 }
 
