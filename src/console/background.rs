@@ -10,7 +10,10 @@ const COUNTS: Duration = Duration::from_millis(500);
 /// How often what is too old is removed.
 const TIDY: Duration = Duration::from_mins(1);
 
-/// Begins to write counts down and to remove what is too old.
+/// How often it is looked whether there is a new master key.
+const MASTER_KEYS: Duration = Duration::from_secs(1);
+
+/// Begins to write counts down, to remove what is too old, and to heed new master keys.
 pub(super) fn start(service: &Service) {
     repeat(service, COUNTS, |service: Service| async move {
         // What could not be written is kept for the next time.
@@ -19,6 +22,10 @@ pub(super) fn start(service: &Service) {
     repeat(service, TIDY, |service: Service| async move {
         // What could not be removed is found the next time.
         let _ = service.tidy().await;
+    });
+    repeat(service, MASTER_KEYS, |service: Service| async move {
+        // Until it succeeds, what is sealed is sealed with the key that is known.
+        let _ = service.refresh_master_keys().await;
     });
 }
 

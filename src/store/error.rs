@@ -57,6 +57,9 @@ pub enum StoreError {
     /// Somebody else has just made the same.
     #[error("somebody else has just made the same")]
     Conflict,
+    /// A row refers to another that is not there, such as to a master key that is gone.
+    #[error("the database failed: what is referred to is not there ({0})")]
+    Dangling(String),
     /// The database does not do what it should.
     #[error("the database failed: {0}")]
     Database(String),
@@ -114,6 +117,9 @@ impl From<sqlx::Error> for StoreError {
         match &error {
             sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => Self::Closed,
             sqlx::Error::Database(inner) if inner.is_unique_violation() => Self::Conflict,
+            sqlx::Error::Database(inner) if inner.is_foreign_key_violation() => {
+                Self::Dangling(inner.constraint().unwrap_or("no name").to_owned())
+            }
             sqlx::Error::Database(inner) if is_stopped(inner.code().as_deref()) => Self::TimedOut,
             // The text may quote values; a constraint's name says enough.
             sqlx::Error::Database(inner) => {

@@ -5,6 +5,7 @@
 
 use super::database::Sql;
 use super::error::StoreError;
+use super::master_keys::Sealed;
 use super::value::args;
 use crate::keys::Hash;
 
@@ -21,7 +22,7 @@ pub struct Idempotency {
     /// The hash of the operation and its body.
     pub request: Hash,
     /// The sealed answer, if this is the first time.
-    pub sealed: Vec<u8>,
+    pub sealed: Sealed,
 }
 
 /// How an operation that may be repeated was answered.
@@ -62,12 +63,14 @@ impl Idempotency {
         let forget = "DELETE FROM idempotent_answers WHERE expires_at <= $1";
         sql.run(forget.into(), args![now]).await?;
         let insert = "INSERT INTO idempotent_answers (root_key_id, idempotency_key, \
-                      request_hash, sealed, expires_at) VALUES ($1, $2, $3, $4, $5)";
+                      request_hash, sealed, sealed_with, expires_at) \
+                      VALUES ($1, $2, $3, $4, $5, $6)";
         let args = args![
             &self.root_key,
             &self.key,
             self.request.as_bytes(),
-            self.sealed.as_slice(),
+            self.sealed.bytes.as_slice(),
+            &self.sealed.with,
             now + KEPT
         ];
         sql.run(insert.into(), args).await?;

@@ -18,6 +18,9 @@ mod idempotency;
 mod identities;
 mod limits;
 mod listing;
+mod master_key;
+#[cfg(unix)]
+mod master_key_killed;
 mod operator;
 mod peers;
 mod permissions;

@@ -6,11 +6,11 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::certificate::{self, TlsArgs};
-use super::database::{DatabaseArgs, explain};
+use super::database::{DatabaseArgs, explain, explain_vault};
 use crate::cli::context::Context;
 use crate::cli::signals;
 use crate::clock::Clock;
-use crate::console::{Service, ServiceOptions, serve};
+use crate::console::{Service, ServiceOptions, Vault, serve};
 use crate::ui::{CliError, Exit};
 
 /// Serve the key service
@@ -48,14 +48,16 @@ impl ServeArgs {
                 Some("let nobody reach it but a server that speaks TLS"),
             );
         }
-        let master = self.database.master_key(context)?;
+        let source = self.database.key_source(context).await?;
         let store = self.database.open(context).await?;
+        store.check().await.map_err(explain)?;
+        let vault = Vault::of(&store, source).await.map_err(explain_vault)?;
         let options = ServiceOptions {
             requests: self.workspace_limit,
             ..ServiceOptions::default()
         };
         let entropy = context.entropy()?;
-        let service = Service::new(store, Clock::system(), entropy, master, options).await;
+        let service = Service::new(store, Clock::system(), entropy, vault, options).await;
         let service = service.map_err(explain)?;
         let cannot = |error: std::io::Error| {
             CliError::failed(format!("cannot listen on {}: {error}", self.listen))

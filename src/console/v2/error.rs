@@ -14,6 +14,8 @@ pub(super) struct ApiError {
     pub(super) errors: Vec<FieldError>,
     /// Whether the body did not fit its schema, which is always told as plain JSON.
     pub(super) of_schema: bool,
+    /// Whether the same may well succeed once the master keys were read anew.
+    pub(super) again: bool,
 }
 
 /// What is wrong with one part of a request.
@@ -95,6 +97,7 @@ impl ApiError {
             detail: detail.into(),
             errors: Vec::new(),
             of_schema: false,
+            again: false,
         }
     }
 
@@ -171,6 +174,14 @@ impl From<StoreError> for ApiError {
                 "The query took too long. A shorter span of time, or a view of longer sums, has \
                  less to read.",
             ),
+            // What was about to be sealed with a master key that has just gone may be again.
+            StoreError::Dangling(_) => Self {
+                again: true,
+                ..Self::new(
+                    Kind::UNEXPECTED,
+                    "The server could not do it. Its log says why.",
+                )
+            },
             StoreError::Shape(_)
             | StoreError::Newer { .. }
             | StoreError::Older { .. }

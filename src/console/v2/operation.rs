@@ -142,7 +142,12 @@ async fn take<O: Operation>(
         body: body.into(),
         operation: O::NAME,
     };
-    O::run(&call, request).await
+    let result = O::run(&call, request).await;
+    let is_to_be_repeated = matches!(&result, Err(error) if error.again);
+    if is_to_be_repeated && service.refresh_master_keys().await.is_ok() {
+        return O::run(&call, schema.read(&call.body)?).await;
+    }
+    result
 }
 
 /// Reads a body of at most `largest` bytes.

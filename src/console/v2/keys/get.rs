@@ -60,19 +60,19 @@ impl Call {
         let Some(sealed) = store.sealed_key(self.workspace(), &key.id).await? else {
             return Ok(None);
         };
-        self.opened(&sealed, &key.id).map(Some)
+        self.opened(&sealed, &key.id).await.map(Some)
     }
 
     /// Opens the sealed secret of the key `id`.
     ///
     /// # Errors
     /// 500 when it cannot be opened.
-    pub(in crate::console::v2) fn opened(
+    pub(in crate::console::v2) async fn opened(
         &self,
         sealed: &[u8],
         id: &str,
     ) -> Result<String, ApiError> {
-        match self.service.master().open(sealed, id) {
+        match self.service.unseal(sealed, id).await {
             Ok(text) => Ok(text.as_str().to_owned()),
             Err(_) => Err(ApiError::new(
                 Kind::UNEXPECTED,

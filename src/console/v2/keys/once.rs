@@ -10,8 +10,9 @@ use utoipa::ToSchema;
 use crate::console::v2::envelope::Reply;
 use crate::console::v2::error::{ApiError, Kind};
 use crate::console::v2::operation::Call;
+use crate::console::vault::about;
 use crate::keys::Hash;
-use crate::store::{Answered, Idempotency};
+use crate::store::{Answered, Idempotency, SealedThing};
 
 /// The longest `Idempotency-Key`.
 const LONGEST: usize = 255;
@@ -62,7 +63,7 @@ pub(in crate::console::v2) fn once(
 }
 
 /// Answers with what was made now, or with what was answered before.
-pub(in crate::console::v2) fn reply<T>(
+pub(in crate::console::v2) async fn reply<T>(
     call: &Call,
     made: MadeKey,
     once: Option<&Idempotency>,
@@ -73,8 +74,8 @@ pub(in crate::console::v2) fn reply<T>(
     };
     let opened = call
         .service
-        .master()
-        .open(&sealed, &purpose(call, &once.key));
+        .unseal(&sealed, &purpose(call, &once.key))
+        .await;
     let again = opened
         .ok()
         .and_then(|text| serde_json::from_str(&text).ok());
@@ -87,5 +88,6 @@ pub(in crate::console::v2) fn reply<T>(
 }
 
 fn purpose(call: &Call, key: &str) -> String {
-    format!("idempotent:{}:{key}", call.root.root.id)
+    let root_key = call.root.root.id.clone();
+    about(&SealedThing::Answer(root_key, key.to_owned()))
 }
