@@ -107,7 +107,7 @@ fn a_key_that_nobody_named_is_taken_before_another_is_made() {
     assert_eq!(ids(), [second.clone(), first.clone()]);
     file.take_out(&known).unwrap();
     assert_eq!(ids(), [second.clone()]);
-    file.take_out(&[second.clone()]).unwrap();
+    file.take_out(std::slice::from_ref(&second)).unwrap();
     assert_eq!(ids(), [second], "the last key stays");
     #[cfg(unix)]
     {
