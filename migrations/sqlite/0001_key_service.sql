@@ -9,6 +9,21 @@ CREATE TABLE workspaces (
     created_at BIGINT NOT NULL
 );
 
+-- The master keys that secrets are sealed with, by a hash of each: the one in the last place seals,
+-- and those before it open what is not sealed anew yet. Only what KMS has wrapped is here; other
+-- keys are in files. A key goes when nothing is sealed with it.
+CREATE TABLE master_keys (
+    id TEXT PRIMARY KEY,
+    place BIGINT NOT NULL UNIQUE,
+    wrapped BLOB,
+    created_at BIGINT NOT NULL
+);
+-- Those that are gone, so that none of them seals again.
+CREATE TABLE retired_master_keys (
+    id TEXT PRIMARY KEY,
+    retired_at BIGINT NOT NULL
+);
+
 CREATE TABLE apis (
     id TEXT PRIMARY KEY,
     workspace_id TEXT NOT NULL REFERENCES workspaces (id),
@@ -59,6 +74,7 @@ CREATE TABLE keys (
     bytes BIGINT NOT NULL,
     pool_id TEXT REFERENCES pools (id),
     sealed BLOB,
+    sealed_with TEXT REFERENCES master_keys (id),
     predecessor_id TEXT,
     successor_id TEXT,
     rerolled_at BIGINT,
@@ -73,6 +89,7 @@ CREATE INDEX keys_by_api ON keys (api_id, id);
 CREATE INDEX keys_by_identity ON keys (identity_id, id);
 CREATE INDEX keys_by_pool ON keys (pool_id);
 CREATE INDEX keys_by_predecessor ON keys (predecessor_id) WHERE predecessor_id IS NOT NULL;
+CREATE INDEX keys_by_master_key ON keys (sealed_with, id) WHERE sealed_with IS NOT NULL;
 
 -- The limits of a key or of an identity. What has the same window_id is counted together.
 CREATE TABLE ratelimits (
@@ -165,10 +182,12 @@ CREATE TABLE idempotent_answers (
     idempotency_key TEXT NOT NULL,
     request_hash BLOB NOT NULL,
     sealed BLOB NOT NULL,
+    sealed_with TEXT NOT NULL REFERENCES master_keys (id),
     expires_at BIGINT NOT NULL,
     PRIMARY KEY (root_key_id, idempotency_key)
 );
 CREATE INDEX idempotent_answers_by_end ON idempotent_answers (expires_at);
+CREATE INDEX idempotent_answers_by_master_key ON idempotent_answers (sealed_with);
 
 CREATE TABLE audit_events (
     id TEXT PRIMARY KEY,

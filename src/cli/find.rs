@@ -106,6 +106,15 @@ pub(super) async fn sandbox_account(
     Ok((account, clock, sandbox))
 }
 
+/// Opens the account that flags and the environment mean, for what is in no rack.
+pub(super) async fn account(context: &Context) -> Result<Account, CliError> {
+    if context.global().sandbox {
+        return Ok(sandbox_account(context).await?.0);
+    }
+    let access = access(context, None, &Clock::system());
+    Ok(Account::connect(&access).await?)
+}
+
 /// Makes an account that lasts as long as the command, and lives in virtual time.
 fn rehearse(context: &Context, rehearsal: Rehearsal) -> Result<(Sandbox, Clock), CliError> {
     let clock = Clock::starting_at(rehearsal.epoch, 1.0);

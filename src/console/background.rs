@@ -1,9 +1,9 @@
 //! What a service does by itself, for as long as anybody has it.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use super::service::Service;
-use crate::store::StoreError;
 
 /// How long what was counted waits to be written down: less than the second that is promised,
 /// since writing takes time too.
@@ -14,7 +14,10 @@ const ADDING: Duration = Duration::from_millis(150);
 /// How often what is too old is removed.
 const TIDY: Duration = Duration::from_mins(1);
 
-/// Begins to write counts down and to remove what is too old.
+/// How often it is looked whether there is a new master key.
+const MASTER_KEYS: Duration = Duration::from_secs(1);
+
+/// Begins to write counts down, to remove what is too old, and to heed new master keys.
 pub(super) fn start(service: &Service) {
     let reading = service.clone();
     tokio::spawn(async move {
@@ -33,15 +36,21 @@ pub(super) fn start(service: &Service) {
     repeat(service, TIDY, tidy, |service: Service| async move {
         service.tidy().await
     });
+    // Until it succeeds, what is sealed is sealed with the key that is known.
+    let keys = Trouble::with("master keys cannot be read");
+    repeat(service, MASTER_KEYS, keys, |service: Service| async move {
+        service.refresh_master_keys().await
+    });
 }
 
-fn repeat<F>(
+fn repeat<F, E>(
     service: &Service,
     every: Duration,
     mut trouble: Trouble,
     work: impl Fn(Service) -> F + Send + 'static,
 ) where
-    F: Future<Output = Result<(), StoreError>> + Send,
+    F: Future<Output = Result<(), E>> + Send,
+    E: Display + Send,
 {
     let (clock, service) = (service.clock().clone(), service.weakly());
     tokio::spawn(async move {
@@ -70,7 +79,7 @@ impl Trouble {
     }
 
     /// Takes in how it went, and returns what there is to say about it now.
-    fn heed(&mut self, result: &Result<(), StoreError>) -> Option<String> {
+    fn heed(&mut self, result: &Result<(), impl Display>) -> Option<String> {
         let was_on = std::mem::replace(&mut self.is_on, result.is_err());
         match result {
             Err(error) if !was_on => {
@@ -85,6 +94,7 @@ impl Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::StoreError;
 
     #[test]
     fn what_goes_wrong_is_said_once_and_so_is_its_end() {

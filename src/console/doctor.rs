@@ -1,7 +1,7 @@
 //! Whether what the console keeps is whole.
 
-use super::vault::{MasterKey, VaultError};
-use crate::store::{Store, StoreError};
+use super::vault::{KeySource, VaultError};
+use crate::store::Store;
 
 /// How far two clocks may be apart, in ms.
 const APART: i64 = 1000;
@@ -10,22 +10,27 @@ const LONG: i64 = 10 * 60_000;
 /// How many sealed secrets are opened at a time.
 const PAGE: i64 = 1000;
 
-/// Looks for whatever is wrong at `now`, in Unix ms, and says it in one line each.
-///
-/// Where there is no `master` key, nothing may be sealed.
+/// How a database is, in one line each.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Examined {
+    /// What is wrong.
+    pub wrong: Vec<String>,
+    /// What is worth knowing.
+    pub told: Vec<String>,
+}
+
+/// Looks for whatever is wrong at `now`, in Unix ms; `source` is where the master keys are.
 ///
 /// # Errors
-/// As the database's, where it cannot even be asked.
-pub async fn examine(
-    store: &Store,
-    master: Option<&MasterKey>,
-    now: i64,
-) -> Result<Vec<String>, StoreError> {
+/// As the database's, KMS's or the file's, where they cannot even be asked.
+pub async fn examine(store: &Store, source: &KeySource, now: i64) -> Result<Examined, VaultError> {
     let (found, known) = store.version().await?;
     if found != known {
-        return Ok(vec![format!(
-            "the database has version {found}, and this program knows {known}"
-        )]);
+        let wrong = format!("the database has version {found}, and this program knows {known}");
+        return Ok(Examined {
+            wrong: vec![wrong],
+            told: Vec::new(),
+        });
     }
     let health = store.health().await?;
     let mut wrong = health.wrong;
@@ -64,12 +69,28 @@ pub async fn examine(
             wrong.push(format!("{count} {what}"));
         }
     }
-    wrong.extend(sealed(store, master).await?);
-    Ok(wrong)
+    let mut examined = sealed(store, source).await?;
+    wrong.append(&mut examined.wrong);
+    examined.wrong = wrong;
+    Ok(examined)
 }
 
-/// Opens every sealed secret.
-async fn sealed(store: &Store, master: Option<&MasterKey>) -> Result<Vec<String>, StoreError> {
+/// Looks whether every master key is to be had, and opens every sealed secret.
+async fn sealed(store: &Store, source: &KeySource) -> Result<Examined, VaultError> {
+    let mut examined = Examined::default();
+    let held = source.held(&store.master_keys().await?).await?;
+    for (place, count) in store.sealed_counts().await?.into_iter().enumerate() {
+        let (id, secrets, answers) = (count.with, count.secrets, count.answers);
+        let seals = if place == 0 { "seals" } else { "only opens" };
+        examined.told.push(format!(
+            "master key {id} {seals}: {secrets} secrets, {answers} answers"
+        ));
+        if !held.has(&id) {
+            examined
+                .wrong
+                .push(format!("the master key {id} is not in {source}"));
+        }
+    }
     let (mut all, mut others, mut broken) = (0, 0, 0);
     let mut after = String::new();
     loop {
@@ -80,10 +101,10 @@ async fn sealed(store: &Store, master: Option<&MasterKey>) -> Result<Vec<String>
         after.clone_from(last);
         for (id, sealed) in page {
             all += 1;
-            match master.map(|master| master.open(&sealed, &id)) {
-                Some(Ok(_)) => {}
-                None | Some(Err(VaultError::OtherKey)) => others += 1,
-                Some(Err(_)) => broken += 1,
+            match held.open(&sealed, &id) {
+                Ok(_) => {}
+                Err(VaultError::OtherKey) => others += 1,
+                Err(_) => broken += 1,
             }
         }
     }
@@ -92,7 +113,7 @@ async fn sealed(store: &Store, master: Option<&MasterKey>) -> Result<Vec<String>
         (broken, "are not as they were sealed"),
     ];
     let said = said.into_iter().filter(|(count, _)| *count > 0);
-    Ok(said
-        .map(|(count, what)| format!("{count} of {all} recoverable secrets {what}"))
-        .collect())
+    let said = said.map(|(count, what)| format!("{count} of {all} recoverable secrets {what}"));
+    examined.wrong.extend(said);
+    Ok(examined)
 }

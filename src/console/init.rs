@@ -2,6 +2,7 @@
 
 use secrecy::SecretString;
 
+use super::vault::{KeySource, VaultError, first_key};
 use crate::ids::Entropy;
 use crate::keys::{IdKind, SecretFormat, new_id};
 use crate::store::{NewRootKey, Store, StoreError};
@@ -61,16 +62,18 @@ pub struct Initialized {
 }
 
 /// Makes the first workspace, called `name`, and a root key that may do everything in it; none if
-/// there is a workspace already.
+/// there is a workspace already. The first master key is made before them, in `source`.
 ///
 /// # Errors
-/// As the database's. Then nothing is made, and it can be done again.
+/// As the database's, KMS's or the key file's. Then it can be done again.
 pub async fn initialize(
     store: &Store,
     name: &str,
     now: i64,
     entropy: &Entropy,
-) -> Result<Option<Initialized>, StoreError> {
+    source: &KeySource,
+) -> Result<Option<Initialized>, VaultError> {
+    first_key(store, source, now, entropy).await?;
     let format = SecretFormat::new(Some(ROOT_PREFIX), ROOT_BYTES)
         .map_err(|error| StoreError::Unfit(error.to_string()))?;
     let secret = format.mint(entropy);

@@ -14,10 +14,10 @@ mod v2;
 mod vault;
 
 pub use connection::ConnectionOptions;
-pub use doctor::examine;
+pub use doctor::{Examined, examine};
 pub use init::{Initialized, initialize};
 pub use serve::{router, serve};
 pub use service::{Service, ServiceOptions};
 pub use tls::{TlsError, TlsFiles, make_certificate};
 pub use v2::openapi;
-pub use vault::{MasterKey, VaultError};
+pub use vault::{KeySource, Rotated, Step, Vault, VaultError, first_key, prepare, rotate};

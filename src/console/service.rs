@@ -7,17 +7,18 @@ use jiff::Timestamp;
 use quick_cache::sync::Cache;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
 
 use super::background;
 use super::connection::ConnectionOptions;
 use super::counter::{self, Counter};
 use super::memory::{KeyMemory, KnownRoot};
 use super::v2::Admission;
-use super::vault::MasterKey;
+use super::vault::{Vault, VaultError};
 use crate::clock::Clock;
 use crate::ids::Entropy;
 use crate::keys::{Code, Hash, KeyFacts, Want, Windows};
-use crate::store::{Actor, Audited, Memory, Store, StoreError};
+use crate::store::{Actor, Audited, Memory, Sealed, Store, StoreError};
 
 /// How many questions about verifications are worked on at once.
 const ASKING: usize = 2;
@@ -70,7 +71,7 @@ struct Inner {
     store: Store,
     clock: Clock,
     entropy: Entropy,
-    master: MasterKey,
+    vault: Vault,
     memory: Arc<KeyMemory>,
     windows: Windows,
     counter: Counter,
@@ -91,7 +92,7 @@ impl Service {
         store: Store,
         clock: Clock,
         entropy: Entropy,
-        master: MasterKey,
+        vault: Vault,
         options: ServiceOptions,
     ) -> Result<Self, StoreError> {
         store.check().await?;
@@ -101,7 +102,7 @@ impl Service {
         let service = Self(Arc::new(Inner {
             store,
             clock,
-            master,
+            vault,
             memory,
             windows: Windows::default(),
             counter: Counter::new(entropy.clone()),
@@ -217,12 +218,28 @@ impl Service {
     }
 
     /// Seals a text for one purpose.
-    pub(super) fn seal(&self, text: &str, about: &str) -> Vec<u8> {
-        self.0.master.seal(text, about, &self.0.entropy)
+    pub(super) fn seal(&self, text: &str, about: &str) -> Sealed {
+        self.0.vault.seal(text, about, &self.0.entropy)
     }
 
-    pub(super) fn master(&self) -> &MasterKey {
-        &self.0.master
+    /// Opens what was sealed for one purpose.
+    ///
+    /// # Errors
+    /// When that cannot be done with any master key that is to be had.
+    pub(super) async fn unseal(
+        &self,
+        sealed: &[u8],
+        about: &str,
+    ) -> Result<Zeroizing<String>, VaultError> {
+        self.0.vault.open(&self.0.store, sealed, about).await
+    }
+
+    /// Gets the master keys that came since; a task does so every second.
+    ///
+    /// # Errors
+    /// As the database's, KMS's or the file's.
+    pub async fn refresh_master_keys(&self) -> Result<(), VaultError> {
+        self.0.vault.refresh(&self.0.store).await
     }
 
     /// Counts a verification that used up `spent` credits.

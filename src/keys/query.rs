@@ -90,8 +90,9 @@ impl fmt::Display for Node {
             if place > 0 {
                 f.write_str(word)?;
             }
-            match node {
-                Self::Slug(slug) => f.write_str(slug)?,
+            match (self, node) {
+                // `AND` binds tighter, so that a query that is as deep as may be reads the same.
+                (_, Self::Slug(_)) | (Self::Any(_), Self::All(_)) => node.fmt(f)?,
                 _ => write!(f, "({node})")?,
             }
         }
@@ -237,6 +238,13 @@ mod tests {
         assert!(PermissionQuery::parse(&"a".repeat(1001)).is_err());
         assert!(PermissionQuery::parse(&"a".repeat(1000)).is_ok());
         assert!(PermissionQuery::parse(&"(".repeat(1000)).is_err());
+    }
+
+    #[test]
+    fn the_deepest_query_reads_the_same_when_printed() {
+        let deepest = format!("{}a and b or c{}", "a and(".repeat(100), ")".repeat(100));
+        let query = PermissionQuery::parse(&deepest).unwrap();
+        assert_eq!(PermissionQuery::parse(&query.to_string()), Ok(query));
     }
 
     proptest! {

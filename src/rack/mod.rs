@@ -3,6 +3,7 @@
 mod api_key;
 pub mod aws;
 mod change;
+mod data_keys;
 pub mod directory;
 mod error;
 mod far;
@@ -19,6 +20,7 @@ pub(crate) mod testing;
 
 pub use api_key::{ApiKeyAccess, ApiKeyHolder, ApiProbe, KeyFile};
 pub use change::{Change, ChangeProblem, Difference, check_change};
+pub use data_keys::{DataKey, DataKeys};
 pub use error::PortError;
 pub use far::{FarRack, RackApi};
 pub use fleet::{

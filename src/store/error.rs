@@ -1,5 +1,7 @@
 //! What can go wrong in the store.
 
+use sqlx::error::DatabaseError;
+
 use crate::keys::RerollRefusal;
 
 /// Why the store did not do what it was asked.
@@ -57,6 +59,9 @@ pub enum StoreError {
     /// Somebody else has just made the same, deleted what was needed, or waited for the same.
     #[error("somebody else has just changed the same")]
     Conflict,
+    /// A row refers to another that is not there, such as to a master key that is gone.
+    #[error("the database failed: what is referred to is not there ({0})")]
+    Dangling(String),
     /// The database does not do what it should.
     #[error("the database failed: {0}")]
     Database(String),
@@ -114,6 +119,9 @@ impl From<sqlx::Error> for StoreError {
         match &error {
             sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => Self::Closed,
             sqlx::Error::Database(inner) if inner.is_unique_violation() => Self::Conflict,
+            sqlx::Error::Database(inner) if is_about_master_keys(inner.as_ref()) => {
+                Self::Dangling(inner.constraint().unwrap_or("no name").to_owned())
+            }
             sqlx::Error::Database(inner) if is_crossed(inner.code().as_deref()) => Self::Conflict,
             sqlx::Error::Database(inner) if is_stopped(inner.code().as_deref()) => Self::TimedOut,
             // The text may quote values; a constraint's name says enough.
@@ -136,6 +144,13 @@ impl From<sqlx::Error> for StoreError {
 /// `deadlock_detected`.
 fn is_crossed(code: Option<&str>) -> bool {
     matches!(code, Some("23503" | "40001" | "40P01"))
+}
+
+/// Tells that a row refers to a master key that is not there. SQLite does not say to what, but has
+/// one writer, so that nothing else goes between two statements.
+fn is_about_master_keys(error: &dyn DatabaseError) -> bool {
+    let constraint = error.constraint().unwrap_or("sealed_with");
+    error.is_foreign_key_violation() && constraint.contains("sealed_with")
 }
 
 /// Tells the code of a query that was stopped: PostgreSQL's `query_canceled`, SQLite's

@@ -6,6 +6,7 @@
 use super::Store;
 use super::database::Sql;
 use super::error::StoreError;
+use super::master_keys::Sealed;
 use super::value::args;
 use crate::keys::Hash;
 
@@ -22,7 +23,7 @@ pub struct Idempotency {
     /// The hash of the operation and its body.
     pub request: Hash,
     /// The sealed answer, if this is the first time.
-    pub sealed: Vec<u8>,
+    pub sealed: Sealed,
 }
 
 /// How an operation that may be repeated was answered.
@@ -49,15 +50,18 @@ impl Idempotency {
     ) -> Result<Option<Vec<u8>>, StoreError> {
         // One that is too old is not there any more, whether or not it was removed yet.
         let insert = "INSERT INTO idempotent_answers (root_key_id, idempotency_key, \
-                      request_hash, sealed, expires_at) VALUES ($1, $2, $3, $4, $5) \
+                      request_hash, sealed, sealed_with, expires_at) \
+                      VALUES ($1, $2, $3, $4, $5, $6) \
                       ON CONFLICT (root_key_id, idempotency_key) DO UPDATE \
                       SET request_hash = excluded.request_hash, sealed = excluded.sealed, \
-                      expires_at = excluded.expires_at WHERE idempotent_answers.expires_at <= $6";
+                      sealed_with = excluded.sealed_with, expires_at = excluded.expires_at \
+                      WHERE idempotent_answers.expires_at <= $7";
         let args = args![
             &self.root_key,
             &self.key,
             self.request.as_bytes(),
-            self.sealed.as_slice(),
+            self.sealed.bytes.as_slice(),
+            &self.sealed.with,
             now + KEPT,
             now
         ];

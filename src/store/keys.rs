@@ -11,6 +11,7 @@ use super::error::{StoreError, Thing};
 use super::idempotency::{Answered, Idempotency};
 use super::key_row::find_key;
 use super::links::{KEY_PERMISSIONS, KEY_ROLES, ListChange};
+use super::master_keys::Sealed;
 use super::permissions::permissions_for;
 use super::roles::roles_called;
 use super::value::args;
@@ -47,7 +48,7 @@ pub struct NewKey {
     /// Whether it opens anything.
     pub enabled: bool,
     /// The whole secret, sealed, where it may be read back.
-    pub sealed: Option<Vec<u8>>,
+    pub sealed: Option<Sealed>,
 }
 
 /// A balance to begin with.
@@ -225,7 +226,7 @@ async fn insert_key(
         expires: new.expires,
         format: &new.format,
         pool: pool.as_deref(),
-        sealed: new.sealed.as_deref(),
+        sealed: new.sealed.as_ref(),
         rotation: &Rotation::default(),
     };
     row.insert(sql, by).await?;
@@ -254,7 +255,7 @@ pub(super) struct KeyRow<'a> {
     pub(super) expires: Option<i64>,
     pub(super) format: &'a SecretFormat,
     pub(super) pool: Option<&'a str>,
-    pub(super) sealed: Option<&'a [u8]>,
+    pub(super) sealed: Option<&'a Sealed>,
     pub(super) rotation: &'a Rotation,
 }
 
@@ -262,8 +263,8 @@ impl KeyRow<'_> {
     pub(super) async fn insert(&self, sql: &mut dyn Sql, by: &Audited) -> Result<(), StoreError> {
         let insert = "INSERT INTO keys (id, hash, start, workspace_id, api_id, name, \
                       identity_id, meta, enabled, expires, prefix, bytes, pool_id, sealed, \
-                      predecessor_id, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
-                      $10, $11, $12, $13, $14, $15, $16)";
+                      sealed_with, predecessor_id, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
+                      $10, $11, $12, $13, $14, $15, $16, $17)";
         let args = args![
             self.id,
             self.secret.hash.as_bytes(),
@@ -278,7 +279,8 @@ impl KeyRow<'_> {
             self.format.prefix(),
             self.format.bytes(),
             self.pool,
-            self.sealed.map(<[u8]>::to_vec),
+            self.sealed.map(|sealed| sealed.bytes.clone()),
+            self.sealed.map(|sealed| sealed.with.as_str()),
             &self.rotation.predecessor,
             by.at()
         ];

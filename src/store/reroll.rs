@@ -7,6 +7,7 @@ use super::database::{Sql, Touched};
 use super::error::StoreError;
 use super::idempotency::{Answered, Idempotency};
 use super::keys::{KeyRow, key_of, lock_key};
+use super::master_keys::Sealed;
 use super::value::args;
 use crate::ids::Entropy;
 use crate::keys::{
@@ -27,7 +28,7 @@ pub struct RerollRequest {
     /// How it was made.
     pub format: SecretFormat,
     /// The new secret, sealed, for a key whose secret may be read back.
-    pub sealed: Option<Vec<u8>>,
+    pub sealed: Option<Sealed>,
 }
 
 /// What became of the old key.
@@ -187,7 +188,7 @@ async fn replace(
         expires: new_expires,
         format: &request.format,
         pool: old.credits.as_ref().map(|credits| credits.pool.as_str()),
-        sealed: request.sealed.as_deref(),
+        sealed: request.sealed.as_ref(),
         rotation: &rotation,
     };
     row.insert(sql, &by).await?;

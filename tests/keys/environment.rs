@@ -1,11 +1,11 @@
 //! A server on a database of its own, and somebody who asks it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use convox::clock::{Clock, system_now};
-use convox::console::{MasterKey, Service, ServiceOptions, initialize, router};
+use convox::console::{KeySource, Service, ServiceOptions, Vault, initialize, router};
 use convox::ids::Entropy;
 use convox::store::Store;
 use secrecy::ExposeSecret as _;
@@ -126,6 +126,27 @@ impl Server {
         server
     }
 
+    /// Starts another server on the same PostgreSQL database, with a master key file of its own.
+    pub async fn on_another_host(&self) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::copy(self.key_file(), key_file(&directory)).unwrap();
+        let url = self.url.clone().unwrap();
+        let (clock, entropy) = (Clock::system(), Entropy::system().unwrap());
+        let store = Store::postgres(&url, clock.clone(), entropy).await.unwrap();
+        let (root, directory) = (self.root.clone(), Arc::new(directory));
+        Self::serving(store, clock, root, directory, ServiceOptions::default()).await
+    }
+
+    /// Returns the file of the server's master keys.
+    pub fn key_file(&self) -> PathBuf {
+        key_file(&self.directory)
+    }
+
+    /// Says where the server's master keys are.
+    pub fn key_source(&self) -> KeySource {
+        KeySource::file(self.key_file())
+    }
+
     async fn on(
         store: Store,
         clock: Clock,
@@ -135,7 +156,9 @@ impl Server {
         store.migrate().await.unwrap();
         let entropy = Entropy::system().unwrap();
         let now = clock.now().as_millisecond();
-        let made = initialize(&store, "test", now, &entropy).await.unwrap();
+        let source = KeySource::file(key_file(&directory));
+        let made = initialize(&store, "test", now, &entropy, &source);
+        let made = made.await.unwrap();
         let root = made.unwrap().root_key.expose_secret().to_owned();
         Self::serving(store, clock, root, Arc::new(directory), options).await
     }
@@ -148,8 +171,9 @@ impl Server {
         options: ServiceOptions,
     ) -> Self {
         let entropy = Entropy::system().unwrap();
-        let master = MasterKey::at(&directory.path().join("master.key"), &entropy).unwrap();
-        let service = Service::new(store, clock.clone(), entropy, master, options)
+        let source = KeySource::file(key_file(&directory));
+        let vault = Vault::of(&store, source).await.unwrap();
+        let service = Service::new(store, clock.clone(), entropy, vault, options)
             .await
             .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -281,6 +305,10 @@ impl Server {
         store.create_root_key(new, by).await.unwrap();
         text
     }
+}
+
+fn key_file(directory: &tempfile::TempDir) -> PathBuf {
+    directory.path().join("master.key")
 }
 
 /// Reads a string.

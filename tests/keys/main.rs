@@ -24,6 +24,9 @@ mod identities;
 mod isolation;
 mod limits;
 mod listing;
+mod master_key;
+#[cfg(unix)]
+mod master_key_killed;
 mod memory;
 mod model;
 mod operator;

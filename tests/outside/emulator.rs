@@ -55,6 +55,18 @@ impl Emulator {
         Account::connect(&access).await.unwrap()
     }
 
+    /// Makes a KMS key with an alias, unless there is one.
+    pub async fn kms_key(&self, alias: &str) {
+        let kms = aws_sdk_kms::Client::new(&self.sdk);
+        if kms.describe_key().key_id(alias).send().await.is_ok() {
+            return;
+        }
+        let made = kms.create_key().send().await.unwrap();
+        let id = made.key_metadata.unwrap().key_id;
+        let named = kms.create_alias().alias_name(alias).target_key_id(id);
+        named.send().await.unwrap();
+    }
+
     /// Reaches one rack as the product does.
     pub async fn rack(&self, stack: &str, key_store: KeyStoreChoice) -> Rack {
         let target = Target {

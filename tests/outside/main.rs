@@ -12,6 +12,7 @@ mod emulator;
 mod keeping;
 mod key_service;
 mod keyroll;
+mod master_key;
 mod ministack;
 mod moto;
 mod params;

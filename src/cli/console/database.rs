@@ -5,11 +5,15 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::context::Context;
+use crate::cli::find::account;
 use crate::clock::Clock;
-use crate::console::{MasterKey, VaultError};
+use crate::console::{KeySource, VaultError};
 use crate::private;
 use crate::store::{Store, StoreError};
 use crate::ui::CliError;
+
+/// What the place of a master key begins with that KMS wraps.
+const KMS: &str = "kms:";
 
 /// Which database, and which key seals secrets in it.
 #[derive(Debug, Args)]
@@ -27,9 +31,10 @@ pub(super) struct DatabaseArgs {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 
-    /// File of the key that seals secrets, made if it is not there [default: in --data]
-    #[arg(long, value_name = "FILE")]
-    master_key: Option<PathBuf>,
+    /// File of the key that seals secrets, or kms: and the KMS key that wraps it, by its id, ARN
+    /// or alias, such as kms:alias/keys [default: master.key in --data]
+    #[arg(long, value_name = "FILE|kms:KEY")]
+    master_key: Option<String>,
 }
 
 impl DatabaseArgs {
@@ -88,29 +93,61 @@ impl DatabaseArgs {
         Ok(self.directory(context)?.join("console.db"))
     }
 
-    /// Tells whether there is a key that seals secrets.
-    pub(super) fn has_master_key(&self, context: &Context) -> Result<bool, CliError> {
-        Ok(self.master_key_file(context)?.exists())
-    }
-
-    fn master_key_file(&self, context: &Context) -> Result<PathBuf, CliError> {
-        match &self.master_key {
-            Some(path) => Ok(path.clone()),
-            None => Ok(self.directory(context)?.join("master.key")),
+    /// Finds out where the keys are that seal secrets. None is looked for yet.
+    ///
+    /// Where KMS wraps them, older ones may be in the data directory's file still.
+    pub(super) async fn key_source(&self, context: &Context) -> Result<KeySource, CliError> {
+        let named = self.master_key.as_deref();
+        match named.map(|place| place.strip_prefix(KMS).ok_or(place)) {
+            Some(Ok("")) => Err(CliError::usage("--master-key kms: names no KMS key")
+                .hint("such as kms:alias/keys, or a key's id or ARN after kms:")),
+            Some(Ok(kms_key)) => {
+                let account = account(context).await?;
+                let kms = account.data_keys(kms_key);
+                Ok(KeySource::kms(kms, self.default_key_file(context)?))
+            }
+            Some(Err(path)) => Ok(KeySource::file(path.into())),
+            None => Ok(KeySource::file(self.default_key_file(context)?)),
         }
     }
 
-    /// Reads the key that seals secrets, or makes it.
-    pub(super) fn master_key(&self, context: &Context) -> Result<MasterKey, CliError> {
-        let path = self.master_key_file(context)?;
-        MasterKey::at(&path, &context.entropy()?).map_err(|error| {
-            let hint = match error {
-                VaultError::Open(_) => "chmod 600 it: whoever reads it can open what it sealed",
-                _ => "--master-key names another file",
-            };
-            CliError::failed(error.to_string()).hint(hint)
-        })
+    /// Tells whether the keys that seal secrets are in a file that is not there.
+    pub(super) fn lacks_key_file(&self, context: &Context) -> Result<bool, CliError> {
+        let path = match &self.master_key {
+            Some(place) if place.starts_with(KMS) => return Ok(false),
+            Some(path) => path.into(),
+            None => self.default_key_file(context)?,
+        };
+        Ok(!path.exists())
     }
+
+    fn default_key_file(&self, context: &Context) -> Result<PathBuf, CliError> {
+        Ok(self.directory(context)?.join("master.key"))
+    }
+}
+
+/// Says what to do about an error of the keys that seal secrets.
+pub(super) fn explain_vault(error: VaultError) -> CliError {
+    let hint = match error {
+        VaultError::Store(error) => return explain(error),
+        VaultError::Kms(error) => return error.into(),
+        VaultError::None => "`convox console init` makes it",
+        VaultError::Missing { .. } => {
+            "copy it from the server that has it, or name its place by --master-key; another key \
+             would open nothing of what is sealed"
+        }
+        VaultError::Open(_) => "chmod 600 it: whoever reads it can open what it sealed",
+        VaultError::Left(_) => {
+            "`convox console doctor` counts them; the older master keys stay, and what can be \
+             opened is sealed with the new one"
+        }
+        VaultError::Used(_) => {
+            "copy the file of master keys to every server, and run the same command again"
+        }
+        VaultError::Wrapped => "leave --prepare out",
+        _ => "--master-key names another place",
+    };
+    CliError::failed(error.to_string()).hint(hint)
 }
 
 /// Says what to do about an error of the database.

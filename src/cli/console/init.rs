@@ -4,7 +4,7 @@ use clap::Args;
 use secrecy::ExposeSecret as _;
 
 use super::certificate;
-use super::database::{DatabaseArgs, explain};
+use super::database::{DatabaseArgs, explain, explain_vault};
 use crate::cli::context::Context;
 use crate::clock::system_now;
 use crate::console::initialize;
@@ -31,13 +31,14 @@ pub(in crate::cli) struct InitArgs {
 impl InitArgs {
     pub(super) async fn run(self, context: &Context) -> Result<Exit, CliError> {
         let printer = context.printer();
+        let source = self.database.key_source(context).await?;
         let store = self.database.open(context).await?;
-        self.database.master_key(context)?;
         let tls = certificate::make(&self.tls_name, &self.database, context)?;
         store.migrate().await.map_err(explain)?;
         let now = system_now().as_millisecond();
-        let made = initialize(&store, &self.workspace, now, &context.entropy()?).await;
-        let made = made.map_err(explain)?;
+        let entropy = context.entropy()?;
+        let made = initialize(&store, &self.workspace, now, &entropy, &source).await;
+        let made = made.map_err(explain_vault)?;
         let name = store.describe();
         store.close().await;
         let Some(made) = made else {

@@ -5,6 +5,7 @@ mod certificate;
 mod database;
 mod doctor;
 mod init;
+mod master_key;
 mod migrate;
 mod openapi;
 mod restore;
@@ -26,6 +27,8 @@ pub(super) enum Command {
     Backup(backup::BackupArgs),
     Restore(restore::RestoreArgs),
     Doctor(doctor::DoctorArgs),
+    #[command(subcommand)]
+    MasterKey(master_key::Command),
 }
 
 impl Command {
@@ -38,6 +41,7 @@ impl Command {
             Self::Backup(args) => context.block_on(args.run(context)),
             Self::Restore(args) => context.block_on(args.run(context)),
             Self::Doctor(args) => context.block_on(args.run(context)),
+            Self::MasterKey(command) => command.run(context),
         }
     }
 }

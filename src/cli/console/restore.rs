@@ -37,7 +37,7 @@ impl RestoreArgs {
         if found < known {
             printer.say("It has an older version: `convox console migrate` brings it up to date");
         }
-        if !self.database.has_master_key(context)? {
+        if self.database.lacks_key_file(context)? {
             printer.warn(
                 "there is no master key here, and without the one that it was sealed with no \
                  sealed secret can be opened",

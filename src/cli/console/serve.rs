@@ -6,11 +6,11 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::certificate::{self, TlsArgs};
-use super::database::{DatabaseArgs, explain};
+use super::database::{DatabaseArgs, explain, explain_vault};
 use crate::cli::context::Context;
 use crate::cli::signals;
 use crate::clock::Clock;
-use crate::console::{Service, ServiceOptions, serve};
+use crate::console::{Service, ServiceOptions, Vault, serve};
 use crate::ui::{CliError, Exit};
 
 /// Serve the key service
@@ -54,15 +54,17 @@ impl ServeArgs {
                 Some("let nobody reach it but a server that speaks TLS"),
             );
         }
-        let master = self.database.master_key(context)?;
+        let source = self.database.key_source(context).await?;
         let store = self.database.open(context).await?;
+        store.check().await.map_err(explain)?;
+        let vault = Vault::of(&store, source).await.map_err(explain_vault)?;
         let options = ServiceOptions {
             requests: self.workspace_limit,
             memory: usize::try_from(self.remember).unwrap_or(0) << 20,
             ..ServiceOptions::default()
         };
         let entropy = context.entropy()?;
-        let service = Service::new(store, Clock::wall(), entropy, master, options).await;
+        let service = Service::new(store, Clock::wall(), entropy, vault, options).await;
         let service = service.map_err(explain)?;
         let log = printer.clone();
         service.log_to(move |line| log.always(line));

@@ -16,6 +16,8 @@ pub(super) struct ApiError {
     pub(super) of_schema: bool,
     /// Why the server could not do it: for its log, and nobody else.
     pub(super) cause: Option<String>,
+    /// Whether the same may well succeed once the master keys were read anew.
+    pub(super) again: bool,
 }
 
 /// What is wrong with one part of a request.
@@ -102,6 +104,7 @@ impl ApiError {
             errors: Vec::new(),
             of_schema: false,
             cause: None,
+            again: false,
         }
     }
 
@@ -184,6 +187,14 @@ impl From<StoreError> for ApiError {
                 "The query took too long. A shorter span of time, or a view of longer sums, has \
                  less to read.",
             ),
+            // What was about to be sealed with a master key that has just gone may be again.
+            StoreError::Dangling(_) => Self {
+                again: true,
+                ..Self::new(
+                    Kind::UNEXPECTED,
+                    "The server could not do it. Its log says why.",
+                )
+            },
             StoreError::Shape(_)
             | StoreError::Newer { .. }
             | StoreError::Older { .. }

@@ -162,5 +162,10 @@ async fn take<O: Operation>(
         let answer = own_answer(&call).await?;
         return answer.map(Reply::Again).ok_or_else(expired);
     }
-    O::run(&call, request).await
+    let result = O::run(&call, request).await;
+    let is_to_be_repeated = matches!(&result, Err(error) if error.again);
+    if is_to_be_repeated && service.refresh_master_keys().await.is_ok() {
+        return O::run(&call, schema.read(&call.body)?).await;
+    }
+    result
 }

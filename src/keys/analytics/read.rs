@@ -274,7 +274,15 @@ impl Names {
             (Err(_), Some(Term::Field(field))) => Ok(field),
             (found, _) => found,
         };
-        expressions.iter().map(field).collect()
+        // Each once: databases take some thousand terms, and a question may name more.
+        let mut groups = Vec::new();
+        for expression in expressions {
+            let field = field(expression)?;
+            if !groups.contains(&field) {
+                groups.push(field);
+            }
+        }
+        Ok(groups)
     }
 
     fn order(&self, order: &OrderBy, items: &[Item]) -> Result<Vec<Order>, BadAnalytics> {
@@ -284,7 +292,8 @@ impl Names {
         if order.interpolate.is_some() {
             return Err(BadAnalytics::query("INTERPOLATE is not understood."));
         }
-        let read = expressions.iter().map(|by| {
+        let mut terms: Vec<Order> = Vec::new();
+        for by in expressions {
             let descending = match by.options.sort {
                 None | Some(OrderBySort::Asc) => false,
                 Some(OrderBySort::Desc) => true,
@@ -299,9 +308,12 @@ impl Names {
                 Some(term) => term,
                 None => self.term(&by.expr)?,
             };
-            Ok(Order { term, descending })
-        });
-        read.collect()
+            // What is in order already is not changed by being named again.
+            if !terms.iter().any(|before| before.term == term) {
+                terms.push(Order { term, descending });
+            }
+        }
+        Ok(terms)
     }
 }
 

@@ -13,6 +13,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
 
 use super::bucket::BucketStore;
+use super::data_keys::KmsDataKeys;
 use super::error::Call;
 use super::fleet::AwsFleet;
 use super::key_pairs::AwsKeyPairs;
@@ -25,7 +26,7 @@ use super::transport::{self, SdkClock, Trace, Tracer, Transport};
 use crate::clock::Clock;
 use crate::ids::Entropy;
 use crate::rack::directory::Directory;
-use crate::rack::{KeyStore, PortError, Rack};
+use crate::rack::{DataKeys, KeyStore, PortError, Rack};
 
 /// Where an in-process account is, unless something else is asked for.
 const DEFAULT_REGION: &str = "us-east-1";
@@ -205,6 +206,12 @@ impl Account {
     #[must_use]
     pub fn stacks(&self) -> Arc<dyn crate::rack::Stacks> {
         Arc::new(AwsStacks::new(Arc::clone(&self.clients)))
+    }
+
+    /// Returns data keys under the KMS key that an id, an ARN or an alias names.
+    #[must_use]
+    pub fn data_keys(&self, kms_key: &str) -> Arc<dyn DataKeys> {
+        Arc::new(KmsDataKeys::new(Arc::clone(&self.clients), kms_key))
     }
 
     /// Puts the adapters of a rack together; no call is made yet.

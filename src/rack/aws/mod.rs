@@ -6,6 +6,7 @@
 
 mod account;
 mod bucket;
+mod data_keys;
 mod error;
 mod fleet;
 mod key_pairs;

@@ -322,3 +322,28 @@ async fn a_parameter_store_is_listed_in_order_although_it_answers_in_none() {
     assert!(asked[1].contains(r#""NextToken":"more""#), "{asked:?}");
     assert!(!asked[0].contains("WithDecryption\":true"), "{asked:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_data_key_is_made_and_unwrapped_for_one_purpose() {
+    let key = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+    let made = r#"{"KeyId":"k","Plaintext":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=","CiphertextBlob":"d3JhcHBlZA=="}"#;
+    let unwrapped = r#"{"KeyId":"k","Plaintext":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="}"#;
+    let short = r#"{"KeyId":"k","Plaintext":"AQEB","CiphertextBlob":"d3JhcHBlZA=="}"#;
+    let bare = r#"{"KeyId":"k","Plaintext":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="}"#;
+    let script = Script::answers([made, unwrapped, short, bare].map(|body| Some((200, body))));
+    let access = Access::new(script.transport(), Clock::system());
+    let account = Account::connect(&access).await.unwrap();
+    let keys = account.data_keys("alias/keys");
+    let made = keys.generate().await.unwrap();
+    assert_eq!(*made.plain, [1; 32]);
+    assert_eq!(made.wrapped, b"wrapped");
+    assert_eq!(*keys.unwrap(&made.wrapped).await.unwrap(), [1; 32]);
+    assert!(keys.generate().await.is_err(), "a short key");
+    assert!(keys.generate().await.is_err(), "a key that is not wrapped");
+    let asked = script.asked();
+    for (asked, word) in asked.iter().zip(["alias/keys", "d3JhcHBlZA=="]) {
+        assert!(asked.contains(word), "{asked}");
+        assert!(asked.contains("console master key"), "{asked}");
+        assert!(!asked.contains(key), "{asked}");
+    }
+}

@@ -91,7 +91,7 @@ async fn decrypt(call: &Call, keys: &[Key], shown: &mut [KeyResponse]) -> Result
     let sealed = store.sealed_keys(call.workspace(), ids).await?;
     for (key, shown) in keys.iter().zip(shown) {
         if let Some(sealed) = sealed.get(&key.id) {
-            shown.plaintext = Some(call.opened(sealed, &key.id)?);
+            shown.plaintext = Some(call.opened(sealed, &key.id).await?);
         }
     }
     Ok(())

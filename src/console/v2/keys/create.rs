@@ -115,7 +115,7 @@ impl Operation for CreateKey {
         };
         let store = call.service.store();
         let answered = store.create_key(new, call.audited(), once.clone()).await?;
-        reply(call, made, once.as_ref(), answered)
+        reply(call, made, once.as_ref(), answered).await
     }
 }
 

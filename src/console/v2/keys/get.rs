@@ -61,19 +61,19 @@ impl Call {
         let Some(sealed) = store.sealed_key(self.workspace(), &key.id).await? else {
             return Ok(None);
         };
-        self.opened(&sealed, &key.id).map(Some)
+        self.opened(&sealed, &key.id).await.map(Some)
     }
 
     /// Opens the sealed secret of the key `id`.
     ///
     /// # Errors
     /// 500 when it cannot be opened.
-    pub(in crate::console::v2) fn opened(
+    pub(in crate::console::v2) async fn opened(
         &self,
         sealed: &[u8],
         id: &str,
     ) -> Result<Plaintext, ApiError> {
-        match self.service.master().open(sealed, id) {
+        match self.service.unseal(sealed, id).await {
             Ok(text) => Ok(SecretString::from(text.as_str()).into()),
             Err(_) => Err(ApiError::new(
                 Kind::UNEXPECTED,

@@ -11,8 +11,9 @@ use crate::console::v2::envelope::Reply;
 use crate::console::v2::error::{ApiError, Kind};
 use crate::console::v2::operation::Call;
 use crate::console::v2::types::Plaintext;
+use crate::console::vault::about;
 use crate::keys::Hash;
-use crate::store::{Answered, Idempotency};
+use crate::store::{Answered, Idempotency, SealedThing};
 
 /// The longest `Idempotency-Key`.
 pub(in crate::console::v2) const LONGEST: usize = 255;
@@ -72,7 +73,7 @@ pub(in crate::console::v2) async fn own_answer(call: &Call) -> Result<Option<Val
     let Some(sealed) = found.await? else {
         return Ok(None);
     };
-    let answer = opened(call, key, &sealed);
+    let answer = opened(call, key, &sealed).await;
     Ok(answer.filter(|answer| answer["keyId"] == json!(successor)))
 }
 
@@ -97,15 +98,13 @@ fn request_hash(call: &Call) -> Hash {
     Hash::of_bytes(&request)
 }
 
-fn opened(call: &Call, key: &str, sealed: &[u8]) -> Option<Value> {
-    let opened = call.service.master().open(sealed, &purpose(call, key));
-    opened
-        .ok()
-        .and_then(|text| serde_json::from_str(&text).ok())
+async fn opened(call: &Call, key: &str, sealed: &[u8]) -> Option<Value> {
+    let opened = call.service.unseal(sealed, &purpose(call, key)).await;
+    serde_json::from_str(&opened.ok()?).ok()
 }
 
 /// Answers with what was made now, or with what was answered before.
-pub(in crate::console::v2) fn reply<T>(
+pub(in crate::console::v2) async fn reply<T>(
     call: &Call,
     made: MadeKey,
     once: Option<&Idempotency>,
@@ -114,7 +113,7 @@ pub(in crate::console::v2) fn reply<T>(
     let (Answered::Before(sealed), Some(once)) = (answered, once) else {
         return Ok(Reply::Data(made));
     };
-    let again = opened(call, &once.key, &sealed);
+    let again = opened(call, &once.key, &sealed).await;
     again.map(Reply::Again).ok_or_else(|| {
         ApiError::new(
             Kind::UNEXPECTED,
@@ -124,7 +123,8 @@ pub(in crate::console::v2) fn reply<T>(
 }
 
 fn purpose(call: &Call, key: &str) -> String {
-    format!("idempotent:{}:{key}", call.root.root.id)
+    let root_key = call.root.root.id.clone();
+    about(&SealedThing::Answer(root_key, key.to_owned()))
 }
 
 #[cfg(test)]

@@ -78,6 +78,6 @@ impl Operation for RerollKey {
         let answered = store
             .reroll_key(request, call.audited(), once.clone())
             .await?;
-        reply(call, made, once.as_ref(), answered)
+        reply(call, made, once.as_ref(), answered).await
     }
 }

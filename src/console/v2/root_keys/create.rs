@@ -62,6 +62,6 @@ impl Operation for CreateRootKey {
         let answered = store
             .create_root_key_once(new, call.audited(), once.clone())
             .await?;
-        reply(call, made, once.as_ref(), answered)
+        reply(call, made, once.as_ref(), answered).await
     }
 }

@@ -67,6 +67,6 @@ impl Operation for RerollRootKey {
         let answered = store
             .reroll_root_key(request, call.audited(), once.clone())
             .await?;
-        reply(call, made, once.as_ref(), answered)
+        reply(call, made, once.as_ref(), answered).await
     }
 }

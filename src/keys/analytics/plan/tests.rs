@@ -90,6 +90,18 @@ fn every_column_can_be_asked_for_at_once() {
 }
 
 #[test]
+fn what_is_named_again_is_in_the_statement_once() {
+    let day = "FROM key_verifications_per_day_v1";
+    let again = "t, time, ".repeat(400);
+    let grouped = planned(&format!("SELECT time t {day} GROUP BY {again}t")).unwrap();
+    let statement = format!("SELECT e.time {BEGIN} GROUP BY e.time LIMIT 100");
+    assert_eq!(grouped.statement, statement);
+    let ordered = planned(&format!("SELECT time t {day} ORDER BY t DESC, {again}t")).unwrap();
+    let statement = format!("SELECT e.time {BEGIN} ORDER BY e.time DESC NULLS LAST LIMIT 100");
+    assert_eq!(ordered.statement, statement);
+}
+
+#[test]
 fn what_is_not_understood_is_refused_with_the_reason() {
     let view = "FROM key_verifications_v1";
     for (text, kind, reason) in [
