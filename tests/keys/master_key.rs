@@ -60,7 +60,7 @@ async fn what_is_kept_is_read_back_after_a_rotation() {
         assert_eq!((before[0].secrets, before[0].answers), (3, 1));
         let done = rotated(server).await;
         assert_eq!(done.sealed, 4);
-        assert_eq!(done.gone, [before[0].with.clone()]);
+        assert_eq!(done.gone, std::slice::from_ref(&before[0].with));
         let after = server.service.store().sealed_counts().await.unwrap();
         assert_eq!(after.len(), 1);
         assert_eq!(after[0].with, done.newest);
