@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use convox::clock::Clock;
-use convox::console::initialize;
+use convox::console::{KeySource, initialize};
 use convox::ids::Entropy;
 use convox::store::Store;
 use serde_json::{Value, json};
@@ -167,7 +167,9 @@ impl Place {
 async fn an_init_that_fails_makes_nothing_and_can_be_done_again() {
     let entropy = Entropy::system().unwrap();
     for (stores, place) in empty(1).await {
-        let init = async || initialize(&stores[0], "main", 1, &entropy).await;
+        let keys = tempfile::tempdir().unwrap();
+        let source = KeySource::file(keys.path().join("master.key"));
+        let init = async || initialize(&stores[0], "main", 1, &entropy, &source).await;
         place.execute("ALTER TABLE root_keys RENAME TO gone").await;
         assert!(init().await.is_err());
         assert_eq!(stores[0].workspaces().await.unwrap(), []);
@@ -182,7 +184,9 @@ async fn of_several_inits_at_once_one_makes_a_workspace() {
     for _ in 0..5 {
         for (stores, _place) in empty(4).await {
             let entropy = Entropy::system().unwrap();
-            let init = |store| initialize(store, "main", 1, &entropy);
+            let keys = tempfile::tempdir().unwrap();
+            let source = KeySource::file(keys.path().join("master.key"));
+            let init = |store| initialize(store, "main", 1, &entropy, &source);
             let made = tokio::join!(
                 init(&stores[0]),
                 init(&stores[1]),

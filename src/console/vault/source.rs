@@ -9,7 +9,7 @@ use super::file::KeyFile;
 use super::ring::{Held, Sealer};
 use crate::ids::Entropy;
 use crate::rack::DataKeys;
-use crate::store::{KnownMasterKey, Store};
+use crate::store::{KnownMasterKey, Store, StoreError};
 
 /// Where master keys are.
 #[derive(Clone)]
@@ -128,7 +128,11 @@ pub async fn first_key(
 ) -> Result<(), VaultError> {
     if store.master_keys().await?.is_empty() {
         let key = source.new_key(&[], entropy).await?;
-        store.add_master_key(key, None, now, Vec::new()).await?;
+        match store.add_master_key(key, None, now, Vec::new()).await {
+            // Somebody else has just made the first one.
+            Err(StoreError::Conflict) if !store.master_keys().await?.is_empty() => {}
+            added => added?,
+        }
     }
     Ok(())
 }
