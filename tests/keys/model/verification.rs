@@ -24,18 +24,23 @@ pub struct Verdict {
 impl World {
     /// Verifies a key, and uses up what that costs. A limit that there is not is an error.
     pub fn verify(&mut self, key: usize, demand: &Demand) -> Result<Verdict, (u16, &'static str)> {
+        let now = self.now;
+        if self.keys[key].there != There::Yes {
+            return Ok(Verdict {
+                code: "NOT_FOUND",
+                credits: None,
+                limits: Vec::new(),
+            });
+        }
+        let left = self.left(key);
         let refused = |code| {
             Ok(Verdict {
                 code,
-                credits: None,
+                credits: left,
                 limits: Vec::new(),
             })
         };
-        let now = self.now;
         let of = &self.keys[key];
-        if of.there != There::Yes {
-            return refused("NOT_FOUND");
-        }
         if !of.enabled {
             return refused("DISABLED");
         }
@@ -55,7 +60,7 @@ impl World {
         if is_denied {
             return Ok(Verdict {
                 code: "RATE_LIMITED",
-                credits: None,
+                credits: left,
                 limits,
             });
         }
@@ -141,6 +146,12 @@ impl World {
             *self.uses.entry(at).or_default() += want.cost;
         }
         (is_denied, told)
+    }
+
+    fn left(&mut self, key: usize) -> Option<i64> {
+        let pool = self.keys[key].pool?;
+        let pool = self.filled(pool);
+        self.pools[pool].left
     }
 
     fn spend(&mut self, key: usize, cost: i64) -> (&'static str, Option<i64>) {
