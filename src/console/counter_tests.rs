@@ -1,7 +1,5 @@
 use std::collections::BTreeMap;
 
-use sqlx::{ConnectOptions as _, Connection as _};
-
 use super::*;
 use crate::keys::Hash;
 
@@ -141,41 +139,4 @@ async fn what_could_not_be_written_is_written_the_next_time_and_once() {
         kept += 1;
     }
     assert_eq!(kept, 4, "300 sums are 3 batches, and one came later");
-}
-
-#[tokio::test]
-async fn what_cannot_be_added_up_keeps_nothing_else_from_it() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("console.db");
-    let store = Store::sqlite(&path, Entropy::seeded(1)).await.unwrap();
-    store.migrate().await.unwrap();
-    let id = SeriesId::new(Hash::of("a"));
-    let tally = Tally {
-        count: 1,
-        spent: i64::MAX,
-        last: 0,
-    };
-    let counted = |at: i64| Counted {
-        id: at.to_string(),
-        at,
-        batch: Arc::new(Batch {
-            minutes: BTreeMap::from([((0, id), tally)]),
-            ..Batch::default()
-        }),
-    };
-    // More credits together than there are numbers.
-    let all = [1, 3, 4].map(counted).to_vec();
-    store.keep_counted(all).await.unwrap();
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
-    let mut connection = options.connect().await.unwrap();
-    let broken = "INSERT INTO counted_verifications (id, at, batch) VALUES ('2', 2, 'what?')";
-    sqlx::query(broken).execute(&mut connection).await.unwrap();
-    add_up(&store, || false).await.unwrap_err();
-    let sums = "SELECT uses, spent_credits FROM verifications_per_month";
-    let sums: (i64, i64) = sqlx::query_as(sums)
-        .fetch_one(&mut connection)
-        .await
-        .unwrap();
-    assert_eq!(sums, (3, i64::MAX));
-    connection.close().await.unwrap();
 }
