@@ -13,6 +13,6 @@ pub use address::Address;
 pub use client::{Answer, Client, ClientOptions, Page, Repeat};
 pub use error::{Refusal, UnkeyError};
 pub use model::{
-    Api, Credits, Identity, Key, MadeApi, MadeIdentity, MadeKey, RateLimit, Refill, Rotation,
-    Verification,
+    Api, CallerUses, Credits, Identity, Key, KeyUses, MadeApi, MadeIdentity, MadeKey, RateLimit,
+    Refill, Rotation, RotationUses, Verification,
 };

@@ -184,4 +184,33 @@ pub struct Rotation {
     pub active: bool,
     /// When it was last used.
     pub last_used_at: Option<i64>,
+    /// How often both keys were verified since the reroll.
+    pub uses: Option<RotationUses>,
+}
+
+/// How often the keys on both sides of a reroll were verified since.
+#[derive(Debug, Clone, Deserialize)]
+pub struct RotationUses {
+    /// The key that was rerolled.
+    pub old: KeyUses,
+    /// The key that took its place.
+    pub new: KeyUses,
+}
+
+/// How often a key was verified.
+#[derive(Debug, Clone, Deserialize)]
+pub struct KeyUses {
+    /// How often, however it ended.
+    pub verifications: i64,
+    /// By whom, as tags tell: the most frequent ones.
+    pub callers: Vec<CallerUses>,
+}
+
+/// How often somebody verified a key.
+#[derive(Debug, Clone, Deserialize)]
+pub struct CallerUses {
+    /// By which tags they are known.
+    pub tags: Vec<String>,
+    /// How often they did.
+    pub verifications: i64,
 }

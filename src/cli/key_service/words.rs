@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::ui::{Info, Printer, one_line, span};
-use crate::unkey::{Credits, Identity, Key, RateLimit, Rotation};
+use crate::unkey::{Credits, Identity, Key, KeyUses, RateLimit, Rotation, RotationUses};
 
 /// Writes a value as one line of JSON on stdout.
 pub(in crate::cli) fn print_json(printer: &Printer, value: &Value) {
@@ -133,5 +133,28 @@ pub(in crate::cli) fn rotation_info(rotation: &Rotation, zone: &TimeZone) -> Inf
     info.row_if_any("Grace ends", &at(rotation.grace_ends_at));
     let used = at(rotation.last_used_at);
     info.row("Last used", if used.is_empty() { "never" } else { &used });
+    if let Some(RotationUses { old, new }) = &rotation.uses {
+        let times = |uses: &KeyUses| match uses.verifications {
+            1 => "once".to_owned(),
+            many => format!("{many} times"),
+        };
+        let since = format!("old key verified {}, new key {}", times(old), times(new));
+        info.row("Since then", &since);
+        info.row_if_any("Old key by", &callers(old));
+    }
     info
+}
+
+/// Tells who verified a key, as far as their tags say.
+fn callers(uses: &KeyUses) -> String {
+    /// As many as a person reads.
+    const MOST: usize = 5;
+    let known = uses.callers.iter().filter(|caller| !caller.tags.is_empty());
+    let told = known
+        .clone()
+        .take(MOST)
+        .map(|caller| format!("{} ({})", caller.tags.join(" "), caller.verifications));
+    let more = known.count().saturating_sub(MOST);
+    let more = (more > 0).then(|| format!("{more} more"));
+    one_line(&told.chain(more).collect::<Vec<_>>().join(", "))
 }

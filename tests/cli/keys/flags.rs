@@ -127,6 +127,26 @@ fn a_grace_period_is_what_the_flag_says() {
 }
 
 #[test]
+fn a_person_is_told_who_still_uses_the_old_key() {
+    let served = Served::new();
+    let (_server, address) = served.start();
+    let mut me = Person::new(&address, &served.root);
+    let api = me.api();
+    let (old, secret) = me.makes(&format!("keys create --api {api}"));
+    me.makes(&format!("keys reroll {old} --grace 1h"));
+    for tag in ["billing", "billing", "web"] {
+        let line = format!("keys verify --tag {tag}");
+        assert_eq!(me.run_with(&line, &secret).code, 0);
+    }
+    // Uses are counted a little later.
+    let told = (0..100).map(|_| me.run(&format!("keys rotation {old}")).stdout);
+    let told = told.into_iter().find(|told| told.contains("3 times"));
+    let told = told.unwrap();
+    assert!(told.contains("old key verified 3 times, new key 0 times"));
+    assert!(told.contains("Old key by   billing (2), web (1)"), "{told}");
+}
+
+#[test]
 fn scripts_are_told_how_a_rotation_ended() {
     let served = Served::new();
     let (_server, address) = served.start();

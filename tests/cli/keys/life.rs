@@ -50,6 +50,7 @@ fn a_key_lives_its_life_on_the_command_line() {
     Rerolled     TIME
     Grace ends   TIME
     Last used    TIME
+    Since then   old key verified N times, new key N times
     --- stderr
     hint: `convox keys finish OLD` ends it now, `convox keys cancel OLD` takes it back
     ");

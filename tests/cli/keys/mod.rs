@@ -176,6 +176,8 @@ impl Person {
         // Uses are counted a little later.
         let text = text.replace("Last used    never", "Last used    TIME");
         let text = text.replace("Last used  never", "Last used  TIME");
+        let uses = Regex::new("(once|[0-9]+ times)").unwrap();
+        let text = uses.replace_all(&text, "N times");
         let time = Regex::new(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC").unwrap();
         time.replace_all(&text, "TIME").into_owned()
     }
