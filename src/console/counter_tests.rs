@@ -1,7 +1,6 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::keys::Hash;
 
 const MINUTE: i64 = 60_000;
 
