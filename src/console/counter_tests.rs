@@ -4,27 +4,6 @@ use super::*;
 
 const MINUTE: i64 = 60_000;
 
-fn key(id: &str) -> KeyFacts {
-    KeyFacts {
-        id: id.to_owned(),
-        workspace: "ws_1".into(),
-        workspace_enabled: true,
-        api: "api_1".into(),
-        key_space: "ks_1".into(),
-        name: None,
-        identity: None,
-        meta: None,
-        enabled: true,
-        expires: None,
-        is_cut: false,
-        rerolled_at: None,
-        pool: None,
-        ratelimits: Vec::new(),
-        permissions: Vec::new(),
-        roles: Vec::new(),
-    }
-}
-
 /// Adds up what batches hold: verifications in sums, single ones, and the last use of each key.
 fn added(batches: &[Batch]) -> (i64, usize, BTreeMap<String, i64>) {
     let sums = batches.iter().flat_map(|batch| batch.minutes.values());
@@ -38,10 +17,22 @@ fn what_is_counted_is_taken_once() {
     let counter = Counter::new(Entropy::seeded(2));
     let tags = ["b".to_owned(), "a".to_owned()];
     let turned = ["a".to_owned(), "b".to_owned()];
-    counter.count(&key("key_1"), Code::Valid, &tags, 2, MINUTE + 5);
-    counter.count(&key("key_1"), Code::Valid, &turned, 3, MINUTE + 1);
-    counter.count(&key("key_1"), Code::Valid, &tags, 0, 2 * MINUTE);
-    counter.count(&key("key_1"), Code::Expired, &tags, 0, 3 * MINUTE);
+    counter.count(&KeyFacts::plain("key_1"), Code::Valid, &tags, 2, MINUTE + 5);
+    counter.count(
+        &KeyFacts::plain("key_1"),
+        Code::Valid,
+        &turned,
+        3,
+        MINUTE + 1,
+    );
+    counter.count(&KeyFacts::plain("key_1"), Code::Valid, &tags, 0, 2 * MINUTE);
+    counter.count(
+        &KeyFacts::plain("key_1"),
+        Code::Expired,
+        &tags,
+        0,
+        3 * MINUTE,
+    );
     counter.used("key_root", 7);
     let batches = counter.take();
     let [batch] = batches.as_slice() else {
@@ -72,10 +63,16 @@ fn what_is_counted_is_taken_once() {
 fn batches_are_small() {
     let counter = Counter::new(Entropy::seeded(2));
     for number in 0..1000 {
-        counter.count(&key(&format!("key_{number}")), Code::Valid, &[], 0, MINUTE);
+        counter.count(
+            &KeyFacts::plain(&format!("key_{number}")),
+            Code::Valid,
+            &[],
+            0,
+            MINUTE,
+        );
     }
     for _ in 0..1000 {
-        counter.count(&key("key_0"), Code::Valid, &[], 0, MINUTE);
+        counter.count(&KeyFacts::plain("key_0"), Code::Valid, &[], 0, MINUTE);
     }
     let batches = counter.take();
     for batch in &batches {
@@ -99,7 +96,7 @@ fn where_there_is_no_room_single_ones_are_dropped_and_sums_are_not() {
     let counter = Counter::new(Entropy::seeded(2));
     let many = i64::try_from(EVENTS).unwrap() + 10;
     for at in 0..many {
-        counter.count(&key("key_1"), Code::Valid, &[], 1, at);
+        counter.count(&KeyFacts::plain("key_1"), Code::Valid, &[], 1, at);
     }
     assert_eq!(counter.dropped(), 10);
     let (sums, events, _) = added(&counter.take());
@@ -114,12 +111,18 @@ async fn what_could_not_be_written_is_written_the_next_time_and_once() {
     let clock = Clock::system();
     let counter = Counter::new(Entropy::seeded(2));
     for number in 0..300 {
-        counter.count(&key(&format!("key_{number}")), Code::Valid, &[], 1, MINUTE);
+        counter.count(
+            &KeyFacts::plain(&format!("key_{number}")),
+            Code::Valid,
+            &[],
+            1,
+            MINUTE,
+        );
     }
     counter.used("key_root", 7);
     // There are no tables yet.
     counter.write(&store, &clock).await.unwrap_err();
-    counter.count(&key("key_0"), Code::Valid, &[], 1, MINUTE + 9);
+    counter.count(&KeyFacts::plain("key_0"), Code::Valid, &[], 1, MINUTE + 9);
     let leaving = counter.leaving.lock().await.clone();
     let leaving: Vec<_> = leaving
         .iter()

@@ -68,3 +68,28 @@ impl KeyFacts {
         }
     }
 }
+
+#[cfg(test)]
+impl KeyFacts {
+    /// A key that opens everything and has nothing else, for tests.
+    pub(crate) fn plain(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            workspace: "ws_1".into(),
+            workspace_enabled: true,
+            api: "api_1".into(),
+            key_space: "ks_1".into(),
+            name: None,
+            identity: None,
+            meta: None,
+            enabled: true,
+            expires: None,
+            is_cut: false,
+            rerolled_at: None,
+            pool: None,
+            ratelimits: Vec::new(),
+            permissions: Vec::new(),
+            roles: Vec::new(),
+        }
+    }
+}

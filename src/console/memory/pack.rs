@@ -372,22 +372,9 @@ mod tests {
             auto_apply: true,
         };
         let facts = KeyFacts {
-            id: "key_4Jc9fPqK2mWzR7tB".to_owned(),
-            workspace: "ws_1".into(),
-            workspace_enabled: true,
-            api: "api_1".into(),
-            key_space: "ks_1".into(),
-            name: None,
-            identity: None,
-            meta: None,
-            enabled: true,
-            expires: None,
-            is_cut: false,
-            rerolled_at: None,
-            pool: None,
             ratelimits: vec![limit],
             permissions: vec!["documents.read".into(), "documents.write".into()],
-            roles: Vec::new(),
+            ..KeyFacts::plain("key_4Jc9fPqK2mWzR7tB")
         };
         assert_eq!(pack(&facts, &mut words).len(), 57);
     }

@@ -1,26 +1,5 @@
 use super::*;
 
-fn facts(id: &str) -> KeyFacts {
-    KeyFacts {
-        id: id.to_owned(),
-        workspace: "ws_1".into(),
-        workspace_enabled: true,
-        api: "api_1".into(),
-        key_space: "ks_1".into(),
-        name: None,
-        identity: None,
-        meta: None,
-        enabled: true,
-        expires: None,
-        is_cut: false,
-        rerolled_at: None,
-        pool: None,
-        ratelimits: Vec::new(),
-        permissions: Vec::new(),
-        roles: Vec::new(),
-    }
-}
-
 fn put(memory: &KeyMemory, hash: Hash, facts: Option<&KeyFacts>) {
     let before = memory.part(&hash).forgotten;
     memory.part(&hash).put(&hash, facts, before);
@@ -29,7 +8,7 @@ fn put(memory: &KeyMemory, hash: Hash, facts: Option<&KeyFacts>) {
 #[test]
 fn what_is_forgotten_during_a_look_up_is_not_remembered() {
     let memory = KeyMemory::new(1 << 20);
-    let (hash, key) = (Hash::of("a"), facts("key_1"));
+    let (hash, key) = (Hash::of("a"), KeyFacts::plain("key_1"));
     for touched in [Touched::key(hash), Touched::All] {
         let before = memory.part(&hash).forgotten;
         // What the look-up found is what was: the change is answered before it is remembered.
@@ -55,7 +34,7 @@ fn that_there_is_no_key_is_remembered_too() {
 fn words_that_no_two_keys_have_in_common_take_no_more_than_their_part() {
     let memory = KeyMemory::new(1 << 20);
     for number in 0..20_000 {
-        let mut key = facts("key_1");
+        let mut key = KeyFacts::plain("key_1");
         key.permissions = vec![format!("documents.{number}.read").into()];
         put(&memory, Hash::of(&number.to_string()), Some(&key));
     }
