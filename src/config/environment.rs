@@ -108,28 +108,28 @@ mod tests {
 
     #[test]
     fn directories_follow_xdg_and_fall_back_to_home() {
-        let home = Environment::from_iter([("HOME", "/home/ada")]);
+        let home = Environment::from_iter([("HOME", "/dirs/ada")]);
         assert_eq!(
             home.config_dir().unwrap(),
-            Path::new("/home/ada/.config/convox")
+            Path::new("/dirs/ada/.config/convox")
         );
         assert_eq!(
             home.state_dir().unwrap(),
-            Path::new("/home/ada/.local/state/convox")
+            Path::new("/dirs/ada/.local/state/convox")
         );
         assert_eq!(
             home.cache_dir().unwrap(),
-            Path::new("/home/ada/.cache/convox")
+            Path::new("/dirs/ada/.cache/convox")
         );
         let xdg = Environment::from_iter([
-            ("HOME", "/home/ada"),
+            ("HOME", "/dirs/ada"),
             ("XDG_CONFIG_HOME", "/etc/ada"),
             ("XDG_STATE_HOME", "not/absolute"),
         ]);
         assert_eq!(xdg.config_dir().unwrap(), Path::new("/etc/ada/convox"));
         assert_eq!(
             xdg.state_dir().unwrap(),
-            Path::new("/home/ada/.local/state/convox")
+            Path::new("/dirs/ada/.local/state/convox")
         );
         assert!(matches!(
             Environment::default().state_dir(),

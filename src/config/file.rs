@@ -212,10 +212,10 @@ fn unknown_field(message: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    const PATH: &str = "/home/ada/.config/convox/config.yaml";
+    const PATH: &str = "/dirs/ada/.config/convox/config.yaml";
 
     fn parse(text: &str) -> Result<Config, ConfigError> {
-        Config::parse(text, Path::new(PATH), Some(Path::new("/home/ada")))
+        Config::parse(text, Path::new(PATH), Some(Path::new("/dirs/ada")))
     }
 
     fn refused(text: &str) -> (String, String) {
@@ -275,12 +275,12 @@ mod tests {
         );
         assert_eq!(
             store("{directory: ~/keys}").unwrap(),
-            Some(KeyStoreSetting::Directory("/home/ada/keys".into()))
+            Some(KeyStoreSetting::Directory("/dirs/ada/keys".into()))
         );
         assert_eq!(
             store("{directory: keys}").unwrap(),
             Some(KeyStoreSetting::Directory(
-                "/home/ada/.config/convox/keys".into()
+                "/dirs/ada/.config/convox/keys".into()
             ))
         );
         for text in [

@@ -261,7 +261,7 @@ mod tests {
             jump: Vec::new(),
             config: None,
             options: Vec::new(),
-            known_hosts: "/home/ada lovelace/known_hosts/prod".into(),
+            known_hosts: "/dirs/ada lovelace/known_hosts/prod".into(),
             check: HostKeyCheck::Known,
             tty: false,
             batch: false,
@@ -289,7 +289,7 @@ mod tests {
         -o IdentitiesOnly=yes
         -o ForwardAgent=no
         -o HostKeyAlias=i-0abc
-        -o UserKnownHostsFile="/home/ada lovelace/known_hosts/prod"
+        -o UserKnownHostsFile="/dirs/ada lovelace/known_hosts/prod"
         -o StrictHostKeyChecking=yes
         -o HashKnownHosts=no
         -o CheckHostIP=no
@@ -317,7 +317,7 @@ mod tests {
         -o IdentitiesOnly=yes
         -o ForwardAgent=no
         -o HostKeyAlias=i-0abc
-        -o UserKnownHostsFile="/home/ada lovelace/known_hosts/prod"
+        -o UserKnownHostsFile="/dirs/ada lovelace/known_hosts/prod"
         -o StrictHostKeyChecking=accept-new
         -o HashKnownHosts=no
         -o CheckHostIP=no

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::json;
 
 use crate::environment::execute_on_file;
-use crate::program::{Program, said};
+use crate::program::{Program, client_of, said};
 
 #[cfg(unix)]
 fn mode(path: &Path) -> u32 {
@@ -155,14 +155,7 @@ async fn beyond_this_machine_the_way_is_encrypted() {
     assert!(line.ends_with(&fingerprint), "{line} {fingerprint}");
     let address = line.split("0.0.0.0:").nth(1).unwrap();
     let port: String = address.chars().take_while(char::is_ascii_digit).collect();
-    let authority = std::fs::read(program.path("data/tls.crt")).unwrap();
-    let authority = reqwest::Certificate::from_pem(&authority).unwrap();
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .tls_certs_only([authority])
-        .resolve("keys.example.com", ([127, 0, 0, 1], 0).into())
-        .build()
-        .unwrap();
+    let client = client_of(&program.path("data/tls.crt"));
     for name in ["127.0.0.1", "localhost", "keys.example.com"] {
         let url = format!("https://{name}:{port}/v2/liveness");
         let answer = client.get(url).send().await.unwrap();

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 
 use crate::environment::{execute, execute_on_file, new_database};
-use crate::program::{Program, Running, said};
+use crate::program::{Program, Running, client_of, said};
 
 /// Makes a database, or says why not.
 async fn database() -> Option<String> {
@@ -155,14 +155,7 @@ async fn another_certificate_may_be_named() {
     let (_, port) = line.split_once("127.0.0.1:").unwrap();
     let port: String = port.chars().take_while(char::is_ascii_digit).collect();
     let answers = async |certificate: &str| {
-        let authority = std::fs::read(program.path(certificate)).unwrap();
-        let authority = reqwest::Certificate::from_pem(&authority).unwrap();
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .tls_certs_only([authority])
-            .resolve("keys.example.com", ([127, 0, 0, 1], 0).into())
-            .build()
-            .unwrap();
+        let client = client_of(&program.path(certificate));
         let url = format!("https://keys.example.com:{port}/v2/liveness");
         client.get(url).send().await.is_ok()
     };

@@ -413,14 +413,14 @@ mod tests {
     #[test]
     fn each_way_to_an_account_has_a_file_of_its_own() {
         let path = |variables: &[(&str, &str)], question, decided: &[(&'static str, &str)]| {
-            let home = [("HOME", "/home/ada")];
+            let home = [("HOME", "/dirs/ada")];
             let environment = Environment::from_iter(home.iter().chain(variables).copied());
             let setting = |&(name, value)| Setting::new(name, value, "a test");
             let decided: Vec<_> = decided.iter().map(setting).collect();
             Cache::of(&environment, question, &decided).unwrap().path
         };
         let plain = path(&[], Question::Rack, &[("via", "aws")]);
-        assert!(plain.starts_with("/home/ada/.cache/convox/completion"));
+        assert!(plain.starts_with("/dirs/ada/.cache/convox/completion"));
         for other in [
             path(&[], Question::Racks, &[("via", "aws")]),
             path(&[], Question::Rack, &[("via", "sandbox")]),
