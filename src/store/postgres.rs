@@ -103,6 +103,18 @@ impl Writer {
     }
 }
 
+/// Runs a job whose queries all see the same.
+async fn read_only(pool: &PgPool, job: &mut dyn Job) -> Result<(), StoreError> {
+    let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+    let mut transaction = pool.begin_with(begin).await?;
+    let mut sql = PostgresSql {
+        connection: &mut transaction,
+        touched: Touched::default(),
+    };
+    job.run(&mut sql).await?;
+    Ok(transaction.commit().await?)
+}
+
 struct PostgresSql<'c> {
     connection: &'c mut PgConnection,
     touched: Touched,
@@ -173,21 +185,13 @@ fn read_row(row: &PgRow) -> Result<Row, StoreError> {
 #[async_trait]
 impl Database for Postgres {
     async fn read(&self, mut job: Box<dyn Job>) {
-        let result = async {
-            let mut transaction = self.writer.pool.begin().await?;
-            // Several queries see the same.
-            sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                .execute(&mut *transaction)
-                .await?;
-            let mut sql = PostgresSql {
-                connection: &mut transaction,
-                touched: Touched::default(),
-            };
-            job.run(&mut sql).await?;
-            Ok(transaction.commit().await?)
-        };
-        let result = result.await;
-        job.answer(result);
+        let pool = self.writer.pool.clone();
+        // Whoever asked may go away in the middle. A connection that is let go of while its
+        // transaction begins would be in it still when somebody else gets it.
+        tokio::spawn(async move {
+            let result = read_only(&pool, job.as_mut()).await;
+            job.answer(result);
+        });
     }
 
     async fn write(&self, mut job: Box<dyn Job>) {

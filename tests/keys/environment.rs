@@ -1,7 +1,7 @@
 //! A server on a database of its own, and somebody who asks it.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Once};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use convox::clock::{Clock, system_now};
@@ -36,6 +36,8 @@ pub struct Server {
     /// Where its database is, if that is PostgreSQL.
     pub url: Option<String>,
     client: reqwest::Client,
+    /// What the server has told whoever reads its log.
+    pub log: Arc<Mutex<Vec<String>>>,
     /// Where its database is, if that is SQLite, and its master key.
     pub directory: Arc<tempfile::TempDir>,
 }
@@ -176,6 +178,12 @@ impl Server {
         let service = Service::new(store, clock.clone(), entropy, vault, options)
             .await
             .unwrap();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let written = Arc::clone(&log);
+        service.log_to(move |line| {
+            eprintln!("server: {line}");
+            written.lock().unwrap().push(line.to_owned());
+        });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let routes = router(&service);
@@ -188,6 +196,7 @@ impl Server {
             service,
             url: None,
             client,
+            log,
             directory,
         }
     }

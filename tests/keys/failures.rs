@@ -1,6 +1,8 @@
 //! What a server says when it cannot do what it is asked, and an init that fails.
 
-use std::sync::{Arc, Mutex};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use convox::clock::Clock;
@@ -16,20 +18,10 @@ use crate::program::Program;
 const BREAK: &str = "ALTER TABLE apis RENAME COLUMN default_prefix TO gone";
 const MEND: &str = "ALTER TABLE apis RENAME COLUMN gone TO default_prefix";
 
-/// Has a server's log written down.
-fn log_of(server: &Server) -> Arc<Mutex<Vec<String>>> {
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    let written = Arc::clone(&lines);
-    server
-        .service
-        .log_to(move |line| written.lock().unwrap().push(line.to_owned()));
-    lines
-}
-
 #[tokio::test]
 async fn a_database_that_fails_is_no_thing_that_is_not_there() {
     on_both(async |server: &Server| {
-        let log = log_of(server);
+        let log = &server.log;
         let api = server.api().await;
         let (id, key) = server.key(&api, json!({})).await;
         server.execute(BREAK).await;
@@ -62,7 +54,7 @@ async fn a_database_that_fails_is_no_thing_that_is_not_there() {
 #[tokio::test]
 async fn counts_that_cannot_be_written_are_told_and_so_is_the_end_of_it() {
     on_both(async |server: &Server| {
-        let log = log_of(server);
+        let log = &server.log;
         let (_, key) = server.key(&server.api().await, json!({})).await;
         let until = async |lines: usize| {
             for _ in 0..6_000 {
@@ -202,4 +194,34 @@ async fn of_several_inits_at_once_one_makes_a_workspace() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn whoever_goes_away_in_the_middle_leaves_the_next_a_clean_connection() {
+    on_both(async |server: &Server| {
+        let (id, _) = server.key(&server.api().await, json!({})).await;
+        let store = server.service.store();
+        let workspace = store.workspaces().await.unwrap().remove(0).id;
+        for polls in 0..400 {
+            for_so_many_polls(store.key(&workspace, &id), polls % 20).await;
+            store.health().await.unwrap();
+            let stayed = store.key(&workspace, &id).await;
+            assert_eq!(stayed.unwrap().id, id, "gone after {} polls", polls % 20);
+        }
+    })
+    .await;
+}
+
+/// Waits for something until it was polled so often, and then no longer.
+async fn for_so_many_polls<T>(work: impl Future<Output = T>, most: usize) {
+    let mut work = pin!(work);
+    let mut polls = 0;
+    poll_fn(|context| {
+        polls += 1;
+        match polls > most || work.as_mut().poll(context).is_ready() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    })
+    .await;
 }
