@@ -48,22 +48,23 @@ impl KeyFacts {
     #[must_use]
     pub fn of(key: Key, workspace_enabled: bool) -> Self {
         let permissions = key.all_permissions().into_iter().map(Arc::from);
+        let record = key.record;
         Self {
             permissions: permissions.collect(),
             roles: key.roles.into_iter().map(|role| role.name.into()).collect(),
-            workspace: key.workspace.into(),
+            workspace: record.workspace.into(),
             workspace_enabled,
-            api: key.api.into(),
-            key_space: key.key_space.into(),
-            is_cut: key.rotation.is_cut(key.expires),
-            rerolled_at: key.rotation.rerolled_at,
-            pool: key.credits.map(|credits| credits.pool),
-            id: key.id,
-            name: key.name,
+            api: record.api.into(),
+            key_space: record.key_space.into(),
+            is_cut: record.rotation.is_cut(record.expires),
+            rerolled_at: record.rotation.rerolled_at,
+            pool: record.credits.map(|credits| credits.pool),
+            id: record.id,
+            name: record.name,
             identity: key.identity,
-            meta: key.meta,
-            enabled: key.enabled,
-            expires: key.expires,
+            meta: record.meta,
+            enabled: record.enabled,
+            expires: record.expires,
             ratelimits: key.ratelimits,
         }
     }

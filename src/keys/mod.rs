@@ -21,8 +21,8 @@ pub use facts::KeyFacts;
 pub use grant::{Grants, Need};
 pub use id::{IdKind, new_id};
 pub use model::{
-    Api, Credits, Identity, Key, Permission, RateLimit, Refill, RefillInterval, Role, RootKey,
-    Rotation,
+    Api, Credits, Identity, Key, KeyRecord, Permission, RateLimit, Refill, RefillInterval, Role,
+    RootKey, Rotation,
 };
 pub use query::{BadQuery, PermissionQuery};
 pub use refill::refilled;

@@ -1,5 +1,7 @@
 //! What is known of a key, and of what it hangs on. Times are Unix milliseconds.
 
+use std::ops::Deref;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -27,9 +29,9 @@ pub struct Api {
     pub delete_protection: bool,
 }
 
-/// A key that was issued.
+/// What the row of a key says, without what hangs on it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Key {
+pub struct KeyRecord {
     /// Its id.
     pub id: String,
     /// The hash of its secret.
@@ -44,8 +46,8 @@ pub struct Key {
     pub key_space: String,
     /// What its owner calls it.
     pub name: Option<String>,
-    /// Whom it was issued to.
-    pub identity: Option<Identity>,
+    /// The id of whom it was issued to.
+    pub identity_id: Option<String>,
     /// Whatever its owner keeps with it.
     pub meta: Option<Value>,
     /// Whether it opens anything.
@@ -58,12 +60,6 @@ pub struct Key {
     pub bytes: u8,
     /// What it may be used up by; none for a key without a limit.
     pub credits: Option<Credits>,
-    /// The limits of its own.
-    pub ratelimits: Vec<RateLimit>,
-    /// Permissions that it was given directly.
-    pub permissions: Vec<Permission>,
-    /// Roles, with their permissions.
-    pub roles: Vec<Role>,
     /// Whether its secret is kept, sealed.
     pub recoverable: bool,
     /// When it was made.
@@ -74,6 +70,29 @@ pub struct Key {
     pub last_used_at: Option<i64>,
     /// What it replaces, and what replaces it.
     pub rotation: Rotation,
+}
+
+/// A key that was issued: its record, and what hangs on it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Key {
+    /// What its row says.
+    pub record: KeyRecord,
+    /// Whom it was issued to.
+    pub identity: Option<Identity>,
+    /// The limits of its own.
+    pub ratelimits: Vec<RateLimit>,
+    /// Permissions that it was given directly.
+    pub permissions: Vec<Permission>,
+    /// Roles, with their permissions.
+    pub roles: Vec<Role>,
+}
+
+impl Deref for Key {
+    type Target = KeyRecord;
+
+    fn deref(&self) -> &KeyRecord {
+        &self.record
+    }
 }
 
 impl Key {

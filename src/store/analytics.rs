@@ -9,7 +9,7 @@ use super::Store;
 use super::database::Sql;
 use super::error::StoreError;
 use super::value::{Row, Value, args};
-use crate::keys::Key;
+use crate::keys::KeyRecord;
 use crate::keys::analytics::{Argument, Column, Grain, Planned, Shape};
 
 /// How often the keys on both sides of a reroll were verified since.
@@ -109,7 +109,7 @@ impl Store {
     ///
     /// # Errors
     /// As the database's.
-    pub async fn uses(&self, old: &Key, new: &str, by: Grain) -> Result<Uses, StoreError> {
+    pub async fn uses(&self, old: &KeyRecord, new: &str, by: Grain) -> Result<Uses, StoreError> {
         let of = Rotating {
             workspace: old.workspace.clone(),
             old: old.id.clone(),

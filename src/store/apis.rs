@@ -20,8 +20,9 @@ pub struct NewApi {
     pub stores_sealed_keys: bool,
 }
 
-const COLUMNS: &str = "id, workspace_id, key_space_id, name, default_prefix, default_bytes, \
-                       stores_sealed_keys, delete_protection";
+/// What there is to read of the API `a`.
+pub(super) const API_COLUMNS: &str = "a.id, a.workspace_id, a.key_space_id, a.name, \
+     a.default_prefix, a.default_bytes, a.stores_sealed_keys, a.delete_protection";
 
 impl Store {
     /// Makes an API.
@@ -108,7 +109,8 @@ pub(super) async fn find_api(
     id: &str,
 ) -> Result<Api, StoreError> {
     let query = format!(
-        "SELECT {COLUMNS} FROM apis WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NULL"
+        "SELECT {API_COLUMNS} FROM apis a \
+         WHERE a.workspace_id = $1 AND a.id = $2 AND a.deleted_at IS NULL"
     );
     let row = sql.row(query, args![workspace, id]).await?;
     read_api(&mut row.ok_or(StoreError::NotFound(Thing::Api))?)
@@ -129,24 +131,26 @@ pub(super) async fn share_api(
     row.ok_or(StoreError::NotFound(Thing::Api))?.text()
 }
 
-/// Does so for the API of the key `key`.
+/// Keeps others from deleting the API of the key `key` until the transaction ends.
 pub(super) async fn share_api_of(
     sql: &mut dyn Sql,
     workspace: &str,
     key: &str,
 ) -> Result<(), StoreError> {
-    // A key whose API was deleted is gone as well.
-    let gone = || StoreError::NotFound(Thing::Key);
-    let query = "SELECT api_id FROM keys WHERE workspace_id = $1 AND id = $2";
-    let row = sql.row(query, args![workspace, key]).await?;
-    let api = row.ok_or_else(gone)?.text()?;
-    match share_api(sql, workspace, &api).await {
-        Err(StoreError::NotFound(_)) => Err(gone()),
-        result => result.map(drop),
+    if !sql.locks() {
+        return Ok(());
     }
+    let query = format!(
+        "SELECT id FROM apis WHERE id = (SELECT api_id FROM keys WHERE workspace_id = $1 \
+         AND id = $2) AND deleted_at IS NULL{}",
+        sql.for_share()
+    );
+    let row = sql.row(query, args![workspace, key]).await?;
+    // A key whose API was deleted is gone as well.
+    row.map(drop).ok_or(StoreError::NotFound(Thing::Key))
 }
 
-fn read_api(row: &mut Row) -> Result<Api, StoreError> {
+pub(super) fn read_api(row: &mut Row) -> Result<Api, StoreError> {
     Ok(Api {
         id: row.text()?,
         workspace: row.text()?,

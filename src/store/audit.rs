@@ -2,9 +2,9 @@
 
 use serde_json::{Value as Json, json};
 
-use super::database::Sql;
+use super::database::{Sql, Statement};
 use super::error::StoreError;
-use super::value::args;
+use super::value::{Value, args};
 use crate::ids::Entropy;
 use crate::keys::{IdKind, new_id};
 
@@ -77,6 +77,18 @@ impl Audited {
         description: &str,
         targets: &[&str],
     ) -> Result<(), StoreError> {
+        let (insert, args) = self.line(event, description, targets);
+        sql.run(insert, args).await?;
+        Ok(())
+    }
+
+    /// Returns the statement that writes the line, and its arguments.
+    pub(super) fn line(
+        &self,
+        event: &str,
+        description: &str,
+        targets: &[&str],
+    ) -> (Statement, Vec<Value>) {
         let insert = "INSERT INTO audit_events (id, workspace_id, at, actor, event, description, \
                       targets, meta) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
         let args = args![
@@ -89,7 +101,6 @@ impl Audited {
             json!(targets).to_string(),
             self.meta.to_string()
         ];
-        sql.run(insert.into(), args).await?;
-        Ok(())
+        (insert.into(), args)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
@@ -30,6 +31,16 @@ pub trait Sql: Send {
     /// [`StoreError::Conflict`] where a row is there already that must be there once.
     async fn run(&mut self, statement: Statement, args: Vec<Value>) -> Result<u64, StoreError>;
 
+    /// Runs statements, none of which needs to see what another one of them changes, in as few
+    /// turns as the database allows.
+    ///
+    /// # Errors
+    /// As [`Sql::run`]'s.
+    async fn run_together(
+        &mut self,
+        statements: Vec<(Statement, Vec<Value>)>,
+    ) -> Result<(), StoreError>;
+
     /// Runs a query and returns its rows.
     ///
     /// # Errors
@@ -39,6 +50,10 @@ pub trait Sql: Send {
         statement: Statement,
         args: Vec<Value>,
     ) -> Result<Vec<Row>, StoreError>;
+
+    /// Tells whether anybody else may change something before the end, so that what must stay as
+    /// it is is to be locked.
+    fn locks(&self) -> bool;
 
     /// Returns what to write after a `SELECT` whose rows nobody else may change before the end.
     fn for_update(&self) -> &'static str;
@@ -161,6 +176,34 @@ impl MemorySlot {
     }
 }
 
+/// How many queries a job that reads consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Queries {
+    /// One, or one at a time that need not see the same.
+    One,
+    /// Several, which see the same.
+    Several,
+}
+
+/// Makes statements that can be sent as one: their arguments come one after the other, and their
+/// texts name them so.
+pub(super) fn numbered_on(statements: Vec<(Statement, Vec<Value>)>) -> (Vec<String>, Vec<Value>) {
+    let (mut texts, mut all) = (Vec::with_capacity(statements.len()), Vec::new());
+    for (statement, args) in statements {
+        let mut parts = statement.split('$');
+        let mut text = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+            let place: usize = part[..digits].parse().unwrap_or(0);
+            // Writing to a text never fails.
+            let _ = write!(text, "${}{}", all.len() + place, &part[digits..]);
+        }
+        texts.push(text);
+        all.extend(args);
+    }
+    (texts, all)
+}
+
 /// What a piece of work on a connection comes to.
 pub type Doing<'c, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'c>>;
 
@@ -177,7 +220,7 @@ pub trait Job: Send {
 #[async_trait]
 pub trait Database: Send + Sync {
     /// Runs a job that only reads.
-    async fn read(&self, job: Box<dyn Job>);
+    async fn read(&self, job: Box<dyn Job>, queries: Queries);
     /// Runs a job in a transaction: all of it or nothing, on the disk when it is answered, and
     /// forgotten by every memory that it touches. A job that another transaction crossed is run
     /// again.

@@ -3,7 +3,7 @@
 use super::Store;
 use super::database::Sql;
 use super::error::StoreError;
-use super::key_row::{COLUMNS, KEYS, read_key};
+use super::key_row::{COLUMNS, KEYS, read_record};
 use super::many::complete_keys;
 use super::value::{Value, args};
 use crate::keys::{Hash, Key, KeyFacts};
@@ -52,7 +52,7 @@ async fn find_facts(
         "SELECT {COLUMNS}, (SELECT enabled FROM workspaces WHERE id = k.workspace_id) \
          {KEYS} {which}"
     );
-    let rows = sql.all(query, args, |row| Ok((read_key(row)?, row.flag()?)));
+    let rows = sql.all(query, args, |row| Ok((read_record(row)?, row.flag()?)));
     let (keys, enabled): (Vec<_>, Vec<_>) = rows.await?.into_iter().unzip();
     let keys = complete_keys(sql, keys).await?.into_iter();
     let facts = |(key, enabled): (Key, bool)| (key.hash, KeyFacts::of(key, enabled));

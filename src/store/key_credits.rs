@@ -5,7 +5,8 @@ use super::audit::Audited;
 use super::credits::{balance, insert_pool};
 use super::database::Sql;
 use super::error::StoreError;
-use super::keys::{NewCredits, key_of};
+use super::key_row::record_of;
+use super::keys::NewCredits;
 use super::line::{Link, lock_line};
 use super::links::touch_keys;
 use super::value::args;
@@ -49,7 +50,7 @@ pub(super) async fn change_credits(
     by: &Audited,
     entropy: &Entropy,
 ) -> Result<Option<Balance>, StoreError> {
-    let key = key_of(sql, by.workspace(), id).await?;
+    let key = record_of(sql, by.workspace(), id).await?;
     still_counts(key.expires, &key.rotation, by.at())?;
     let before = match &key.credits {
         Some(credits) => balance(sql, &credits.pool, by.at()).await?,

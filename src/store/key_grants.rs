@@ -9,7 +9,7 @@ use super::links::{KEY_PERMISSIONS, KEY_ROLES, ListChange};
 use super::permissions::{permissions_for, permissions_known};
 use super::roles::roles_called;
 use super::value::args;
-use crate::keys::{Key, Permission, Role};
+use crate::keys::{KeyRecord, Permission, Role};
 
 impl Store {
     /// Changes the permissions that a key has directly; returns all of them.
@@ -76,7 +76,7 @@ impl Store {
 
 async fn changed(
     sql: &mut dyn Sql,
-    key: &Key,
+    key: &KeyRecord,
     event: &str,
     by: &Audited,
 ) -> Result<(), StoreError> {

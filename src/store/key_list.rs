@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Store;
 use super::error::StoreError;
-use super::key_row::{COLUMNS, KEYS, read_key};
+use super::key_row::{COLUMNS, KEYS, read_record};
 use super::links::{places, with};
 use super::many::complete_keys;
 use super::page::{Page, Paged};
@@ -40,8 +40,10 @@ impl Store {
                      ORDER BY k.id LIMIT $4"
                 );
                 let args = args![workspace, api, page.first(), page.rows()];
-                let rows = sql.all(query, with(args, &external_id), read_key).await?;
-                let paged = page.cut(rows, |(key, _)| &key.id);
+                let rows = sql
+                    .all(query, with(args, &external_id), read_record)
+                    .await?;
+                let paged = page.cut(rows, |key| &key.id);
                 Ok(Paged {
                     items: complete_keys(sql, paged.items).await?,
                     next: paged.next,

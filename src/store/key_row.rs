@@ -1,11 +1,13 @@
 //! Reads a key with everything that hangs on it.
 
+use super::apis::{API_COLUMNS, read_api};
 use super::database::Sql;
-use super::error::StoreError;
+use super::error::{StoreError, Thing};
 use super::many::complete_keys;
 use super::value::{Row, Value, args};
 use crate::keys::{
-    Credits, Hash, Identity, Key, Permission, RateLimit, Refill, RefillInterval, Role, Rotation,
+    Api, Credits, Hash, Identity, Key, KeyRecord, Permission, RateLimit, Refill, RefillInterval,
+    Role, Rotation,
 };
 
 pub(super) const COLUMNS: &str = "k.id, k.hash, k.start, k.workspace_id, k.api_id, a.key_space_id, k.name, k.meta, k.enabled, \
@@ -20,19 +22,38 @@ pub(super) const COLUMNS: &str = "k.id, k.hash, k.start, k.workspace_id, k.api_i
 pub(super) const KEYS: &str = "FROM keys k JOIN apis a ON a.id = k.api_id \
      LEFT JOIN pools p ON p.id = k.pool_id WHERE k.deleted_at IS NULL AND a.deleted_at IS NULL";
 
-/// Finds the one key that satisfies `condition` on `k`.
-pub(super) async fn find_key(
+/// Finds the record of a key of a workspace.
+pub(super) async fn record_of(
     sql: &mut dyn Sql,
-    condition: &str,
-    args: Vec<Value>,
-) -> Result<Option<Key>, StoreError> {
-    let query = format!("SELECT {COLUMNS} {KEYS} AND {condition}");
-    let rows = sql.all(query, args, read_key).await?;
-    Ok(complete_keys(sql, rows).await?.into_iter().next())
+    workspace: &str,
+    id: &str,
+) -> Result<KeyRecord, StoreError> {
+    let query = format!("SELECT {COLUMNS} {KEYS} AND k.workspace_id = $1 AND k.id = $2");
+    let row = sql.row(query, args![workspace, id]).await?;
+    read_record(&mut row.ok_or(StoreError::NotFound(Thing::Key))?)
 }
 
-pub(super) fn read_key(row: &mut Row) -> Result<(Key, Option<String>), StoreError> {
-    let key = Key {
+/// Finds the record of a key of a workspace, and its API, in one query.
+pub(super) async fn record_and_api(
+    sql: &mut dyn Sql,
+    workspace: &str,
+    id: &str,
+) -> Result<(KeyRecord, Api), StoreError> {
+    let query =
+        format!("SELECT {COLUMNS}, {API_COLUMNS} {KEYS} AND k.workspace_id = $1 AND k.id = $2");
+    let row = sql.row(query, args![workspace, id]).await?;
+    let mut row = row.ok_or(StoreError::NotFound(Thing::Key))?;
+    Ok((read_record(&mut row)?, read_api(&mut row)?))
+}
+
+/// Puts what hangs on it on a key.
+pub(super) async fn complete_key(sql: &mut dyn Sql, record: KeyRecord) -> Result<Key, StoreError> {
+    let complete = complete_keys(sql, vec![record]).await?.pop();
+    complete.ok_or(StoreError::Shape("a key is missing"))
+}
+
+pub(super) fn read_record(row: &mut Row) -> Result<KeyRecord, StoreError> {
+    Ok(KeyRecord {
         id: row.text()?,
         hash: read_hash(row)?,
         start: row.text()?,
@@ -40,7 +61,6 @@ pub(super) fn read_key(row: &mut Row) -> Result<(Key, Option<String>), StoreErro
         api: row.text()?,
         key_space: row.text()?,
         name: row.maybe_text()?,
-        identity: None,
         meta: row.maybe_json()?,
         enabled: row.flag()?,
         expires: row.maybe_int()?,
@@ -52,11 +72,8 @@ pub(super) fn read_key(row: &mut Row) -> Result<(Key, Option<String>), StoreErro
         last_used_at: row.maybe_int()?,
         rotation: read_rotation(row)?,
         credits: read_credits(row)?,
-        ratelimits: Vec::new(),
-        permissions: Vec::new(),
-        roles: Vec::new(),
-    };
-    Ok((key, row.maybe_text()?))
+        identity_id: row.maybe_text()?,
+    })
 }
 
 pub(super) fn read_hash(row: &mut Row) -> Result<Hash, StoreError> {

@@ -15,7 +15,7 @@ use super::permissions::permissions_for;
 use super::roles::roles_called;
 use super::value::args;
 use crate::ids::Entropy;
-use crate::keys::{CreditsChange, Key, set_expiry};
+use crate::keys::{CreditsChange, KeyRecord, set_expiry};
 
 /// What is to change of a key. What is `None` stays; `Some(None)` takes away.
 #[derive(Debug, Clone, Default)]
@@ -94,13 +94,13 @@ impl Store {
 
 async fn update_row(
     sql: &mut dyn Sql,
-    key: &Key,
+    key: &KeyRecord,
     update: &KeyUpdate,
     by: &Audited,
     entropy: &Entropy,
 ) -> Result<(), StoreError> {
     let identity = match &update.external_id {
-        None => key.identity.as_ref().map(|identity| identity.id.clone()),
+        None => key.identity_id.clone(),
         Some(None) => None,
         Some(Some(external)) => Some(identity_for(sql, external, by, entropy).await?),
     };
@@ -126,7 +126,7 @@ async fn update_row(
 
 async fn update_lists(
     sql: &mut dyn Sql,
-    key: &Key,
+    key: &KeyRecord,
     update: &KeyUpdate,
     by: &Audited,
     entropy: &Entropy,

@@ -6,17 +6,17 @@ use super::Store;
 use super::apis::share_api;
 use super::audit::Audited;
 use super::credits::{drop_pool, insert_pool};
-use super::database::{Sql, Touched};
-use super::error::{StoreError, Thing};
+use super::database::{Sql, Statement, Touched};
+use super::error::StoreError;
 use super::idempotency::{Answered, Idempotency};
-use super::key_row::find_key;
+use super::key_row::{complete_key, record_and_api, record_of};
 use super::links::{KEY_PERMISSIONS, KEY_ROLES, ListChange};
 use super::master_keys::Sealed;
 use super::permissions::permissions_for;
 use super::roles::roles_called;
-use super::value::args;
+use super::value::{Value, args};
 use crate::ids::Entropy;
-use crate::keys::{IdKind, Key, NewSecret, Refill, Rotation, SecretFormat, new_id};
+use crate::keys::{Api, IdKind, Key, KeyRecord, NewSecret, Refill, Rotation, SecretFormat, new_id};
 
 /// A key to be made.
 #[derive(Debug, Clone)]
@@ -102,14 +102,35 @@ impl Store {
         .await
     }
 
-    /// Returns the key `id` of a workspace.
+    /// Returns the key `id` of a workspace, and its API.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when it has none such.
-    pub async fn key(&self, workspace: &str, id: &str) -> Result<Key, StoreError> {
+    pub async fn key(&self, workspace: &str, id: &str) -> Result<(Key, Api), StoreError> {
         let (workspace, id) = (workspace.to_owned(), id.to_owned());
-        self.read(move |sql| Box::pin(async move { key_of(sql, &workspace, &id).await }))
-            .await
+        self.read(move |sql| {
+            Box::pin(async move {
+                let (record, api) = record_and_api(sql, &workspace, &id).await?;
+                Ok((complete_key(sql, record).await?, api))
+            })
+        })
+        .await
+    }
+
+    /// Returns the record of the key `id` of a workspace, and its API.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when it has none such.
+    pub async fn key_record(
+        &self,
+        workspace: &str,
+        id: &str,
+    ) -> Result<(KeyRecord, Api), StoreError> {
+        let (workspace, id) = (workspace.to_owned(), id.to_owned());
+        self.read_once(move |sql| {
+            Box::pin(async move { record_and_api(sql, &workspace, &id).await })
+        })
+        .await
     }
 
     /// Returns the sealed secret of a key, if it is kept.
@@ -148,7 +169,7 @@ impl Store {
         let id = id.to_owned();
         self.write(move |sql| {
             Box::pin(async move {
-                let key = key_of(sql, by.workspace(), &id).await?;
+                let key = record_of(sql, by.workspace(), &id).await?;
                 if permanently {
                     for delete in [
                         "DELETE FROM keys WHERE id = $1",
@@ -178,12 +199,8 @@ pub(super) async fn key_of(
     workspace: &str,
     id: &str,
 ) -> Result<Key, StoreError> {
-    let key = find_key(
-        sql,
-        "k.workspace_id = $1 AND k.id = $2",
-        args![workspace, id],
-    );
-    key.await?.ok_or(StoreError::NotFound(Thing::Key))
+    let record = record_of(sql, workspace, id).await?;
+    complete_key(sql, record).await
 }
 
 /// Keeps others from changing a key until the transaction ends.
@@ -191,13 +208,15 @@ pub(super) async fn lock_key(
     sql: &mut dyn Sql,
     workspace: &str,
     id: &str,
-) -> Result<Key, StoreError> {
-    let lock = format!(
-        "SELECT id FROM keys WHERE workspace_id = $1 AND id = $2{}",
-        sql.for_update()
-    );
-    sql.row(lock, args![workspace, id]).await?;
-    key_of(sql, workspace, id).await
+) -> Result<KeyRecord, StoreError> {
+    if sql.locks() {
+        let lock = format!(
+            "SELECT id FROM keys WHERE workspace_id = $1 AND id = $2{}",
+            sql.for_update()
+        );
+        sql.row(lock, args![workspace, id]).await?;
+    }
+    record_of(sql, workspace, id).await
 }
 
 async fn insert_key(
@@ -229,7 +248,10 @@ async fn insert_key(
         sealed: new.sealed.as_ref(),
         rotation: &Rotation::default(),
     };
-    row.insert(sql, by).await?;
+    let (insert, args) = row.insert(by);
+    sql.run(insert, args).await?;
+    // Somebody may have asked for this secret before it was made.
+    sql.touch(Touched::key(new.secret.hash));
     for limit in &new.ratelimits {
         insert_ratelimit(sql, "key_id", &new.id, limit, entropy).await?;
     }
@@ -260,7 +282,8 @@ pub(super) struct KeyRow<'a> {
 }
 
 impl KeyRow<'_> {
-    pub(super) async fn insert(&self, sql: &mut dyn Sql, by: &Audited) -> Result<(), StoreError> {
+    /// Returns the statement that inserts it, and its arguments.
+    pub(super) fn insert(&self, by: &Audited) -> (Statement, Vec<Value>) {
         let insert = "INSERT INTO keys (id, hash, start, workspace_id, api_id, name, \
                       identity_id, meta, enabled, expires, prefix, bytes, pool_id, sealed, \
                       sealed_with, predecessor_id, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
@@ -284,10 +307,7 @@ impl KeyRow<'_> {
             &self.rotation.predecessor,
             by.at()
         ];
-        sql.run(insert.into(), args).await?;
-        // Somebody may have asked for this secret before it was made.
-        sql.touch(Touched::key(self.secret.hash));
-        Ok(())
+        (insert.into(), args)
     }
 }
 

@@ -7,7 +7,7 @@ use super::error::StoreError;
 use super::key_row::{read_identity, read_permission, read_ratelimit, read_role};
 use super::links::{KEY_PERMISSIONS, Links, ROLE_PERMISSIONS, places, with};
 use super::value::Row;
-use crate::keys::{Identity, Key, Permission, RateLimit, Role};
+use crate::keys::{Identity, Key, KeyRecord, Permission, RateLimit, Role};
 
 /// Several things for each of several owners, by the owners' ids.
 type Of<T> = BTreeMap<String, Vec<T>>;
@@ -124,23 +124,26 @@ async fn identities(
     Ok(by_id.collect())
 }
 
-/// Puts on keys, each with the id of its identity, everything that hangs on them.
+/// Puts on keys everything that hangs on them.
 pub(super) async fn complete_keys(
     sql: &mut dyn Sql,
-    keys: Vec<(Key, Option<String>)>,
+    keys: Vec<KeyRecord>,
 ) -> Result<Vec<Key>, StoreError> {
-    let ids: Vec<_> = keys.iter().map(|(key, _)| key.id.clone()).collect();
-    let whose = keys.iter().filter_map(|(_, identity)| identity.clone());
+    let ids: Vec<_> = keys.iter().map(|key| key.id.clone()).collect();
+    let whose = keys.iter().filter_map(|key| key.identity_id.clone());
     let identities = identities(sql, whose.collect()).await?;
     let mut limits = ratelimits_of(sql, "key_id", &ids).await?;
     let mut permissions = permissions_of(sql, &KEY_PERMISSIONS, &ids).await?;
     let mut roles = roles_of(sql, &ids).await?;
-    let complete = keys.into_iter().map(|(key, identity)| Key {
-        identity: identity.and_then(|id| identities.get(&id).cloned()),
-        ratelimits: limits.remove(&key.id).unwrap_or_default(),
-        permissions: permissions.remove(&key.id).unwrap_or_default(),
-        roles: roles.remove(&key.id).unwrap_or_default(),
-        ..key
+    let complete = keys.into_iter().map(|record| Key {
+        identity: record
+            .identity_id
+            .as_ref()
+            .and_then(|id| identities.get(id).cloned()),
+        ratelimits: limits.remove(&record.id).unwrap_or_default(),
+        permissions: permissions.remove(&record.id).unwrap_or_default(),
+        roles: roles.remove(&record.id).unwrap_or_default(),
+        record,
     });
     Ok(complete.collect())
 }

@@ -70,7 +70,7 @@ pub use workspaces::Workspace;
 
 use crate::clock::Clock;
 use crate::ids::Entropy;
-use database::{Database, Doing, Sql, Task};
+use database::{Database, Doing, Queries, Sql, Task};
 use postgres::Postgres;
 use sqlite::Sqlite;
 
@@ -161,7 +161,18 @@ impl Store {
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
         let job = Task::new(work, reply);
-        self.database.read(Box::new(job)).await;
+        self.database.read(Box::new(job), Queries::Several).await;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Does work that consists of one query, which needs no transaction.
+    async fn read_once<T: Send + 'static>(
+        &self,
+        work: impl for<'c> FnOnce(&'c mut dyn Sql) -> Doing<'c, T> + Clone + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let job = Task::new(work, reply);
+        self.database.read(Box::new(job), Queries::One).await;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
 use sqlx::{AssertSqlSafe, Column as _, PgConnection, Row as _, TypeInfo as _, ValueRef as _};
 
-use super::database::{Database, Job, MemorySlot, Sql, Statement, Touched};
+use super::database::{Database, Job, MemorySlot, Queries, Sql, Statement, Touched, numbered_on};
 use super::error::StoreError;
 use super::migrations;
 use super::peers::Peers;
@@ -103,8 +103,18 @@ impl Writer {
     }
 }
 
+/// Runs a job of one query.
+async fn read_plainly(pool: &PgPool, job: &mut dyn Job) -> Result<(), StoreError> {
+    let mut connection = pool.acquire().await?;
+    let mut sql = PostgresSql {
+        connection: &mut connection,
+        touched: Touched::default(),
+    };
+    job.run(&mut sql).await
+}
+
 /// Runs a job whose queries all see the same.
-async fn read_only(pool: &PgPool, job: &mut dyn Job) -> Result<(), StoreError> {
+async fn read_in_one_view(pool: &PgPool, job: &mut dyn Job) -> Result<(), StoreError> {
     let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
     let mut transaction = pool.begin_with(begin).await?;
     let mut sql = PostgresSql {
@@ -128,6 +138,27 @@ impl Sql for PostgresSql<'_> {
         Ok(done.rows_affected())
     }
 
+    async fn run_together(
+        &mut self,
+        statements: Vec<(Statement, Vec<Value>)>,
+    ) -> Result<(), StoreError> {
+        // All but the last are named parts of the last, and what is referred to is looked for when
+        // all are done.
+        let (mut texts, args) = numbered_on(statements);
+        let Some(last) = texts.pop() else {
+            return Ok(());
+        };
+        let parts = texts.iter().enumerate();
+        let parts: Vec<_> = parts
+            .map(|(at, text)| format!("p{at} AS ({text})"))
+            .collect();
+        let statement = match parts.as_slice() {
+            [] => last,
+            _ => format!("WITH {} {last}", parts.join(", ")),
+        };
+        self.run(statement.into(), args).await.map(drop)
+    }
+
     async fn rows(
         &mut self,
         statement: Statement,
@@ -136,6 +167,10 @@ impl Sql for PostgresSql<'_> {
         let query = bind_all!(statement, args);
         let rows = query.fetch_all(&mut *self.connection).await?;
         rows.iter().map(read_row).collect()
+    }
+
+    fn locks(&self) -> bool {
+        true
     }
 
     fn for_update(&self) -> &'static str {
@@ -184,12 +219,15 @@ fn read_row(row: &PgRow) -> Result<Row, StoreError> {
 
 #[async_trait]
 impl Database for Postgres {
-    async fn read(&self, mut job: Box<dyn Job>) {
+    async fn read(&self, mut job: Box<dyn Job>, queries: Queries) {
         let pool = self.writer.pool.clone();
         // Whoever asked may go away in the middle. A connection that is let go of while its
         // transaction begins would be in it still when somebody else gets it.
         tokio::spawn(async move {
-            let result = read_only(&pool, job.as_mut()).await;
+            let result = match queries {
+                Queries::One => read_plainly(&pool, job.as_mut()).await,
+                Queries::Several => read_in_one_view(&pool, job.as_mut()).await,
+            };
             job.answer(result);
         });
     }

@@ -3,15 +3,17 @@
 use super::Store;
 use super::apis::share_api_of;
 use super::audit::Audited;
-use super::database::{Sql, Touched};
+use super::database::{Sql, Statement, Touched};
 use super::error::StoreError;
 use super::idempotency::{Answered, Idempotency};
-use super::keys::{KeyRow, key_of, lock_key};
+use super::key_row::{ratelimits, record_of};
+use super::keys::{KeyRow, lock_key};
 use super::master_keys::Sealed;
-use super::value::args;
+use super::value::{Value, args};
 use crate::ids::Entropy;
 use crate::keys::{
-    Grace, IdKind, Key, NewSecret, Reroll, Rotation, SecretFormat, cancel, finish, new_id, reroll,
+    Grace, IdKind, KeyRecord, NewSecret, RateLimit, Reroll, Rotation, SecretFormat, cancel, finish,
+    new_id, reroll,
 };
 
 /// A reroll to be done.
@@ -104,7 +106,7 @@ impl Store {
                 let next = lock_next(sql, by.workspace(), &successor).await?;
                 let (expires, whole) = cancel(old.expires, &old.rotation, next, by.at())?;
                 set_rotation(sql, &old, expires, &whole, by.at()).await?;
-                match key_of(sql, by.workspace(), &successor).await {
+                match record_of(sql, by.workspace(), &successor).await {
                     Ok(new) => expire_cancelled(sql, &new, by.at()).await?,
                     // Deleted meanwhile, it opens nothing as it is.
                     Err(StoreError::NotFound(_)) => {}
@@ -143,7 +145,7 @@ async fn lock_next(
 }
 
 /// Expires the key that was to take the place of another one.
-async fn expire_cancelled(sql: &mut dyn Sql, new: &Key, now: i64) -> Result<(), StoreError> {
+async fn expire_cancelled(sql: &mut dyn Sql, new: &KeyRecord, now: i64) -> Result<(), StoreError> {
     let cancelled = Rotation {
         cancelled_at: Some(now),
         ..new.rotation.clone()
@@ -154,7 +156,7 @@ async fn expire_cancelled(sql: &mut dyn Sql, new: &Key, now: i64) -> Result<(), 
 
 async fn replace(
     sql: &mut dyn Sql,
-    old: &Key,
+    old: &KeyRecord,
     request: &RerollRequest,
     mut by: Audited,
     entropy: &Entropy,
@@ -182,7 +184,7 @@ async fn replace(
         secret: &request.secret,
         api: &old.api,
         name: old.name.as_deref(),
-        identity: old.identity.as_ref().map(|identity| identity.id.as_str()),
+        identity: old.identity_id.as_deref(),
         meta: old.meta.as_ref(),
         enabled: old.enabled,
         expires: new_expires,
@@ -191,46 +193,65 @@ async fn replace(
         sealed: request.sealed.as_ref(),
         rotation: &rotation,
     };
-    row.insert(sql, &by).await?;
     let new = &request.successor;
-    for limit in &old.ratelimits {
-        // The same window: what the old key has used counts for the new one.
-        let copy = "INSERT INTO ratelimits (id, key_id, window_id, name, max_uses, duration, \
-                    auto_apply) VALUES ($1, $2, $3, $4, $5, $6, $7)";
-        let args = args![
-            new_id(IdKind::RateLimit, entropy),
-            new,
-            &limit.window,
-            &limit.name,
-            limit.limit,
-            limit.duration,
-            limit.auto_apply
-        ];
-        sql.run(copy.into(), args).await?;
-    }
+    let mut changes = vec![row.insert(&by)];
+    let limits = ratelimits(sql, "key_id", &old.id).await?;
+    changes.extend(limits.iter().map(|limit| copy_limit(limit, new, entropy)));
     for copy in [
         "INSERT INTO keys_permissions (key_id, permission_id) \
          SELECT $1, permission_id FROM keys_permissions WHERE key_id = $2",
         "INSERT INTO keys_roles (key_id, role_id) \
          SELECT $1, role_id FROM keys_roles WHERE key_id = $2",
     ] {
-        sql.run(copy.into(), args![new, &old.id]).await?;
+        changes.push((copy.into(), args![new, &old.id]));
     }
-    set_rotation(sql, old, old_expires, &replaced, by.at()).await?;
+    changes.push(rotation_change(old, old_expires, &replaced, by.at()));
     let told = format!("Rerolled key {} to {new}", old.id);
     by.detail("grace_end", old_expires);
-    by.record(sql, "key.reroll", &told, &[new, &old.id, &old.api])
-        .await?;
+    changes.push(by.line("key.reroll", &told, &[new, &old.id, &old.api]));
+    sql.run_together(changes).await?;
+    sql.touch(Touched::key(old.hash));
+    // Somebody may have asked for this secret before it was made.
+    sql.touch(Touched::key(request.secret.hash));
     Ok(Rerolled { old_expires })
+}
+
+/// Gives a new key a limit with the same window: what the old key has used counts for the new one.
+fn copy_limit(limit: &RateLimit, new: &str, entropy: &Entropy) -> (Statement, Vec<Value>) {
+    let copy = "INSERT INTO ratelimits (id, key_id, window_id, name, max_uses, duration, \
+                auto_apply) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let args = args![
+        new_id(IdKind::RateLimit, entropy),
+        new,
+        &limit.window,
+        &limit.name,
+        limit.limit,
+        limit.duration,
+        limit.auto_apply
+    ];
+    (copy.into(), args)
 }
 
 async fn set_rotation(
     sql: &mut dyn Sql,
-    key: &Key,
+    key: &KeyRecord,
     expires: Option<i64>,
     rotation: &Rotation,
     now: i64,
 ) -> Result<(), StoreError> {
+    let (update, args) = rotation_change(key, expires, rotation, now);
+    sql.run(update, args).await?;
+    sql.touch(Touched::key(key.hash));
+    Ok(())
+}
+
+/// Returns the statement that says how a key stands now, and its arguments.
+fn rotation_change(
+    key: &KeyRecord,
+    expires: Option<i64>,
+    rotation: &Rotation,
+    now: i64,
+) -> (Statement, Vec<Value>) {
     let update = "UPDATE keys SET expires = $2, successor_id = $3, rerolled_at = $4, \
                   expires_before = $5, cancelled_at = $6, finished_at = $7, updated_at = $8 \
                   WHERE id = $1";
@@ -244,7 +265,5 @@ async fn set_rotation(
         rotation.finished_at,
         now
     ];
-    sql.run(update.into(), args).await?;
-    sql.touch(Touched::key(key.hash));
-    Ok(())
+    (update.into(), args)
 }

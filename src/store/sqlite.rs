@@ -17,7 +17,7 @@ use sqlx::{
 };
 use tokio::sync::mpsc;
 
-use super::database::{Database, Job, MemorySlot, Sql, Statement, Touched};
+use super::database::{Database, Job, MemorySlot, Queries, Sql, Statement, Touched, numbered_on};
 use super::error::StoreError;
 use super::migrations;
 use super::sqlite_copy;
@@ -102,53 +102,85 @@ async fn write_groups(
     let _ = connection.close().await;
 }
 
+/// Runs jobs in one transaction, and returns how each went. One that fails leaves nothing behind.
 async fn write_group(
     connection: &mut SqliteConnection,
     group: &mut [Box<dyn Job>],
 ) -> (Vec<Result<(), StoreError>>, Touched) {
-    let count = group.len();
-    if let Err(error) = execute(connection, "BEGIN IMMEDIATE").await {
-        return (vec![Err(error); count], Touched::default());
-    }
-    let mut results = Vec::with_capacity(count);
     let mut touched = Touched::default();
-    for job in group.iter_mut() {
-        let result = write_one(connection, job.as_mut(), &mut touched).await;
-        results.push(result);
+    let mut done = write_all(connection, group, &mut touched, Marks::No).await;
+    if let Ok(None) = done {
+        done = write_all(connection, group, &mut touched, Marks::Yes).await;
     }
-    if let Err(error) = execute(connection, "COMMIT").await {
-        let _ = execute(connection, "ROLLBACK").await;
-        return (vec![Err(error); count], touched);
-    }
+    let count = group.len();
+    let results = match done {
+        Ok(results) => results.unwrap_or_else(|| vec![Err(StoreError::Closed); count]),
+        Err(error) => vec![Err(error); count],
+    };
     (results, touched)
 }
 
-/// Runs one job of a group, which leaves nothing behind if it fails.
-async fn write_one(
+/// Whether the place before each job is marked, so that what it did can be taken back alone. It
+/// hardly ever has to be: what is refused is refused before it has changed anything.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Marks {
+    Yes,
+    No,
+}
+
+/// Runs jobs in one transaction; none where one of them failed half-way, and could not be taken
+/// back without the others: then all of them were.
+async fn write_all(
     connection: &mut SqliteConnection,
-    job: &mut dyn Job,
+    group: &mut [Box<dyn Job>],
     touched: &mut Touched,
-) -> Result<(), StoreError> {
-    execute(connection, "SAVEPOINT job").await?;
-    let mut sql = SqliteSql {
-        connection,
-        touched: Touched::default(),
-        limited: false,
-    };
-    let result = job.run(&mut sql).await;
-    let touched_here = sql.touched;
-    match result {
-        Ok(()) => {
-            execute(connection, "RELEASE job").await?;
-            touched.merge(touched_here);
-            Ok(())
-        }
-        Err(error) => {
-            execute(connection, "ROLLBACK TO job").await?;
-            execute(connection, "RELEASE job").await?;
-            Err(error)
+    marks: Marks,
+) -> Result<Option<Vec<Result<(), StoreError>>>, StoreError> {
+    execute(connection, "BEGIN IMMEDIATE").await?;
+    let done = run_all(connection, group, touched, marks).await;
+    if let Ok(Some(_)) = done {
+        match execute(connection, "COMMIT").await {
+            Ok(()) => return done,
+            Err(error) => {
+                let _ = execute(connection, "ROLLBACK").await;
+                return Err(error);
+            }
         }
     }
+    // There may be nothing to take back any more: SQLite does so by itself when a disk is full.
+    let _ = execute(connection, "ROLLBACK").await;
+    done
+}
+
+async fn run_all(
+    connection: &mut SqliteConnection,
+    group: &mut [Box<dyn Job>],
+    touched: &mut Touched,
+    marks: Marks,
+) -> Result<Option<Vec<Result<(), StoreError>>>, StoreError> {
+    let mut results = Vec::with_capacity(group.len());
+    for job in group.iter_mut() {
+        if marks == Marks::Yes {
+            execute(connection, "SAVEPOINT job").await?;
+        }
+        let mut sql = SqliteSql::on(connection);
+        let result = job.run(&mut sql).await;
+        let (touched_here, is_half_done) = (sql.touched, sql.is_changed && result.is_err());
+        if is_half_done && marks == Marks::No {
+            return Ok(None);
+        }
+        if is_half_done {
+            execute(connection, "ROLLBACK TO job").await?;
+        }
+        if marks == Marks::Yes {
+            execute(connection, "RELEASE job").await?;
+        }
+        if result.is_ok() {
+            touched.merge(touched_here);
+        }
+        results.push(result);
+    }
+    Ok(Some(results))
 }
 
 async fn execute(
@@ -164,6 +196,19 @@ struct SqliteSql<'c> {
     touched: Touched,
     /// Whether there is a limit to how long queries take.
     limited: bool,
+    /// Whether anything may have changed, if only by a statement that failed.
+    is_changed: bool,
+}
+
+impl<'c> SqliteSql<'c> {
+    fn on(connection: &'c mut SqliteConnection) -> Self {
+        Self {
+            connection,
+            touched: Touched::default(),
+            limited: false,
+            is_changed: false,
+        }
+    }
 }
 
 macro_rules! bind_all {
@@ -185,9 +230,19 @@ pub(super) use bind_all;
 #[async_trait]
 impl Sql for SqliteSql<'_> {
     async fn run(&mut self, statement: Statement, args: Vec<Value>) -> Result<u64, StoreError> {
+        self.is_changed = true;
         let query = bind_all!(statement, args);
         let done = query.execute(&mut *self.connection).await?;
         Ok(done.rows_affected())
+    }
+
+    async fn run_together(
+        &mut self,
+        statements: Vec<(Statement, Vec<Value>)>,
+    ) -> Result<(), StoreError> {
+        // One text of several statements, each of which is given the arguments that it names.
+        let (texts, args) = numbered_on(statements);
+        self.run(texts.join("; ").into(), args).await.map(drop)
     }
 
     async fn rows(
@@ -196,12 +251,17 @@ impl Sql for SqliteSql<'_> {
         args: Vec<Value>,
     ) -> Result<Vec<Row>, StoreError> {
         let query = bind_all!(statement, args);
-        let rows = query.fetch_all(&mut *self.connection).await?;
-        rows.iter().map(read_row).collect()
+        let rows = query.fetch_all(&mut *self.connection).await;
+        self.is_changed |= rows.is_err();
+        rows?.iter().map(read_row).collect()
+    }
+
+    fn locks(&self) -> bool {
+        // There is one writer.
+        false
     }
 
     fn for_update(&self) -> &'static str {
-        // There is one writer.
         ""
     }
 
@@ -254,16 +314,16 @@ fn read_row(row: &SqliteRow) -> Result<Row, StoreError> {
 
 #[async_trait]
 impl Database for Sqlite {
-    async fn read(&self, mut job: Box<dyn Job>) {
+    async fn read(&self, mut job: Box<dyn Job>, queries: Queries) {
         let result = async {
+            if queries == Queries::One {
+                let mut connection = self.readers.acquire().await?;
+                return job.run(&mut SqliteSql::on(&mut connection)).await;
+            }
             // One transaction, so that several queries see the same. Whoever asked may go away in
             // the middle of it; then it is rolled back before the connection is used again.
             let mut transaction = self.readers.begin().await?;
-            let mut sql = SqliteSql {
-                connection: &mut transaction,
-                touched: Touched::default(),
-                limited: false,
-            };
+            let mut sql = SqliteSql::on(&mut transaction);
             let result = job.run(&mut sql).await;
             if sql.limited {
                 without_limit(&mut transaction).await?;

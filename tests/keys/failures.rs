@@ -206,7 +206,7 @@ async fn whoever_goes_away_in_the_middle_leaves_the_next_a_clean_connection() {
             for_so_many_polls(store.key(&workspace, &id), polls % 20).await;
             store.health().await.unwrap();
             let stayed = store.key(&workspace, &id).await;
-            assert_eq!(stayed.unwrap().id, id, "gone after {} polls", polls % 20);
+            assert_eq!(stayed.unwrap().0.id, id, "gone after {} polls", polls % 20);
         }
     })
     .await;

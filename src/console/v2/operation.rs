@@ -23,8 +23,8 @@ use super::keys::once::own_answer;
 use super::schema::BodySchema;
 use crate::console::memory::KnownRoot;
 use crate::console::service::Service;
-use crate::keys::{Api, Key, Need};
-use crate::store::{Audited, StoreError, Thing};
+use crate::keys::{Api, Key, KeyRecord, Need};
+use crate::store::Audited;
 
 /// An operation: one path, one request, one answer.
 #[async_trait]
@@ -72,18 +72,24 @@ impl Call {
         Ok(self.service.store().api(self.workspace(), id).await?)
     }
 
-    /// Finds a key of the caller's workspace, and its API.
+    /// Finds a key of the caller's workspace, with all that hangs on it, and its API.
     ///
     /// # Errors
     /// 404 when there is none such.
     pub(super) async fn key(&self, id: &str) -> Result<(Key, Api), ApiError> {
-        let key = self.service.store().key(self.workspace(), id).await?;
-        match self.service.store().api(self.workspace(), &key.api).await {
-            Ok(api) => Ok((key, api)),
-            // A key whose API was deleted is gone as well.
-            Err(StoreError::NotFound(_)) => Err(ApiError::not_found(Thing::Key)),
-            Err(error) => Err(error.into()),
-        }
+        Ok(self.service.store().key(self.workspace(), id).await?)
+    }
+
+    /// Finds the record of a key of the caller's workspace, and its API.
+    ///
+    /// # Errors
+    /// 404 when there is none such.
+    pub(super) async fn key_record(&self, id: &str) -> Result<(KeyRecord, Api), ApiError> {
+        Ok(self
+            .service
+            .store()
+            .key_record(self.workspace(), id)
+            .await?)
     }
 
     /// Says that the caller changes something now.

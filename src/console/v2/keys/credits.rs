@@ -72,7 +72,7 @@ impl Operation for UpdateCredits {
         call: &Call,
         request: UpdateCreditsRequest,
     ) -> Result<Reply<KeyCredits>, ApiError> {
-        let (key, api) = call.key(&request.key_id).await?;
+        let (key, api) = call.key_record(&request.key_id).await?;
         call.need(&Need::on_key(
             &api.id,
             &api.key_space,

@@ -32,7 +32,7 @@ impl Operation for DeleteKey {
     type Data = Empty;
 
     async fn run(call: &Call, request: DeleteKeyRequest) -> Result<Reply<Empty>, ApiError> {
-        let (key, api) = call.key(&request.key_id).await?;
+        let (key, api) = call.key_record(&request.key_id).await?;
         call.need(&Need::on_key(
             &api.id,
             &api.key_space,

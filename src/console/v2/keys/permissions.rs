@@ -109,7 +109,7 @@ async fn change(
     slugs: Vec<String>,
     actions: &[&'static str],
 ) -> Result<Reply<Vec<PermissionResponse>>, ApiError> {
-    let (key, api) = call.key(key).await?;
+    let (key, api) = call.key_record(key).await?;
     call.need(&Need::on_key(
         &api.id,
         &api.key_space,

@@ -42,7 +42,7 @@ impl Operation for RerollKey {
     type Data = MadeKey;
 
     async fn run(call: &Call, request: RerollKeyRequest) -> Result<Reply<MadeKey>, ApiError> {
-        let (key, api) = call.key(&request.key_id).await?;
+        let (key, api) = call.key_record(&request.key_id).await?;
         call.need(&Need::on_api(&api.id, &api.key_space, "create_key"))?;
         if key.recoverable {
             call.need(&Need::on_key(&api.id, &api.key_space, "*", "encrypt_key"))?;

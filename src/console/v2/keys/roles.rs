@@ -107,7 +107,7 @@ async fn change(
     names: Vec<String>,
     actions: &[&'static str],
 ) -> Result<Reply<Vec<RoleResponse>>, ApiError> {
-    let (key, api) = call.key(key).await?;
+    let (key, api) = call.key_record(key).await?;
     call.need(&Need::on_key(
         &api.id,
         &api.key_space,

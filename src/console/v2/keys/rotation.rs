@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::console::v2::envelope::Reply;
 use crate::console::v2::error::ApiError;
 use crate::console::v2::operation::{Call, Operation};
-use crate::keys::{Key, Need};
+use crate::keys::{KeyRecord, Need};
 
 use super::rotation_uses::{Interval, RotationUses};
 
@@ -71,7 +71,7 @@ impl Operation for GetRotation {
         call: &Call,
         request: GetRotationRequest,
     ) -> Result<Reply<RotationData>, ApiError> {
-        let (key, api) = call.key(&request.key_id).await?;
+        let (key, api) = call.key_record(&request.key_id).await?;
         call.need(&Need::on_key(&api.id, &api.key_space, &key.id, "read_key"))?;
         let uses = call.rotation_uses(&key, request.interval).await?;
         let shown = shown(key, call.service.now());
@@ -79,7 +79,7 @@ impl Operation for GetRotation {
     }
 }
 
-fn shown(key: Key, now: i64) -> RotationData {
+fn shown(key: KeyRecord, now: i64) -> RotationData {
     let is_over = key.rotation.is_over(key.expires, now);
     RotationData {
         grace_ends_at: key.expires.filter(|_| key.rotation.successor.is_some()),
@@ -104,7 +104,7 @@ impl Operation for FinishRotation {
     type Data = RotationData;
 
     async fn run(call: &Call, request: RotationRequest) -> Result<Reply<RotationData>, ApiError> {
-        let (key, api) = call.key(&request.key_id).await?;
+        let (key, api) = call.key_record(&request.key_id).await?;
         call.need(&Need::on_key(
             &api.id,
             &api.key_space,
@@ -113,7 +113,7 @@ impl Operation for FinishRotation {
         ))?;
         let store = call.service.store();
         store.finish_rotation(&key.id, call.audited()).await?;
-        let (key, _) = call.key(&key.id).await?;
+        let (key, _) = call.key_record(&key.id).await?;
         Ok(Reply::Data(shown(key, call.service.now())))
     }
 }
@@ -131,7 +131,7 @@ impl Operation for CancelRotation {
     type Data = RotationData;
 
     async fn run(call: &Call, request: RotationRequest) -> Result<Reply<RotationData>, ApiError> {
-        let (key, api) = call.key(&request.key_id).await?;
+        let (key, api) = call.key_record(&request.key_id).await?;
         call.need(&Need::on_key(
             &api.id,
             &api.key_space,
@@ -140,7 +140,7 @@ impl Operation for CancelRotation {
         ))?;
         let store = call.service.store();
         store.cancel_rotation(&key.id, call.audited()).await?;
-        let (key, _) = call.key(&key.id).await?;
+        let (key, _) = call.key_record(&key.id).await?;
         Ok(Reply::Data(shown(key, call.service.now())))
     }
 }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::console::v2::error::ApiError;
 use crate::console::v2::operation::Call;
-use crate::keys::Key;
+use crate::keys::KeyRecord;
 use crate::keys::analytics::Grain;
 use crate::store::{Bucket, Caller, Side, StoreError};
 
@@ -80,7 +80,7 @@ impl Call {
     /// As the database's.
     pub(super) async fn rotation_uses(
         &self,
-        key: &Key,
+        key: &KeyRecord,
         interval: Option<Interval>,
     ) -> Result<Option<RotationUses>, ApiError> {
         let Some((old, new)) = self.both_sides(key).await? else {
@@ -115,7 +115,10 @@ impl Call {
     }
 
     /// Finds the key that was rerolled and, unless it is deleted, the one that took its place.
-    async fn both_sides(&self, key: &Key) -> Result<Option<(Key, Option<Key>)>, ApiError> {
+    async fn both_sides(
+        &self,
+        key: &KeyRecord,
+    ) -> Result<Option<(KeyRecord, Option<KeyRecord>)>, ApiError> {
         match (&key.rotation.successor, &key.rotation.predecessor) {
             (Some(new), _) => Ok(Some((key.clone(), self.there(new).await?))),
             (None, Some(old)) => {
@@ -129,9 +132,9 @@ impl Call {
     }
 
     /// Finds a key, if it is there.
-    async fn there(&self, id: &str) -> Result<Option<Key>, ApiError> {
-        match self.service.store().key(self.workspace(), id).await {
-            Ok(key) => Ok(Some(key)),
+    async fn there(&self, id: &str) -> Result<Option<KeyRecord>, ApiError> {
+        match self.service.store().key_record(self.workspace(), id).await {
+            Ok((key, _)) => Ok(Some(key)),
             Err(StoreError::NotFound(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }

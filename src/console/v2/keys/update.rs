@@ -98,7 +98,7 @@ impl Operation for UpdateKey {
     type Data = Empty;
 
     async fn run(call: &Call, request: UpdateKeyRequest) -> Result<Reply<Empty>, ApiError> {
-        let (key, api) = call.key(&request.key_id).await?;
+        let (key, api) = call.key_record(&request.key_id).await?;
         call.need(&Need::on_key(
             &api.id,
             &api.key_space,
