@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// The console makes and lets go of many small things for each request.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     ExitCode::from(convox::cli::run(std::env::args_os()).code())
 }

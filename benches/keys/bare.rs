@@ -13,6 +13,10 @@ use axum::serve::ListenerExt as _;
 use http::header::CONTENT_TYPE;
 use tokio::net::TcpListener;
 
+/// As the server's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
