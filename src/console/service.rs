@@ -187,7 +187,7 @@ impl Service {
     pub(super) fn admit(&self, root: &KnownRoot) -> Option<Admission> {
         let (limit, duration) = root.requests.or(self.0.options.requests)?;
         let want = Want {
-            window: format!("requests:{}", root.root.workspace),
+            window: &format!("requests:{}", root.root.workspace),
             limit,
             duration: duration.max(1),
             cost: 1,

@@ -4,43 +4,59 @@
 //! as a name of the thing and an action, `unkey:v1:<workspace>:keyspaces/<id>/keys/<id>#<action>`,
 //! where `*` stands for every segment.
 
-use std::collections::BTreeSet;
-
 /// The grants of a root key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
     workspace: String,
-    tuples: BTreeSet<String>,
+    /// In order, each once.
+    tuples: Vec<String>,
     names: Vec<(Vec<String>, String)>,
 }
 
 /// Something that a request needs: any one of several grants.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Need {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Need<'a> {
     kind: &'static str,
-    id: String,
+    id: &'a str,
     action: &'static str,
-    /// The thing's name after the workspace, for grants of the second form.
-    path: Option<String>,
+    /// Where the thing is in the workspace, for grants of the second form.
+    path: Option<Path<'a>>,
 }
 
-impl Need {
+/// Where a set of keys is, or a key in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Path<'a> {
+    key_space: &'a str,
+    key: Option<&'a str>,
+}
+
+impl<'a> Path<'a> {
+    fn segments(self) -> impl Iterator<Item = &'a str> + Clone {
+        let of_key = self.key.map(|key| ["keys", key]);
+        let of_set = ["keyspaces", self.key_space];
+        of_set.into_iter().chain(of_key.into_iter().flatten())
+    }
+}
+
+impl<'a> Need<'a> {
     /// `action` on the API `id`, whose keys are the key space `key_space`.
     #[must_use]
-    pub fn on_api(id: &str, key_space: &str, action: &'static str) -> Self {
+    pub fn on_api(id: &'a str, key_space: &'a str, action: &'static str) -> Self {
+        let key = None;
         Self {
             kind: "api",
-            id: id.to_owned(),
+            id,
             action,
-            path: Some(format!("keyspaces/{key_space}")),
+            path: Some(Path { key_space, key }),
         }
     }
 
     /// `action` on the key `key` of the API `id`.
     #[must_use]
-    pub fn on_key(id: &str, key_space: &str, key: &str, action: &'static str) -> Self {
+    pub fn on_key(id: &'a str, key_space: &'a str, key: &'a str, action: &'static str) -> Self {
+        let key = Some(key);
         Self {
-            path: Some(format!("keyspaces/{key_space}/keys/{key}")),
+            path: Some(Path { key_space, key }),
             ..Self::on_api(id, key_space, action)
         }
     }
@@ -53,10 +69,10 @@ impl Need {
 
     /// `action` on one thing of a kind.
     #[must_use]
-    pub fn on(kind: &'static str, id: &str, action: &'static str) -> Self {
+    pub fn on(kind: &'static str, id: &'a str, action: &'static str) -> Self {
         Self {
             kind,
-            id: id.to_owned(),
+            id,
             action,
             path: None,
         }
@@ -70,7 +86,8 @@ impl Need {
         if self.id != "*" {
             grants.push(format!("{kind}.{}.{action}", self.id));
         }
-        if let Some(path) = &self.path {
+        if let Some(path) = self.path {
+            let path = path.segments().collect::<Vec<_>>().join("/");
             grants.push(format!("unkey:v1:{workspace}:{path}#{action}"));
         }
         grants
@@ -87,12 +104,12 @@ impl Grants {
         };
         for permission in permissions {
             match permission.strip_prefix("unkey:v1:") {
-                None => {
-                    grants.tuples.insert(permission.to_owned());
-                }
+                None => grants.tuples.push(permission.to_owned()),
                 Some(name) => grants.names.extend(grants.named(name)),
             }
         }
+        grants.tuples.sort_unstable();
+        grants.tuples.dedup();
         grants
     }
 
@@ -108,22 +125,30 @@ impl Grants {
 
     /// Tells whether the grants meet a need.
     #[must_use]
-    pub fn meet(&self, need: &Need) -> bool {
+    pub fn meet(&self, need: &Need<'_>) -> bool {
         let Need {
             kind, id, action, ..
-        } = need;
-        if self.tuples.contains(&format!("{kind}.*.{action}")) {
+        } = *need;
+        if self.holds([kind, "*", action]) || (id != "*" && self.holds([kind, id, action])) {
             return true;
         }
-        if id != "*" && self.tuples.contains(&format!("{kind}.{id}.{action}")) {
-            return true;
-        }
-        need.path.as_ref().is_some_and(|path| {
-            let wanted: Vec<_> = path.split('/').collect();
-            self.names
-                .iter()
-                .any(|(granted, may)| covers(granted, &wanted) && (may == "*" || may == action))
+        need.path.is_some_and(|path| {
+            let mut names = self.names.iter();
+            names.any(|(granted, may)| {
+                covers(granted, path.segments()) && (may == "*" || may == action)
+            })
         })
+    }
+
+    /// Tells whether there is a grant of the first form.
+    fn holds(&self, [kind, id, action]: [&str; 3]) -> bool {
+        // Asked at every request, so that no text is made for it.
+        let tuple = kind.bytes().chain(*b".").chain(id.bytes());
+        let tuple = tuple.chain(*b".").chain(action.bytes());
+        let found = self
+            .tuples
+            .binary_search_by(|there| there.bytes().cmp(tuple.clone()));
+        found.is_ok()
     }
 
     /// Tells whether all that `permission` allows is allowed by the grants, so that whoever has
@@ -134,28 +159,33 @@ impl Grants {
             None => self.covers_tuple(permission),
             Some(name) => self.named(name).is_some_and(|(path, action)| {
                 let is_of_api = path.first().is_some_and(|kind| kind == "keyspaces");
-                (is_of_api && action != "*" && self.tuples.contains(&format!("api.*.{action}")))
+                (is_of_api && action != "*" && self.holds(["api", "*", &action]))
                     || self.names.iter().any(|(granted, may)| {
-                        covers(granted, &path) && (may == "*" || *may == action)
+                        covers(granted, path.iter().map(String::as_str))
+                            && (may == "*" || *may == action)
                     })
             }),
         }
     }
 
     fn covers_tuple(&self, permission: &str) -> bool {
-        if self.tuples.contains(permission) {
+        if self
+            .tuples
+            .binary_search_by(|there| there.as_str().cmp(permission))
+            .is_ok()
+        {
             return true;
         }
         let mut parts = permission.splitn(3, '.');
         let (Some(kind), Some(_), Some(action)) = (parts.next(), parts.next(), parts.next()) else {
             return false;
         };
-        self.tuples.contains(&format!("{kind}.*.{action}"))
+        self.holds([kind, "*", action])
     }
 
     /// Words what is missing where `needs` are not met.
     #[must_use]
-    pub fn missing(&self, need: &Need) -> String {
+    pub fn missing(&self, need: &Need<'_>) -> String {
         let grants = need.grants(&self.workspace);
         match grants.as_slice() {
             [one] => format!("Missing permission: '{one}'"),
@@ -165,18 +195,19 @@ impl Grants {
 }
 
 /// Tells whether a grant on the thing `granted` is one on `wanted`, which is it or below it.
-fn covers(granted: &[String], wanted: &[impl AsRef<str>]) -> bool {
+fn covers<'a>(granted: &[String], mut wanted: impl Iterator<Item = &'a str>) -> bool {
     // A grant on a set of keys is one on every key in it.
-    let mut pairs = granted.iter().zip(wanted);
-    granted.len() <= wanted.len()
-        && pairs.all(|(granted, wanted)| granted == "*" || granted == wanted.as_ref())
+    granted.iter().all(|granted| {
+        let wanted = wanted.next();
+        wanted.is_some_and(|wanted| granted == "*" || granted == wanted)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn meets(permission: &str, need: &Need) -> bool {
+    fn meets(permission: &str, need: &Need<'_>) -> bool {
         Grants::read("ws_1", [permission]).meet(need)
     }
 

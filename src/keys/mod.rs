@@ -28,5 +28,7 @@ pub use query::{BadQuery, PermissionQuery};
 pub use refill::refilled;
 pub use reroll::{Grace, Reroll, RerollRefusal, cancel, finish, reroll, set_expiry, still_counts};
 pub use secret::{BadPrefix, Hash, NewSecret, SecretFormat};
-pub use verify::{Code, Demand, LimitDemand, NoSuchLimit, Standing, standing, windows_wanted};
+pub use verify::{
+    Code, Demand, LimitDemand, NoSuchLimit, Standing, Wanted, standing, windows_wanted,
+};
 pub use window::{Taken, Want, Windows};

@@ -3,6 +3,7 @@
 //! The order is upstream's: disabled, expired, permissions, rate limits, credits. Whatever fails
 //! stops what comes after it, so that a refused request uses nothing up.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -108,15 +109,37 @@ pub fn standing(key: &KeyFacts, demand: &Demand, now: i64) -> Standing {
     Standing::Open
 }
 
+/// A limit that a verification counts against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted<'k> {
+    /// The limit.
+    pub limit: Cow<'k, RateLimit>,
+    /// How many uses the verification is.
+    pub cost: i64,
+}
+
+impl Wanted<'_> {
+    /// Returns what is to be counted.
+    #[must_use]
+    pub fn want(&self) -> Want<'_> {
+        Want {
+            window: &self.limit.window,
+            limit: self.limit.limit,
+            duration: self.limit.duration.max(1),
+            cost: self.cost,
+        }
+    }
+}
+
 /// Lists the limits that a verification counts against: those that always apply and those that
 /// are asked for. The key's own come before its identity's of the same name.
 ///
 /// # Errors
 /// When a limit is asked for that there is not.
-pub fn windows_wanted(
-    key: &KeyFacts,
-    demand: &Demand,
-) -> Result<Vec<(RateLimit, Want)>, NoSuchLimit> {
+pub fn windows_wanted<'k>(
+    key: &'k KeyFacts,
+    demand: &'k Demand,
+) -> Result<Vec<Wanted<'k>>, NoSuchLimit> {
     let of_identity = key
         .identity
         .iter()
@@ -125,39 +148,34 @@ pub fn windows_wanted(
     for limit in of_identity.chain(&key.ratelimits) {
         known.insert(&limit.name, limit);
     }
-    let mut wanted: BTreeMap<&str, (RateLimit, i64)> = known
-        .values()
-        .filter(|limit| limit.auto_apply)
-        .map(|limit| (limit.name.as_str(), ((*limit).clone(), 1)))
-        .collect();
+    let mut wanted: BTreeMap<&str, Wanted<'k>> = BTreeMap::new();
+    for (name, limit) in &known {
+        if limit.auto_apply {
+            let limit = Cow::Borrowed(*limit);
+            wanted.insert(name, Wanted { limit, cost: 1 });
+        }
+    }
     for asked in &demand.limits {
         let name = asked.name.as_str();
         let limit = match (known.get(name), asked.limit, asked.duration) {
-            (Some(known), limit, duration) => RateLimit {
+            (Some(known), None, None) => Cow::Borrowed(*known),
+            (Some(known), limit, duration) => Cow::Owned(RateLimit {
                 limit: limit.unwrap_or(known.limit),
                 duration: duration.unwrap_or(known.duration),
                 ..(*known).clone()
-            },
-            (None, Some(limit), Some(duration)) => RateLimit {
+            }),
+            (None, Some(limit), Some(duration)) => Cow::Owned(RateLimit {
                 id: String::new(),
                 window: format!("{}:{name}", key.id),
                 name: name.to_owned(),
                 limit,
                 duration,
                 auto_apply: false,
-            },
+            }),
             (None, ..) => return Err(NoSuchLimit(name.to_owned())),
         };
-        wanted.insert(name, (limit, asked.cost));
+        let cost = asked.cost;
+        wanted.insert(name, Wanted { limit, cost });
     }
-    let wanted = wanted.into_values().map(|(limit, cost)| {
-        let want = Want {
-            window: limit.window.clone(),
-            limit: limit.limit,
-            duration: limit.duration.max(1),
-            cost,
-        };
-        (limit, want)
-    });
-    Ok(wanted.collect())
+    Ok(wanted.into_values().collect())
 }

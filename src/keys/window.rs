@@ -11,10 +11,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const SHARDS: usize = 64;
 
 /// A limit that a request is to be counted against.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Want {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Want<'a> {
     /// By what uses are counted.
-    pub window: String,
+    pub window: &'a str,
     /// How many uses there may be.
     pub limit: i64,
     /// In how many milliseconds.
@@ -99,7 +99,7 @@ impl Default for Windows {
 impl Windows {
     /// Counts a request at `now` against all of `wants` or, if one forbids it, against none.
     #[must_use]
-    pub fn take(&self, wants: &[Want], now: i64) -> Vec<Taken> {
+    pub fn take(&self, wants: &[Want<'_>], now: i64) -> Vec<Taken> {
         let names: Vec<_> = wants.iter().map(|want| self.name(want)).collect();
         let mut needed: Vec<_> = names.iter().copied().map(place).collect();
         needed.sort_unstable();
@@ -109,7 +109,7 @@ impl Windows {
             .into_iter()
             .map(|place| (place, lock(&self.shards[place])))
             .collect();
-        let counts = |name: Name, want: &Want| -> Count {
+        let counts = |name: Name, want: &Want<'_>| -> Count {
             let shard = held.iter().find(|(at, _)| *at == place(name));
             let count = shard.and_then(|(_, shard)| shard.get(&name).copied());
             count.unwrap_or_default().at(now, want.duration)
@@ -162,8 +162,8 @@ impl Windows {
         left
     }
 
-    fn name(&self, want: &Want) -> Name {
-        let hash = |hasher: &RandomState| hasher.hash_one((&want.window, want.duration));
+    fn name(&self, want: &Want<'_>) -> Name {
+        let hash = |hasher: &RandomState| hasher.hash_one((want.window, want.duration));
         self.hashers.each_ref().map(hash)
     }
 }
@@ -182,9 +182,9 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::HashMap;
 
-    fn want(window: &str, limit: i64, cost: i64) -> Want {
+    fn want(window: &str, limit: i64, cost: i64) -> Want<'_> {
         Want {
-            window: window.to_owned(),
+            window,
             limit,
             duration: 1000,
             cost,

@@ -55,6 +55,10 @@ pub trait Sql: Send {
     /// it is is to be locked.
     fn locks(&self) -> bool;
 
+    /// Returns how a statement of many arguments, which come in order, names the one with this
+    /// number. SQLite looks for the name of each, unless there are none.
+    fn place(&self, number: usize) -> Cow<'static, str>;
+
     /// Returns what to write after a `SELECT` whose rows nobody else may change before the end.
     fn for_update(&self) -> &'static str;
 

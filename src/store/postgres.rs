@@ -1,5 +1,6 @@
 //! PostgreSQL: any number of servers on one database.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -171,6 +172,10 @@ impl Sql for PostgresSql<'_> {
 
     fn locks(&self) -> bool {
         true
+    }
+
+    fn place(&self, number: usize) -> Cow<'static, str> {
+        format!("${number}").into()
     }
 
     fn for_update(&self) -> &'static str {

@@ -1,5 +1,6 @@
 //! SQLite: one file, one writer that commits groups, readers of their own.
 
+use std::borrow::Cow;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -259,6 +260,10 @@ impl Sql for SqliteSql<'_> {
     fn locks(&self) -> bool {
         // There is one writer.
         false
+    }
+
+    fn place(&self, _: usize) -> Cow<'static, str> {
+        "?".into()
     }
 
     fn for_update(&self) -> &'static str {

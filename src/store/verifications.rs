@@ -146,7 +146,8 @@ async fn insert(sql: &mut dyn Sql, into: &Insert, rows: Vec<Vec<Value>>) -> Resu
             statement.push_str(if row == 0 { "(" } else { ", (" });
             for column in 0..columns {
                 let comma = if column == 0 { "" } else { ", " };
-                let _ = write!(statement, "{comma}${}", row * columns + column + 1);
+                let place = sql.place(row * columns + column + 1);
+                let _ = write!(statement, "{comma}{place}");
             }
             statement.push(')');
         }

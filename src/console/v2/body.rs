@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, HttpBody as _};
+use axum::body::{Body, Bytes, HttpBody as _};
+use bytes::BytesMut;
 use http::HeaderMap;
 use http_body_util::BodyExt as _;
 
@@ -27,8 +28,8 @@ pub(super) async fn read(
     service: &Service,
     headers: &HeaderMap,
     mut body: Body,
-) -> Result<(Vec<u8>, Option<Arc<KnownRoot>>), ApiError> {
-    let mut bytes = Vec::new();
+) -> Result<(Bytes, Option<Arc<KnownRoot>>), ApiError> {
+    let mut bytes = Bytes::new();
     let mut root = None;
     // What it is said to have at least, and then what it has.
     let mut size = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
@@ -54,7 +55,15 @@ pub(super) async fn read(
         let Ok(data) = frame.map_err(unreadable)?.into_data() else {
             continue;
         };
-        bytes.extend_from_slice(&data);
+        bytes = match bytes.is_empty() {
+            // Most bodies come in one piece.
+            true => data,
+            false => {
+                let mut all = BytesMut::from(bytes);
+                all.extend_from_slice(&data);
+                all.freeze()
+            }
+        };
         size = bytes.len();
     }
 }

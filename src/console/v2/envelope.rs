@@ -14,6 +14,9 @@ use crate::keys::{IdKind, new_id};
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 
+/// How many bytes most answers have at most.
+const USUAL: usize = 1024;
+
 /// What an operation answers. There is no `Debug` of it: it may hold a secret.
 pub(super) enum Reply<T> {
     /// Data.
@@ -157,7 +160,9 @@ fn failure(envelope: &Envelope, error: &ApiError) -> Response {
 }
 
 fn respond(status: u16, kind: HeaderValue, body: &impl Serialize) -> Response {
-    let bytes = serde_json::to_vec(body).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(USUAL);
+    // Writing to memory never fails.
+    let _ = serde_json::to_writer(&mut bytes, body);
     let mut response = Response::new(Body::from(bytes));
     *response.status_mut() =
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

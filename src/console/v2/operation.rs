@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::response::Response;
 use http::{HeaderMap, Request};
 use serde::Serialize;
@@ -49,7 +49,7 @@ pub(super) struct Call {
     pub(super) service: Service,
     pub(super) root: Arc<KnownRoot>,
     pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Bytes,
     pub(super) operation: &'static str,
 }
 
@@ -60,7 +60,7 @@ impl Call {
     }
 
     /// Tells whether the caller may do something.
-    pub(super) fn may(&self, need: &Need) -> bool {
+    pub(super) fn may(&self, need: &Need<'_>) -> bool {
         self.root.grants.meet(need)
     }
 
@@ -101,7 +101,7 @@ impl Call {
     ///
     /// # Errors
     /// 403 with the permissions that would do.
-    pub(super) fn need(&self, need: &Need) -> Result<(), ApiError> {
+    pub(super) fn need(&self, need: &Need<'_>) -> Result<(), ApiError> {
         if self.may(need) {
             return Ok(());
         }
@@ -120,6 +120,8 @@ pub(super) async fn answer<O: Operation>(
     let mut admission = None;
     let time = service.options().request_time;
     let result = tokio::select! {
+        // Most requests wait for nothing, and need no timer then.
+        biased;
         result = take::<O>(&service, &schema, request, &mut admission) => result,
         () = service.clock().sleep(time) => Err(ApiError::new(
             Kind::TIMEOUT,

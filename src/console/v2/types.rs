@@ -186,7 +186,7 @@ impl From<&Identity> for IdentityResponse {
         Self {
             id: identity.id.clone(),
             external_id: identity.external_id.clone(),
-            meta: shown(identity.meta.as_ref()),
+            meta: shown(identity.meta.clone()),
             ratelimits: identity.ratelimits.iter().map(Into::into).collect(),
         }
     }
@@ -287,7 +287,7 @@ impl KeyResponse {
             enabled: key.enabled,
             created_at: key.created_at,
             name: key.name.clone(),
-            meta: shown(key.meta.as_ref()),
+            meta: shown(key.meta.clone()),
             updated_at: key.updated_at,
             last_used_at: key.last_used_at,
             expires: key.expires,
@@ -307,9 +307,8 @@ impl KeyResponse {
 }
 
 /// Leaves an empty object out.
-pub(super) fn shown(meta: Option<&Value>) -> Option<Value> {
-    let is_empty = |meta: &&Value| meta.as_object().is_some_and(Map::is_empty);
-    meta.filter(|meta| !is_empty(meta)).cloned()
+pub(super) fn shown(meta: Option<Value>) -> Option<Value> {
+    meta.filter(|meta| !meta.as_object().is_some_and(Map::is_empty))
 }
 
 /// Tells a field that is null from one that is not there.

@@ -13,8 +13,8 @@ use crate::console::v2::error::{ApiError, Kind};
 use crate::console::v2::operation::{Call, Operation};
 use crate::console::v2::types::{IdentityResponse, secret, shown};
 use crate::keys::{
-    Code, Demand, KeyFacts, LimitDemand, Need, PermissionQuery, RateLimit, Standing, Taken,
-    standing, windows_wanted,
+    Code, Demand, KeyFacts, LimitDemand, Need, PermissionQuery, Standing, Taken, Wanted, standing,
+    windows_wanted,
 };
 
 /// A key, and what it is shown for.
@@ -135,25 +135,47 @@ impl Operation for VerifyKey {
             return Ok(Reply::Data(nobody()));
         };
         let now = call.service.now();
-        let mut data = told(&key);
-        data.code = match standing(&key, &demand, now) {
-            _ if !key.workspace_enabled => Code::Forbidden,
-            Standing::Refused(code) => code,
-            Standing::Open => use_up(call, &key, &demand, &mut data, now).await?,
+        let mut used = match standing(&key, &demand, now) {
+            _ if !key.workspace_enabled => Used::nothing(Code::Forbidden),
+            Standing::Refused(code) => Used::nothing(code),
+            Standing::Open => use_up(call, &key, &demand, now).await?,
         };
-        data.valid = data.code == Code::Valid;
-        if !data.valid && data.credits.is_none() {
-            data.credits = left(call, &key, now).await?;
+        let valid = used.code == Code::Valid;
+        let is_limited = valid && used.credits.is_some();
+        if !valid && used.credits.is_none() {
+            used.credits = left(call, &key, now).await?;
         }
-        let is_limited = data.valid && data.credits.is_some();
         let spent = if is_limited {
             demand.cost.unwrap_or(1)
         } else {
             0
         };
         call.service
-            .count(&key, data.code, &request.tags, spent, now);
-        Ok(Reply::Data(data))
+            .count(&key, used.code, &request.tags, spent, now);
+        Ok(Reply::Data(VerifyKeyData {
+            valid,
+            code: used.code,
+            credits: used.credits,
+            ratelimits: used.ratelimits,
+            ..told(key)
+        }))
+    }
+}
+
+/// What a verification came to, and how what it is counted against stands then.
+struct Used {
+    code: Code,
+    credits: Option<i64>,
+    ratelimits: Vec<LimitState>,
+}
+
+impl Used {
+    fn nothing(code: Code) -> Self {
+        Self {
+            code,
+            credits: None,
+            ratelimits: Vec::new(),
+        }
     }
 }
 
@@ -205,38 +227,33 @@ fn may_know(call: &Call, request: &VerifyKeyRequest, key: &KeyFacts) -> bool {
 }
 
 /// Counts the verification against limits and credits.
-async fn use_up(
-    call: &Call,
-    key: &KeyFacts,
-    demand: &Demand,
-    data: &mut VerifyKeyData,
-    now: i64,
-) -> Result<Code, ApiError> {
+async fn use_up(call: &Call, key: &KeyFacts, demand: &Demand, now: i64) -> Result<Used, ApiError> {
     let wanted = windows_wanted(key, demand).map_err(|missing| {
         let detail = format!("The key has no rate limit called '{}'.", missing.0);
         ApiError::new(Kind::PRECONDITION_FAILED, detail)
     })?;
+    let mut used = Used::nothing(Code::Valid);
     if !wanted.is_empty() {
-        let (limits, wants): (Vec<_>, Vec<_>) = wanted.into_iter().unzip();
+        let wants: Vec<_> = wanted.iter().map(Wanted::want).collect();
         let taken = call.service.windows().take(&wants, now);
         let is_denied = taken.iter().any(|taken| taken.exceeded);
-        data.ratelimits = limits.into_iter().zip(taken).map(LimitState::of).collect();
+        used.ratelimits = wanted.iter().zip(taken).map(LimitState::of).collect();
         if is_denied {
-            return Ok(Code::RateLimited);
+            used.code = Code::RateLimited;
+            return Ok(used);
         }
     }
     let Some(pool) = &key.pool else {
-        return Ok(Code::Valid);
+        return Ok(used);
     };
     let cost = demand.cost.unwrap_or(1);
     let store = call.service.store();
     let (left, is_enough) = store.spend(pool, cost, now).await?;
-    data.credits = left;
-    Ok(if is_enough {
-        Code::Valid
-    } else {
-        Code::UsageExceeded
-    })
+    used.credits = left;
+    if !is_enough {
+        used.code = Code::UsageExceeded;
+    }
+    Ok(used)
 }
 
 /// Returns the credits of a key that was refused before they were asked for: what is remembered
@@ -249,11 +266,12 @@ async fn left(call: &Call, key: &KeyFacts, now: i64) -> Result<Option<i64>, ApiE
 }
 
 impl LimitState {
-    fn of((limit, taken): (RateLimit, Taken)) -> Self {
+    fn of((wanted, taken): (&Wanted<'_>, Taken)) -> Self {
+        let limit = &wanted.limit;
         Self {
             exceeded: taken.exceeded,
-            id: limit.id,
-            name: limit.name,
+            id: limit.id.clone(),
+            name: limit.name.clone(),
             limit: limit.limit,
             duration: limit.duration,
             reset: taken.reset,
@@ -267,15 +285,15 @@ fn words<S: Serializer>(words: &[Arc<str>], to: S) -> Result<S::Ok, S::Error> {
     to.collect_seq(words.iter().map(|word| &**word))
 }
 
-fn told(key: &KeyFacts) -> VerifyKeyData {
+fn told(key: KeyFacts) -> VerifyKeyData {
     VerifyKeyData {
-        key_id: Some(key.id.clone()),
+        key_id: Some(key.id),
         enabled: Some(key.enabled),
-        name: key.name.clone(),
+        name: key.name,
         expires: key.expires,
-        meta: shown(key.meta.as_ref()),
-        permissions: key.permissions.clone(),
-        roles: key.roles.clone(),
+        meta: shown(key.meta),
+        permissions: key.permissions,
+        roles: key.roles,
         identity: key.identity.as_ref().map(Into::into),
         ..nobody()
     }

@@ -22,6 +22,6 @@ impl Call {
     }
 }
 
-fn creation() -> Need {
+fn creation() -> Need<'static> {
     Need::on_all("rbac", "create_permission")
 }

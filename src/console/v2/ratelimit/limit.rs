@@ -59,7 +59,7 @@ impl Operation for Limit {
     async fn run(call: &Call, request: LimitRequest) -> Result<Reply<LimitData>, ApiError> {
         let namespace = namespace(call, &request.namespace).await?;
         let want = Want {
-            window: format!("{namespace}:{}", request.identifier),
+            window: &format!("{namespace}:{}", request.identifier),
             limit: request.limit,
             duration: request.duration,
             cost: request.cost,
