@@ -81,14 +81,16 @@ CREATE TABLE keys (
     expires_before BIGINT,
     cancelled_at BIGINT,
     finished_at BIGINT,
+    -- The key that goes on in the place of the successor, once nothing is left of that one.
+    next_id TEXT,
     created_at BIGINT NOT NULL,
     updated_at BIGINT,
     deleted_at BIGINT
 );
 CREATE INDEX keys_by_api ON keys (api_id, id);
-CREATE INDEX keys_by_identity ON keys (identity_id, id);
-CREATE INDEX keys_by_pool ON keys (pool_id);
-CREATE INDEX keys_by_predecessor ON keys (predecessor_id) WHERE predecessor_id IS NOT NULL;
+CREATE INDEX keys_by_identity ON keys (identity_id, id) WHERE identity_id IS NOT NULL;
+CREATE INDEX keys_by_pool ON keys (pool_id) WHERE pool_id IS NOT NULL;
+CREATE INDEX keys_by_next ON keys (next_id) WHERE next_id IS NOT NULL;
 CREATE INDEX keys_by_master_key ON keys (sealed_with, id) WHERE sealed_with IS NOT NULL;
 
 -- The limits of a key or of an identity. What has the same window_id is counted together.
@@ -100,10 +102,10 @@ CREATE TABLE ratelimits (
     name TEXT NOT NULL,
     max_uses BIGINT NOT NULL,
     duration BIGINT NOT NULL,
-    auto_apply BIGINT NOT NULL DEFAULT 0,
-    UNIQUE (key_id, name),
-    UNIQUE (identity_id, name)
+    auto_apply BIGINT NOT NULL DEFAULT 0
 );
+CREATE UNIQUE INDEX ratelimits_of_keys ON ratelimits (key_id, name) WHERE key_id IS NOT NULL;
+CREATE UNIQUE INDEX ratelimits_of_identities ON ratelimits (identity_id, name) WHERE identity_id IS NOT NULL;
 
 CREATE TABLE permissions (
     id TEXT PRIMARY KEY,

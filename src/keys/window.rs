@@ -3,12 +3,12 @@
 //! A sliding window: the uses of the current span of time count in full, those of the span before
 //! in proportion to how much of it the window still covers.
 
-use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// How many parts the counts are in, so that few wait for one another.
-const SHARDS: usize = 64;
+/// How many parts the counts are in: so many that few wait for one another, and that it takes no
+/// time to make room among those of one part.
+const SHARDS: usize = 4096;
 
 /// A limit that a request is to be counted against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +38,42 @@ pub struct Taken {
 #[derive(Debug)]
 pub struct Windows {
     hashers: [RandomState; 2],
-    // A B-tree, not a hash table: it never needs twice the room while it grows.
-    shards: Vec<Mutex<BTreeMap<Name, Count>>>,
+    shards: Vec<Mutex<Shard>>,
+}
+
+/// Counts in the order of their names. Neither a hash table nor a tree: a million counts take
+/// hardly more room than themselves, and never twice as much while there come to be more.
+#[derive(Debug, Default)]
+struct Shard(Vec<(Name, Count)>);
+
+impl Shard {
+    fn get(&self, name: Name) -> Option<Count> {
+        let place = self.place(name).ok()?;
+        Some(self.0[place].1)
+    }
+
+    fn insert(&mut self, name: Name, count: Count) {
+        match self.place(name) {
+            Ok(place) => self.0[place].1 = count,
+            Err(place) => {
+                if self.0.len() == self.0.capacity() {
+                    self.0.reserve_exact(self.0.len() / 8 + 4);
+                }
+                self.0.insert(place, (name, count));
+            }
+        }
+    }
+
+    fn place(&self, name: Name) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&name, |(there, _)| *there)
+    }
+
+    /// Forgets what no window covers at `now`, and returns how many counts are left.
+    fn purge(&mut self, now: i64) -> usize {
+        self.0.retain(|(_, count)| now < count.over);
+        self.0.shrink_to_fit();
+        self.0.len()
+    }
 }
 
 /// A window and its span of time, by two hashes that nobody outside can foretell: 128 bits, so that
@@ -105,13 +139,13 @@ impl Windows {
         needed.sort_unstable();
         needed.dedup();
         // Always in the same order, so that no two requests wait for each other.
-        let mut held: Vec<(usize, MutexGuard<'_, _>)> = needed
+        let mut held: Vec<(usize, MutexGuard<'_, Shard>)> = needed
             .into_iter()
             .map(|place| (place, lock(&self.shards[place])))
             .collect();
         let counts = |name: Name, want: &Want<'_>| -> Count {
             let shard = held.iter().find(|(at, _)| *at == place(name));
-            let count = shard.and_then(|(_, shard)| shard.get(&name).copied());
+            let count = shard.and_then(|(_, shard)| shard.get(name));
             count.unwrap_or_default().at(now, want.duration)
         };
         let standing: Vec<_> = wants
@@ -155,9 +189,7 @@ impl Windows {
     pub fn purge(&self, now: i64) -> usize {
         let mut left = 0;
         for shard in &self.shards {
-            let mut shard = lock(shard);
-            shard.retain(|_, count| now < count.over);
-            left += shard.len();
+            left += lock(shard).purge(now);
         }
         left
     }

@@ -1,11 +1,11 @@
-//! Keys: making them, finding them, deleting them.
+//! Keys: making them, finding them.
 
 use serde_json::Value as Json;
 
 use super::Store;
 use super::apis::share_api;
 use super::audit::Audited;
-use super::credits::{drop_pool, insert_pool};
+use super::credits::insert_pool;
 use super::database::{Sql, Statement, Touched};
 use super::error::StoreError;
 use super::idempotency::{Answered, Idempotency};
@@ -151,42 +151,6 @@ impl Store {
                     Some(mut row) => row.maybe_bytes(),
                     None => Ok(None),
                 }
-            })
-        })
-        .await
-    }
-
-    /// Deletes a key: it opens nothing any more. `permanently` leaves nothing of it behind.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`] when the workspace has no such key.
-    pub async fn delete_key(
-        &self,
-        id: &str,
-        permanently: bool,
-        by: Audited,
-    ) -> Result<(), StoreError> {
-        let id = id.to_owned();
-        self.write(move |sql| {
-            Box::pin(async move {
-                let key = record_of(sql, by.workspace(), &id).await?;
-                if permanently {
-                    for delete in [
-                        "DELETE FROM keys WHERE id = $1",
-                        "DELETE FROM last_uses WHERE id = $1",
-                    ] {
-                        sql.run(delete.into(), args![&id]).await?;
-                    }
-                    if let Some(credits) = &key.credits {
-                        drop_pool(sql, &credits.pool).await?;
-                    }
-                } else {
-                    let delete = "UPDATE keys SET deleted_at = $2 WHERE id = $1";
-                    sql.run(delete.into(), args![&id, by.at()]).await?;
-                }
-                sql.touch(Touched::key(key.hash));
-                let told = format!("Deleted key {id}");
-                by.record(sql, "key.delete", &told, &[&id, &key.api]).await
             })
         })
         .await

@@ -6,14 +6,14 @@ use super::audit::Audited;
 use super::database::{Sql, Statement, Touched};
 use super::error::StoreError;
 use super::idempotency::{Answered, Idempotency};
-use super::key_row::{ratelimits, record_of};
+use super::key_row::record_of;
 use super::keys::{KeyRow, lock_key};
 use super::master_keys::Sealed;
 use super::value::{Value, args};
 use crate::ids::Entropy;
 use crate::keys::{
-    Grace, IdKind, KeyRecord, NewSecret, RateLimit, Reroll, Rotation, SecretFormat, cancel, finish,
-    new_id, reroll,
+    Grace, IdKind, KeyRecord, NewSecret, Reroll, Rotation, SecretFormat, cancel, finish, new_id,
+    reroll,
 };
 
 /// A reroll to be done.
@@ -103,7 +103,7 @@ impl Store {
             Box::pin(async move {
                 let old = lock_key(sql, by.workspace(), &key).await?;
                 let successor = old.rotation.successor.clone().unwrap_or_default();
-                let next = lock_next(sql, by.workspace(), &successor).await?;
+                let next = lock_next(sql, by.workspace(), &key, &successor).await?;
                 let (expires, whole) = cancel(old.expires, &old.rotation, next, by.at())?;
                 set_rotation(sql, &old, expires, &whole, by.at()).await?;
                 match record_of(sql, by.workspace(), &successor).await {
@@ -122,10 +122,12 @@ impl Store {
     }
 }
 
-/// Keeps others from changing the key `id`, and returns the key that it was rerolled to, if it was.
+/// Keeps others from changing the key `id`, to which `old` was rerolled, and returns the key that
+/// it was rerolled to in its turn, if it was.
 async fn lock_next(
     sql: &mut dyn Sql,
     workspace: &str,
+    old: &str,
     id: &str,
 ) -> Result<Option<String>, StoreError> {
     let lock = format!(
@@ -134,11 +136,10 @@ async fn lock_next(
     );
     let row = match sql.row(lock, args![workspace, id]).await? {
         Some(row) => Some(row),
-        // Nothing of it is left, but the one that came after it still says so.
+        // Nothing of it is left, but whoever deleted it has told the key itself.
         None => {
-            let query = "SELECT id FROM keys WHERE workspace_id = $1 AND predecessor_id = $2 \
-                         AND cancelled_at IS NULL AND deleted_at IS NULL";
-            sql.row(query, args![workspace, id]).await?
+            let query = "SELECT next_id FROM keys WHERE workspace_id = $1 AND id = $2";
+            sql.row(query, args![workspace, old]).await?
         }
     };
     row.map_or(Ok(None), |mut row| row.maybe_text())
@@ -195,8 +196,12 @@ async fn replace(
     };
     let new = &request.successor;
     let mut changes = vec![row.insert(&by)];
-    let limits = ratelimits(sql, "key_id", &old.id).await?;
-    changes.extend(limits.iter().map(|limit| copy_limit(limit, new, entropy)));
+    // The same window: what the old key has used counts for the new one.
+    let copy = "INSERT INTO ratelimits (id, key_id, window_id, name, max_uses, duration, auto_apply) \
+                SELECT CAST($1 AS TEXT) || CAST(row_number() OVER (ORDER BY name) AS TEXT), $2, \
+                window_id, name, max_uses, duration, auto_apply FROM ratelimits WHERE key_id = $3";
+    let id = new_id(IdKind::RateLimit, entropy);
+    changes.push((copy.into(), args![id, new, &old.id]));
     for copy in [
         "INSERT INTO keys_permissions (key_id, permission_id) \
          SELECT $1, permission_id FROM keys_permissions WHERE key_id = $2",
@@ -214,22 +219,6 @@ async fn replace(
     // Somebody may have asked for this secret before it was made.
     sql.touch(Touched::key(request.secret.hash));
     Ok(Rerolled { old_expires })
-}
-
-/// Gives a new key a limit with the same window: what the old key has used counts for the new one.
-fn copy_limit(limit: &RateLimit, new: &str, entropy: &Entropy) -> (Statement, Vec<Value>) {
-    let copy = "INSERT INTO ratelimits (id, key_id, window_id, name, max_uses, duration, \
-                auto_apply) VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    let args = args![
-        new_id(IdKind::RateLimit, entropy),
-        new,
-        &limit.window,
-        &limit.name,
-        limit.limit,
-        limit.duration,
-        limit.auto_apply
-    ];
-    (copy.into(), args)
 }
 
 async fn set_rotation(
@@ -253,8 +242,8 @@ fn rotation_change(
     now: i64,
 ) -> (Statement, Vec<Value>) {
     let update = "UPDATE keys SET expires = $2, successor_id = $3, rerolled_at = $4, \
-                  expires_before = $5, cancelled_at = $6, finished_at = $7, updated_at = $8 \
-                  WHERE id = $1";
+                  expires_before = $5, cancelled_at = $6, finished_at = $7, updated_at = $8, \
+                  next_id = NULL WHERE id = $1";
     let args = args![
         &key.id,
         expires,

@@ -16,12 +16,14 @@ use sqlx::{
     AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Row as _, SqliteConnection,
     TypeInfo as _, ValueRef as _,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::database::{Database, Job, MemorySlot, Queries, Sql, Statement, Touched, numbered_on};
 use super::error::StoreError;
 use super::migrations;
+use super::sqlite_checkpoint::{LOG_PAGES, copy_for_ever};
 use super::sqlite_copy;
+use super::sqlite_writer::{MOST_JOBS, write_groups};
 use super::upkeep::Health;
 use super::value::{Row, Value};
 use crate::clock::Clock;
@@ -29,8 +31,8 @@ use crate::private;
 
 pub(super) use super::sqlite_copy::restore;
 
-/// How many jobs are committed together at most.
-const GROUP: usize = 256;
+/// How much of the database the writer remembers, in KiB, which SQLite writes below zero.
+const WRITER_CACHE: &str = "-8192";
 /// How many connections read.
 const READERS: u32 = 4;
 
@@ -59,14 +61,18 @@ impl Sqlite {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(10));
-        let connection = options.connect().await?;
+        let writing = options.clone().pragma("cache_size", WRITER_CACHE);
+        let writing = writing.pragma("wal_autocheckpoint", LOG_PAGES);
+        let (connection, copying) = (writing.connect().await?, options.connect().await?);
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(options.clone().pragma("query_only", "1"))
             .await?;
         let memory = MemorySlot::default();
-        let (writer, jobs) = mpsc::channel(4 * GROUP);
-        tokio::spawn(write_groups(connection, jobs, memory.clone()));
+        let (writer, jobs) = mpsc::channel(4 * MOST_JOBS);
+        let (commits, committed) = watch::channel(0);
+        tokio::spawn(copy_for_ever(copying, committed));
+        tokio::spawn(write_groups(connection, jobs, memory.clone(), commits));
         Ok(Self {
             path: path.to_owned(),
             readers,
@@ -85,124 +91,17 @@ impl Sqlite {
     }
 }
 
-/// Takes jobs as they come and commits as many together as are waiting.
-async fn write_groups(
-    mut connection: SqliteConnection,
-    mut jobs: mpsc::Receiver<Box<dyn Job>>,
-    memory: MemorySlot,
-) {
-    let mut group = Vec::with_capacity(GROUP);
-    while jobs.recv_many(&mut group, GROUP).await > 0 {
-        let (results, touched) = write_group(&mut connection, &mut group).await;
-        // Nobody may be told before everybody has forgotten what was.
-        memory.forget(&touched);
-        for (job, result) in group.drain(..).zip(results) {
-            job.answer(result);
-        }
-    }
-    let _ = connection.close().await;
-}
-
-/// Runs jobs in one transaction, and returns how each went. One that fails leaves nothing behind.
-async fn write_group(
-    connection: &mut SqliteConnection,
-    group: &mut [Box<dyn Job>],
-) -> (Vec<Result<(), StoreError>>, Touched) {
-    let mut touched = Touched::default();
-    let mut done = write_all(connection, group, &mut touched, Marks::No).await;
-    if let Ok(None) = done {
-        done = write_all(connection, group, &mut touched, Marks::Yes).await;
-    }
-    let count = group.len();
-    let results = match done {
-        Ok(results) => results.unwrap_or_else(|| vec![Err(StoreError::Closed); count]),
-        Err(error) => vec![Err(error); count],
-    };
-    (results, touched)
-}
-
-/// Whether the place before each job is marked, so that what it did can be taken back alone. It
-/// hardly ever has to be: what is refused is refused before it has changed anything.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Marks {
-    Yes,
-    No,
-}
-
-/// Runs jobs in one transaction; none where one of them failed half-way, and could not be taken
-/// back without the others: then all of them were.
-async fn write_all(
-    connection: &mut SqliteConnection,
-    group: &mut [Box<dyn Job>],
-    touched: &mut Touched,
-    marks: Marks,
-) -> Result<Option<Vec<Result<(), StoreError>>>, StoreError> {
-    execute(connection, "BEGIN IMMEDIATE").await?;
-    let done = run_all(connection, group, touched, marks).await;
-    if let Ok(Some(_)) = done {
-        match execute(connection, "COMMIT").await {
-            Ok(()) => return done,
-            Err(error) => {
-                let _ = execute(connection, "ROLLBACK").await;
-                return Err(error);
-            }
-        }
-    }
-    // There may be nothing to take back any more: SQLite does so by itself when a disk is full.
-    let _ = execute(connection, "ROLLBACK").await;
-    done
-}
-
-async fn run_all(
-    connection: &mut SqliteConnection,
-    group: &mut [Box<dyn Job>],
-    touched: &mut Touched,
-    marks: Marks,
-) -> Result<Option<Vec<Result<(), StoreError>>>, StoreError> {
-    let mut results = Vec::with_capacity(group.len());
-    for job in group.iter_mut() {
-        if marks == Marks::Yes {
-            execute(connection, "SAVEPOINT job").await?;
-        }
-        let mut sql = SqliteSql::on(connection);
-        let result = job.run(&mut sql).await;
-        let (touched_here, is_half_done) = (sql.touched, sql.is_changed && result.is_err());
-        if is_half_done && marks == Marks::No {
-            return Ok(None);
-        }
-        if is_half_done {
-            execute(connection, "ROLLBACK TO job").await?;
-        }
-        if marks == Marks::Yes {
-            execute(connection, "RELEASE job").await?;
-        }
-        if result.is_ok() {
-            touched.merge(touched_here);
-        }
-        results.push(result);
-    }
-    Ok(Some(results))
-}
-
-async fn execute(
-    connection: &mut SqliteConnection,
-    statement: &'static str,
-) -> Result<(), StoreError> {
-    sqlx::query(statement).execute(connection).await?;
-    Ok(())
-}
-
-struct SqliteSql<'c> {
+pub(super) struct SqliteSql<'c> {
     connection: &'c mut SqliteConnection,
-    touched: Touched,
+    pub(super) touched: Touched,
     /// Whether there is a limit to how long queries take.
     limited: bool,
     /// Whether anything may have changed, if only by a statement that failed.
-    is_changed: bool,
+    pub(super) is_changed: bool,
 }
 
 impl<'c> SqliteSql<'c> {
-    fn on(connection: &'c mut SqliteConnection) -> Self {
+    pub(super) fn on(connection: &'c mut SqliteConnection) -> Self {
         Self {
             connection,
             touched: Touched::default(),

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::super::Store;
+use super::super::sqlite_writer::write_group;
 use super::super::value::args;
 use super::*;
 use crate::ids::Entropy;

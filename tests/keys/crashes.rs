@@ -327,35 +327,73 @@ async fn api(asks: &Asks) -> String {
     text(&made["apiId"])
 }
 
+/// Verifies a key time and again, kills the server, and returns how long before that the first
+/// verification was answered that is not counted.
+async fn oldest_lost(program: &Program, root: &str, load: Duration) -> Duration {
+    let clock = Clock::system();
+    let mut server = program.serve(root);
+    let api = api(&server.asks).await;
+    let with = json!({ "apiId": api });
+    let made = server.asks.data("keys.createKey", with).await;
+    let (begin, mut answered) = (clock.passed(), Vec::new());
+    while clock.passed() < begin + load {
+        let body = json!({ "key": made["key"] });
+        let verified = server.asks.data("keys.verifyKey", body).await;
+        assert_eq!(verified["code"], "VALID");
+        answered.push(clock.passed());
+    }
+    server.child.kill().unwrap();
+    let killed = clock.passed();
+    server.child.wait().unwrap();
+    // The next server adds up what this one wrote down.
+    let next = program.serve(root);
+    let waiting = "SELECT CAST(count(*) AS TEXT) FROM counted_verifications";
+    while program.texts(waiting).await != ["0"] {
+        clock.sleep(Duration::from_millis(50)).await;
+    }
+    drop(next);
+    let id = text(&made["keyId"]);
+    let count = async |query: &str| {
+        let query = query.replace("KEY", &id);
+        let counts = program.texts(&query).await;
+        counts[0].parse::<usize>().unwrap()
+    };
+    let kept = count(
+        "SELECT CAST(count(*) AS TEXT) FROM verifications v \
+         JOIN verification_series s ON s.id = v.series_id WHERE s.key_id = 'KEY'",
+    );
+    let kept = kept.await;
+    for grain in ["minute", "hour", "day", "month"] {
+        let sum = format!(
+            "SELECT CAST(sum(uses) AS TEXT) FROM verifications_per_{grain} v \
+             JOIN verification_series s ON s.id = v.series_id WHERE s.key_id = 'KEY'"
+        );
+        assert_eq!(count(&sum).await, kept, "by {grain}");
+    }
+    let last = count("SELECT CAST(at AS TEXT) FROM last_uses WHERE id = 'KEY'").await;
+    assert!(last > 0, "no last use");
+    // They are written down in the order in which they came.
+    answered
+        .get(kept)
+        .map_or(Duration::ZERO, |lost| killed - *lost)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_was_counted_before_the_last_second_survives_a_kill() {
-    /// Several times the second that is promised, for a machine that has much else to do.
-    const LONG_ENOUGH: Duration = Duration::from_secs(4);
+async fn at_most_the_last_second_of_counts_is_lost_with_a_kill() {
     for program in Program::each().await {
         let root = program.init();
-        let mut server = program.serve(&root);
-        let api = api(&server.asks).await;
-        let made = server.asks.data("keys.createKey", json!({ "apiId": api }));
-        let made = made.await;
-        for _ in 0..20 {
-            let body = json!({ "key": made["key"] });
-            let verified = server.asks.data("keys.verifyKey", body).await;
-            assert_eq!(verified["code"], "VALID");
+        let mut lost = Vec::new();
+        // Killed at another place between two writings each time.
+        for round in 0..5 {
+            let load = Duration::from_millis(1_700 + 130 * round);
+            lost.push(oldest_lost(&program, &root, load).await);
         }
-        Clock::system().sleep(LONG_ENOUGH).await;
-        server.child.kill().unwrap();
-        server.child.wait().unwrap();
-        // Nobody else writes: what is there now was there when the server was killed.
-        for (table, count) in [
-            ("verifications", "count(*)"),
-            ("verifications_per_minute", "sum(uses)"),
-            ("verifications_per_month", "sum(uses)"),
-        ] {
-            let query = format!("SELECT CAST({count} AS TEXT) FROM {table}");
-            assert_eq!(program.texts(&query).await, ["20"], "{table}");
-        }
-        let used = "SELECT id FROM last_uses WHERE at > 0 ORDER BY id";
-        let used = program.texts(used).await;
-        assert!(used.contains(&text(&made["keyId"])), "{used:?}");
+        lost.sort();
+        // The machine may be held up once, and has much else to do; it is not held up each time.
+        assert!(lost[2] <= Duration::from_secs(1), "{lost:?}");
+        assert!(
+            lost[4] > Duration::ZERO,
+            "nothing is ever lost: what is tested?"
+        );
     }
 }

@@ -8,7 +8,10 @@
 //! `CONVOX_TEST_CASES=5000 .ci/postgres cargo test --locked --test keys model` runs many, on both
 //! databases; a sequence that fails is made as short as can be, and written down step by step.
 
+mod credits;
 mod operations;
+mod requests;
+mod rotation;
 mod steps;
 mod verification;
 mod world;

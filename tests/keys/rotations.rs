@@ -73,6 +73,35 @@ async fn a_new_key_that_is_gone_still_says_what_came_after_it() {
     .await;
 }
 
+#[tokio::test]
+async fn however_many_new_keys_are_gone_the_one_that_goes_on_is_known() {
+    on_both(async |server: &Server| {
+        let api = server.api().await;
+        // In which order two keys are deleted, and whether for good.
+        for (turns, permanent) in [([1, 2], true), ([2, 1], true), ([1, 2], false)] {
+            let mut keys = vec![server.key(&api, json!({})).await];
+            for last in 0..3 {
+                let next = server.reroll(&keys[last].0, json!(HOUR)).await;
+                keys.push(next);
+            }
+            let ids: Vec<_> = keys.iter().map(|(id, _)| id).collect();
+            for turn in turns {
+                // The first of them for good always: else it says itself what came after it.
+                let gone = json!({ "keyId": ids[turn], "permanent": permanent || turn == 1 });
+                server.post("keys.deleteKey", gone).await.data();
+            }
+            let answer = of_key(server, "keys.cancelRotation", ids[0]).await;
+            refused(&answer, "key_already_rerolled", ids[3]);
+            assert_eq!(server.verify(&keys[3].1).await, "VALID");
+            let gone = json!({ "keyId": ids[3] });
+            server.post("keys.deleteKey", gone).await.data();
+            of_key(server, "keys.cancelRotation", ids[0]).await.data();
+            assert_eq!(server.verify(&keys[0].1).await, "VALID");
+        }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_reroll_and_its_successors_cross_and_one_of_them_is_done() {
     on_both(async |server: &Server| {

@@ -2,7 +2,7 @@
 
 use jsonschema::Validator;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::error::{ApiError, FieldError};
 
@@ -24,7 +24,7 @@ impl BodySchema {
         let document = json!({
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "$ref": format!("#/components/schemas/{name}"),
-            "components": components,
+            "components": { "schemas": needed(name, &components["schemas"]) },
         });
         let validator = jsonschema::validator_for(&document);
         Self {
@@ -68,6 +68,38 @@ impl BodySchema {
 
     fn refuse(&self, errors: Vec<FieldError>) -> ApiError {
         ApiError::schema(&self.path, errors)
+    }
+}
+
+/// Takes of all schemas the one called `name` and those that it refers to: every operation keeps
+/// its own.
+fn needed(name: &str, schemas: &Value) -> Map<String, Value> {
+    let mut needed = Map::new();
+    let mut names = vec![name.to_owned()];
+    while let Some(name) = names.pop() {
+        if !needed.contains_key(&name) {
+            names.extend(references(&schemas[&name]));
+            needed.insert(name.clone(), schemas[&name].clone());
+        }
+    }
+    needed
+}
+
+/// Lists the names of the schemas that a schema refers to.
+fn references(schema: &Value) -> Vec<String> {
+    match schema {
+        Value::Object(fields) => fields
+            .iter()
+            .flat_map(|(name, value)| match value.as_str() {
+                Some(path) if name == "$ref" => {
+                    let name = path.strip_prefix("#/components/schemas/");
+                    name.map(str::to_owned).into_iter().collect()
+                }
+                _ => references(value),
+            })
+            .collect(),
+        Value::Array(items) => items.iter().flat_map(references).collect(),
+        _ => Vec::new(),
     }
 }
 

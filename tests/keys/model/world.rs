@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 use serde_json::{Value, json};
 
 use super::operations::{Change, Count, How, Limit, New, Op, Refill};
@@ -13,9 +12,9 @@ pub type Outcome = Result<Value, (u16, &'static str)>;
 
 const NO_KEY: (u16, &str) = (404, "key_not_found");
 const NO_ROLE: (u16, &str) = (404, "role_not_found");
-const REROLLED: (u16, &str) = (409, "key_already_rerolled");
-const EXPIRED: (u16, &str) = (409, "key_expired");
-const INVALID: (u16, &str) = (400, "invalid_input");
+pub const REROLLED: (u16, &str) = (409, "key_already_rerolled");
+pub const EXPIRED: (u16, &str) = (409, "key_expired");
+pub const INVALID: (u16, &str) = (400, "invalid_input");
 
 /// Whether something is there.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -285,18 +284,6 @@ impl World {
         }
     }
 
-    fn pool(&mut self, left: Option<i64>, refill: Option<Refill>) -> usize {
-        let given = left.unwrap_or(0);
-        self.pools.push(Pool {
-            left,
-            refill,
-            filled: self.now,
-            given,
-            used: 0,
-        });
-        self.pools.len() - 1
-    }
-
     /// Limits that keep their names are counted on.
     fn limits(&mut self, old: &Limits, new: &[Limit]) -> Limits {
         let limit = |new: &Limit| {
@@ -319,17 +306,8 @@ impl World {
         new.iter().map(limit).collect()
     }
 
-    fn is_past(&self, key: usize) -> bool {
+    pub fn is_past(&self, key: usize) -> bool {
         self.keys[key].expires.is_some_and(|at| at <= self.now)
-    }
-
-    /// What another key took the place of changes neither expiry nor credits.
-    fn still_counts(&self, key: usize) -> Result<(), (u16, &'static str)> {
-        match &self.keys[key] {
-            key if key.taken_back => Err(EXPIRED),
-            old if old.after.is_some() && self.is_past(key) => Err(REROLLED),
-            _ => Ok(()),
-        }
     }
 
     fn update(&mut self, key: usize, changes: &[Change]) -> Outcome {
@@ -386,184 +364,6 @@ impl World {
         Ok(())
     }
 
-    /// Lists the keys that follow one another, as long as each still works beside the next.
-    fn line(&self, key: usize) -> Vec<usize> {
-        let next = |key: usize| {
-            let next = self.keys[key].after.filter(|_| !self.is_past(key));
-            next.filter(|next| self.keys[*next].there == There::Yes)
-        };
-        let mut first = key;
-        while let Some(before) = self.keys[first].before {
-            if self.keys[before].there != There::Yes || next(before) != Some(first) {
-                break;
-            }
-            first = before;
-        }
-        std::iter::successors(Some(first), |key| next(*key)).collect()
-    }
-
-    fn count(&mut self, key: usize, count: Count) -> Result<(), (u16, &'static str)> {
-        self.still_counts(key)?;
-        let before = self.keys[key].pool.map(|pool| self.filled(pool));
-        let left = before.and_then(|pool| self.pools[pool].left);
-        match (count, left) {
-            (Count::Set(None), _) => {
-                let line = self.line(key);
-                for (at, of) in self.keys.iter_mut().enumerate() {
-                    if line.contains(&at) || (before.is_some() && of.pool == before) {
-                        of.pool = None;
-                    }
-                }
-                Ok(())
-            }
-            (Count::Set(to), _) => self.set_credits(key, to, &None),
-            (_, None) => Err(INVALID),
-            (Count::Increment(by), Some(left)) => self.set_credits(key, Some(left + by), &None),
-            (Count::Decrement(by), Some(left)) => {
-                self.set_credits(key, Some((left - by).max(0)), &None)
-            }
-        }
-    }
-
-    fn set_credits(
-        &mut self,
-        key: usize,
-        to: Option<i64>,
-        refill: &Option<Option<Refill>>,
-    ) -> Result<(), (u16, &'static str)> {
-        self.still_counts(key)?;
-        let before = self.keys[key].pool.map(|pool| self.filled(pool));
-        let Some(to) = to.or(before.and_then(|pool| self.pools[pool].left)) else {
-            // Nothing fills up what has no number.
-            let is_none = !matches!(refill, Some(Some(_)));
-            return if is_none {
-                self.count(key, Count::Set(None))
-            } else {
-                Err(INVALID)
-            };
-        };
-        let pool = match before {
-            Some(pool) => pool,
-            None => {
-                let pool = self.pool(Some(0), None);
-                for of in self.line(key) {
-                    self.keys[of].pool = Some(pool);
-                }
-                pool
-            }
-        };
-        let now = self.now;
-        let pool = &mut self.pools[pool];
-        pool.given += to - pool.left.unwrap_or(0);
-        (pool.left, pool.filled) = (Some(to), now);
-        if let Some(refill) = refill {
-            pool.refill = refill.clone();
-        }
-        Ok(())
-    }
-
-    /// Fills a balance up if a midnight has come at which that was due.
-    pub fn filled(&mut self, pool: usize) -> usize {
-        let now = self.now;
-        let balance = &mut self.pools[pool];
-        if let Some(refill) = &balance.refill
-            && let Some(at) = last_refill(refill, balance.filled, now)
-        {
-            balance.given += refill.amount - balance.left.unwrap_or(0);
-            balance.left = Some(refill.amount);
-            balance.filled = at;
-        }
-        pool
-    }
-
-    /// Shows the balance of a key.
-    pub fn balance(&mut self, key: usize) -> Option<Value> {
-        let pool = self.keys[key].pool?;
-        let pool = self.filled(pool);
-        let pool = &self.pools[pool];
-        let refill = pool.refill.as_ref().map(Refill::json);
-        Some(json!({ "remaining": pool.left, "refill": refill }))
-    }
-
-    fn reroll(&mut self, key: usize, grace: Option<i64>) -> Outcome {
-        let key = self.there(key)?;
-        if self.is_past(key) {
-            return Err(EXPIRED);
-        }
-        if self.keys[key].after.is_some() {
-            return Err(REROLLED);
-        }
-        let (now, place) = (self.now, self.keys.len());
-        let old = &mut self.keys[key];
-        let new = Key {
-            before: Some(key),
-            made: now,
-            own_expiry: None,
-            ..old.clone()
-        };
-        old.after = Some(place);
-        old.own_expiry = old.expires;
-        if let Some(grace) = grace {
-            old.expires = Some(old.expires.unwrap_or(i64::MAX).min(now + grace));
-        }
-        old.cut |= grace == Some(0);
-        self.keys.push(new);
-        Ok(json!({}))
-    }
-
-    fn finish(&mut self, key: usize) -> Outcome {
-        let key = self.there(key)?;
-        if self.keys[key].after.is_none() {
-            return Err((409, "key_not_rotating"));
-        }
-        self.end(key);
-        Ok(self.rotation(key))
-    }
-
-    fn end(&mut self, key: usize) {
-        let now = self.now;
-        let key = &mut self.keys[key];
-        key.expires = Some(key.expires.unwrap_or(i64::MAX).min(now));
-        key.cut = true;
-    }
-
-    fn cancel(&mut self, key: usize) -> Outcome {
-        let key = self.there(key)?;
-        let Some(new) = self.keys[key].after else {
-            return Err((409, "key_not_rotating"));
-        };
-        if self.is_past(key) {
-            return Err(EXPIRED);
-        }
-        let is_continued = match self.keys[new].there {
-            // Only the key after it still says so.
-            There::Erased => self.keys.iter().any(|third| {
-                third.before == Some(new) && !third.taken_back && third.there == There::Yes
-            }),
-            _ => self.keys[new].after.is_some(),
-        };
-        if is_continued {
-            return Err(REROLLED);
-        }
-        if self.keys[new].there == There::Yes {
-            self.end(new);
-            self.keys[new].taken_back = true;
-        }
-        let old = &mut self.keys[key];
-        (old.expires, old.own_expiry, old.after) = (old.own_expiry, None, None);
-        Ok(self.rotation(key))
-    }
-
-    fn rotation(&self, key: usize) -> Value {
-        let (is_past, key) = (self.is_past(key), &self.keys[key]);
-        json!({
-            "keyId": key.id,
-            "active": key.enabled && !is_past,
-            "successorId": key.after.map(|after| &self.keys[after].id),
-            "graceEndsAt": key.expires.filter(|_| key.after.is_some()),
-        })
-    }
-
     /// Lists what a key may do by itself and by its roles.
     pub fn all_permissions(&self, key: &Key) -> BTreeSet<u8> {
         let of_roles = key.roles.iter().flat_map(|role| &self.roles[role]);
@@ -577,36 +377,4 @@ fn change_set(set: &mut BTreeSet<u8>, how: How, by: &BTreeSet<u8>) {
         How::Set => by.clone(),
         How::Remove => set.difference(by).copied().collect(),
     };
-}
-
-impl Refill {
-    pub fn json(&self) -> Value {
-        match self.day {
-            None => json!({ "interval": "daily", "amount": self.amount, "refillDay": null }),
-            Some(day) => {
-                json!({ "interval": "monthly", "amount": self.amount, "refillDay": day })
-            }
-        }
-    }
-}
-
-/// Goes from midnight to midnight, and returns the last at which a balance fills up.
-fn last_refill(refill: &Refill, since: i64, now: i64) -> Option<i64> {
-    let date = |ms| {
-        Timestamp::from_millisecond(ms)
-            .unwrap()
-            .to_zoned(TimeZone::UTC)
-            .date()
-    };
-    let (mut day, last) = (date(since), date(now));
-    let mut found = None;
-    while day < last {
-        day = day.checked_add(1.day()).unwrap();
-        let of_month = |wanted: i8| day.day() == wanted.min(day.last_of_month().day());
-        if refill.day.is_none_or(of_month) {
-            let midnight = day.to_zoned(TimeZone::UTC).unwrap().timestamp();
-            found = Some(midnight.as_millisecond());
-        }
-    }
-    found
 }
