@@ -31,7 +31,8 @@ use crate::private;
 
 pub(super) use super::sqlite_copy::restore;
 
-/// How much of the database the writer remembers, in KiB, which SQLite writes below zero.
+/// How much of the database the writer remembers, in KiB, which SQLite writes below zero; each
+/// reader 2 MiB, as it does by default.
 const WRITER_CACHE: &str = "-8192";
 /// How many connections read.
 const READERS: u32 = 4;

@@ -145,7 +145,10 @@ impl KeyMemory {
                 let mut part = lock(&self.parts[place]);
                 if !part.shelf.is_full() {
                     is_full = false;
-                    part.put(hash, Some(facts), before[place]);
+                    // Somebody may have asked for it meanwhile.
+                    if part.shelf.get(hash).is_none() {
+                        part.put(hash, Some(facts), before[place]);
+                    }
                 }
             }
             if is_full {
