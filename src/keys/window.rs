@@ -3,6 +3,7 @@
 //! A sliding window: the uses of the current span of time count in full, those of the span before
 //! in proportion to how much of it the window still covers.
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -41,44 +42,88 @@ pub struct Windows {
     shards: Vec<Mutex<Shard>>,
 }
 
-/// Counts in the order of their names. Neither a hash table nor a tree: a million counts take
-/// hardly more room than themselves, and never twice as much while there come to be more.
+/// Counts by their names.
 #[derive(Debug, Default)]
-struct Shard(Vec<(Name, Count)>);
+struct Shard {
+    // In the order of their names. Neither a hash table nor a tree: a million counts take hardly
+    // more room than themselves, and never twice as much while there come to be more.
+    counts: Vec<(Name, Small)>,
+    /// Those that have counted more than a small one can.
+    large: BTreeMap<Name, Count>,
+}
 
 impl Shard {
     fn get(&self, name: Name) -> Option<Count> {
-        let place = self.place(name).ok()?;
-        Some(self.0[place].1)
+        match self.place(name) {
+            Ok(place) => Some(self.counts[place].1.count()),
+            Err(_) => self.large.get(&name).copied(),
+        }
     }
 
     fn insert(&mut self, name: Name, count: Count) {
-        match self.place(name) {
-            Ok(place) => self.0[place].1 = count,
+        let place = self.place(name);
+        let Some(small) = Small::of(count) else {
+            if let Ok(place) = place {
+                self.counts.remove(place);
+            }
+            self.large.insert(name, count);
+            return;
+        };
+        match place {
+            Ok(place) => self.counts[place].1 = small,
             Err(place) => {
-                if self.0.len() == self.0.capacity() {
-                    self.0.reserve_exact(self.0.len() / 8 + 4);
+                self.large.remove(&name);
+                if self.counts.len() == self.counts.capacity() {
+                    self.counts.reserve_exact(self.counts.len() / 8 + 4);
                 }
-                self.0.insert(place, (name, count));
+                self.counts.insert(place, (name, small));
             }
         }
     }
 
     fn place(&self, name: Name) -> Result<usize, usize> {
-        self.0.binary_search_by_key(&name, |(there, _)| *there)
+        self.counts.binary_search_by_key(&name, |(there, _)| *there)
     }
 
     /// Forgets what no window covers at `now`, and returns how many counts are left.
     fn purge(&mut self, now: i64) -> usize {
-        self.0.retain(|(_, count)| now < count.over);
-        self.0.shrink_to_fit();
-        self.0.len()
+        self.counts.retain(|(_, small)| now < small.count().over);
+        self.counts.shrink_to_fit();
+        self.large.retain(|_, count| now < count.over);
+        self.counts.len() + self.large.len()
     }
 }
 
-/// A window and its span of time, by two hashes that nobody outside can foretell: 128 bits, so that
-/// no two windows are ever taken for one.
-type Name = [u64; 2];
+/// A count in 16 bytes, wherever they may be.
+#[derive(Debug, Clone, Copy)]
+struct Small {
+    over: [u8; 8],
+    current: u32,
+    previous: u32,
+}
+
+impl Small {
+    /// Writes a count; none if it is too large.
+    fn of(count: Count) -> Option<Self> {
+        Some(Self {
+            over: count.over.to_ne_bytes(),
+            current: count.current.try_into().ok()?,
+            previous: count.previous.try_into().ok()?,
+        })
+    }
+
+    fn count(self) -> Count {
+        Count {
+            over: i64::from_ne_bytes(self.over),
+            current: self.current.into(),
+            previous: self.previous.into(),
+        }
+    }
+}
+
+/// A window and its span of time, by two hashes that nobody outside can foretell: 96 bits, so that
+/// no two windows of even a billion are ever taken for one.
+type Name = [u8; 12];
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Count {
@@ -196,12 +241,16 @@ impl Windows {
 
     fn name(&self, want: &Want<'_>) -> Name {
         let hash = |hasher: &RandomState| hasher.hash_one((want.window, want.duration));
-        self.hashers.each_ref().map(hash)
+        let [one, other] = self.hashers.each_ref().map(hash);
+        let mut name = [0; 12];
+        name[..8].copy_from_slice(&one.to_be_bytes());
+        name[8..].copy_from_slice(&other.to_be_bytes()[..4]);
+        name
     }
 }
 
-fn place([hash, _]: Name) -> usize {
-    usize::try_from(hash % SHARDS as u64).unwrap_or(0)
+fn place([first, second, ..]: Name) -> usize {
+    usize::from(u16::from_be_bytes([first, second])) % SHARDS
 }
 
 fn lock<T>(shard: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -255,6 +304,26 @@ mod tests {
         let _ = windows.take(&[want("a", 1, 1)], 0);
         let asked = windows.take(&[want("a", 1, 0)], 0);
         assert_eq!((asked[0].exceeded, asked[0].remaining), (false, 0));
+    }
+
+    #[test]
+    fn what_is_large_is_counted_as_well() {
+        let windows = Windows::default();
+        let large = 3 << 32;
+        let left = |cost, now| windows.take(&[want("a", large, cost)], now)[0].remaining;
+        assert_eq!(left(1, 0), large - 1);
+        assert_eq!(left(2 << 32, 0), (1 << 32) - 1);
+        assert_eq!(left(1, 0), (1 << 32) - 2);
+        // In the span after the next one it is small again.
+        assert_eq!(left(1, 1_000), (1 << 32) - 3);
+        assert_eq!(left(1, 5_000), large - 1);
+        assert_eq!(windows.purge(6_000), 1);
+        assert_eq!(windows.purge(7_000), 0);
+    }
+
+    #[test]
+    fn a_count_takes_little() {
+        assert_eq!(size_of::<(Name, Small)>(), 28);
     }
 
     #[test]

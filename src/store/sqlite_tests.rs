@@ -134,3 +134,39 @@ fn statements_that_are_sent_as_one_keep_their_arguments() {
     assert_eq!(texts, expected);
     assert_eq!(all, args!["c", "b", "e", 1_i64]);
 }
+
+/// Adds a workspace whose name has `size` bytes.
+async fn add_large(store: &Store, id: String, size: usize) {
+    let insert = "INSERT INTO workspaces (id, name, created_at) VALUES ($1, $2, 0)";
+    let name = "n".repeat(size);
+    let added = store.write(move |sql| {
+        let (id, name) = (id.clone(), name.clone());
+        Box::pin(async move { sql.run(insert.into(), args![id, name]).await })
+    });
+    added.await.unwrap();
+}
+
+#[tokio::test]
+async fn the_log_is_copied_beside_the_writer_and_has_an_end() {
+    const MIB: usize = 1 << 20;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("console.db");
+    let store = Store::sqlite(&path, Entropy::seeded(1)).await.unwrap();
+    store.migrate().await.unwrap();
+    let size = |name: &str| std::fs::metadata(directory.path().join(name)).map_or(0, |it| it.len());
+    let before = size("console.db");
+    for number in 0..40 {
+        add_large(&store, format!("ws_{number}"), 10_000).await;
+    }
+    // Far less than makes the writer itself do it.
+    assert!(size("console.db-wal") < 4 * MIB as u64);
+    let clock = Clock::system();
+    while size("console.db") < before + 300_000 {
+        clock.sleep(Duration::from_millis(10)).await;
+    }
+    for number in 0..200 {
+        add_large(&store, format!("ws_large_{number}"), MIB).await;
+    }
+    let log = size("console.db-wal");
+    assert!(log < 80 * MIB as u64, "the log has {log} bytes");
+}
