@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 /// The console makes and lets go of many small things for each request.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     ExitCode::from(convox::cli::run(std::env::args_os()).code())

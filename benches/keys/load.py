@@ -7,6 +7,7 @@ import signal
 import subprocess
 import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
 from tools import HERE, wrk
 
@@ -20,12 +21,14 @@ class Round:
     """What one run of wrk saw: requests a second, and milliseconds.
 
     `busy` is the part of the time that wrk itself was computing: near 1, it was wrk that was
-    measured.
+    measured. `stolen` is the part of the processors' time that other machines on the same host
+    took meanwhile.
     """
 
     rate: float
     p99: float
     busy: float
+    stolen: float
 
 
 def run(server, kind, order, seconds, is_read, begin=0):
@@ -47,11 +50,14 @@ def run(server, kind, order, seconds, is_read, begin=0):
     # One thread, which leaves the other core to the server; `busy` tells whether it is enough.
     command = [program, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s"]
     command += ["-s", HERE / "load.lua", f"http://127.0.0.1:{server.port}"]
+    before = processors()
     told, errors = finished([str(word) for word in command], env)
+    after = processors()
     if told is None or told["wrong"] or not told["requests"]:
         raise SystemExit(f"{server.name}, {kind}: wrong answers, or none: {told} {errors}")
     busy = told["cpu"] / told["seconds"]
-    return Round(told["requests"] / told["seconds"], told["p99"], busy), told
+    stolen = (after[0] - before[0]) / max(1, after[1] - before[1])
+    return Round(told["requests"] / told["seconds"], told["p99"], busy, stolen), told
 
 
 def finished(command, env):
@@ -71,6 +77,16 @@ def finished(command, env):
             told["cpu"] = cpu() - before
         errors.seek(0)
         return told, errors.read()
+
+
+def processors():
+    """Returns the time that was stolen from this machine's processors, and all of their time.
+
+    Field 8 of the first line of /proc/stat is "stolen time, which is the time spent in other
+    operating systems when running in a virtualized environment" (proc_stat(5)).
+    """
+    times = [int(time) for time in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return times[7], sum(times)
 
 
 def cpu():

@@ -55,6 +55,7 @@ def lines(figures, small, large):
     now, most = figures["memory"]
     rounds = [round for name in ROUNDS for round in figures[name]]
     busy = 100 * max(round.busy for round in rounds)
+    stolen = 100 * max(round.stolen for round in rounds)
     return [
         speed(f"verify, {small:,} keys", ours),
         speed(f"verify, {large:,} keys", more),
@@ -73,6 +74,7 @@ def lines(figures, small, large):
         at_most(f"memory at {large:,} keys, most", most, MEMORY, "MiB"),
         Line(f"memory at {large:,} keys, at the end", f"{now:.1f} MiB"),
         at_most("wrk computing, in the round where it did most", busy, BUSY, "%"),
+        Line("stolen by other machines, in the worst round", f"{stolen:.1f} %"),
     ]
 
 

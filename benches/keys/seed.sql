@@ -1,6 +1,6 @@
 -- Keys as `keys.createKey` makes them, in bulk: two permissions and one limit each, which is high
 -- enough that nobody meets it. Ids, secrets and hashes follow from a number, so that the load
--- generator knows them; ids are in no order, as real ones. {count}: how many; {now}: Unix ms.
+-- generator knows them; ids are in no order. {count}: how many; {now}: Unix ms.
 
 INSERT INTO apis (id, workspace_id, key_space_id, name, default_prefix, created_at)
   SELECT 'api_bench00000000000', id, 'ks_bench00000000000', 'bench', 'sk_live', {now}

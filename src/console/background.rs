@@ -1,7 +1,10 @@
 //! What a service does by itself, for as long as anybody has it.
 
 use std::fmt::Display;
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::Notify;
 
 use super::service::Service;
 
@@ -28,8 +31,16 @@ pub(super) fn start(service: &Service) {
     });
     // What could not be written is kept for the next time.
     let counts = Trouble::with("verifications cannot be written down");
-    repeat(service, COUNTS, counts, |service: Service| async move {
-        service.write_counts(ADDING).await
+    let soon = When {
+        every: COUNTS,
+        or_at: service.counted_enough(),
+    };
+    repeat(service, soon, counts, |service: Service| async move {
+        service.write_down().await
+    });
+    let sums = Trouble::with("verifications cannot be added up");
+    repeat(service, COUNTS, sums, |service: Service| async move {
+        service.add_up(ADDING).await
     });
     // What could not be removed is found the next time.
     let tidy = Trouble::with("what is too old cannot be removed");
@@ -43,9 +54,25 @@ pub(super) fn start(service: &Service) {
     });
 }
 
+/// When something is done again.
+struct When {
+    every: Duration,
+    /// Sooner, once this is notified.
+    or_at: Arc<Notify>,
+}
+
+impl From<Duration> for When {
+    fn from(every: Duration) -> Self {
+        Self {
+            every,
+            or_at: Arc::default(),
+        }
+    }
+}
+
 fn repeat<F, E>(
     service: &Service,
-    every: Duration,
+    when: impl Into<When>,
     mut trouble: Trouble,
     work: impl Fn(Service) -> F + Send + 'static,
 ) where
@@ -53,9 +80,13 @@ fn repeat<F, E>(
     E: Display + Send,
 {
     let (clock, service) = (service.clock().clone(), service.weakly());
+    let When { every, or_at } = when.into();
     tokio::spawn(async move {
         loop {
-            clock.sleep(every).await;
+            tokio::select! {
+                () = clock.sleep(every) => {}
+                () = or_at.notified() => {}
+            }
             let Some(service) = service() else {
                 return;
             };

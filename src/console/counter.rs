@@ -6,10 +6,11 @@
 //! than memory is set aside for; how many is told.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quick_cache::sync::Cache;
+use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::ids::Entropy;
@@ -21,6 +22,8 @@ use crate::store::{Batch, Counted, Store, StoreError};
 const SHARDS: usize = 64;
 /// How many single verifications a part holds at most: 262,144 in all, 10 MiB.
 const EVENTS: usize = 4096;
+/// After how many sums nobody waits for the time to write down: so many take some 4 MiB.
+const ENOUGH: usize = 8192;
 /// How many sums are put together. Few, since others wait to write while they are added up.
 const SUMS_AT_ONCE: usize = 128;
 /// How many single verifications are put together.
@@ -37,6 +40,8 @@ pub(super) struct Counter {
     shards: Vec<Mutex<Shard>>,
     roots: Mutex<HashMap<String, i64>>,
     dropped: AtomicU64,
+    waiting: AtomicUsize,
+    enough: Arc<Notify>,
     written: Cache<SeriesId, ()>,
     /// What is on its way, under ids of its own; whoever writes it holds it.
     leaving: tokio::sync::Mutex<Vec<Counted>>,
@@ -67,6 +72,8 @@ impl Counter {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             roots: Mutex::default(),
             dropped: AtomicU64::new(0),
+            waiting: AtomicUsize::new(0),
+            enough: Arc::default(),
             written: Cache::new(WRITTEN),
             leaving: tokio::sync::Mutex::default(),
             entropy,
@@ -78,9 +85,12 @@ impl Counter {
         let id = SeriesId::of(key, code, tags);
         let mut shard = lock(self.shard(id));
         let Shard { sums, events } = &mut *shard;
-        let sum = sums
-            .entry(id)
-            .or_insert_with(|| Sum::of(Series::of(key, code, tags)));
+        let sum = sums.entry(id).or_insert_with(|| {
+            if self.waiting.fetch_add(1, Ordering::Relaxed) + 1 == ENOUGH {
+                self.enough.notify_one();
+            }
+            Sum::of(Series::of(key, code, tags))
+        });
         sum.add(at, spent);
         if *events < EVENTS {
             *events += 1;
@@ -88,6 +98,11 @@ impl Counter {
         } else {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Returns what notifies once there is so much that it had better be written down now.
+    pub(super) fn enough(&self) -> Arc<Notify> {
+        Arc::clone(&self.enough)
     }
 
     /// Notes that a root key was used at `at`, in Unix ms.
@@ -151,6 +166,7 @@ impl Counter {
             .collect();
         for shard in &self.shards {
             let taken = std::mem::take(&mut *lock(shard));
+            self.waiting.fetch_sub(taken.sums.len(), Ordering::Relaxed);
             for (id, sum) in taken.sums {
                 batches.add(id, sum, self.written.get(&id).is_some());
             }

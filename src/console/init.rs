@@ -79,7 +79,7 @@ pub async fn initialize(
     let secret = format.mint(entropy);
     let root_key = secret.text.clone();
     let new = NewRootKey {
-        id: new_id(IdKind::Key, entropy),
+        id: new_id(IdKind::Key, now, entropy),
         secret,
         name: Some("first".to_owned()),
         permissions: EVERYTHING.iter().map(ToString::to_string).collect(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use quick_cache::sync::Cache;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use zeroize::Zeroizing;
 
 use super::background;
@@ -258,18 +258,28 @@ impl Service {
     }
 
     /// Writes down all verifications that were counted before, and adds them to the views for as
-    /// long as `span`; a task does so twice a second.
+    /// long as `span`; tasks do so twice a second.
     ///
     /// # Errors
     /// As the database's. What is not written down or not added up then is kept for the next time.
     pub async fn write_counts(&self, span: Duration) -> Result<(), StoreError> {
-        let Inner {
-            store,
-            clock,
-            counter,
-            ..
-        } = &*self.0;
-        counter.write(store, clock).await?;
+        self.write_down().await?;
+        self.add_up(span).await
+    }
+
+    /// Writes down all verifications that were counted before.
+    pub(super) async fn write_down(&self) -> Result<(), StoreError> {
+        self.0.counter.write(&self.0.store, &self.0.clock).await
+    }
+
+    /// Returns what notifies once so many are counted that they had better be written down.
+    pub(super) fn counted_enough(&self) -> Arc<Notify> {
+        self.0.counter.enough()
+    }
+
+    /// Adds what was written down to the views for as long as `span`.
+    pub(super) async fn add_up(&self, span: Duration) -> Result<(), StoreError> {
+        let Inner { store, clock, .. } = &*self.0;
         let end = clock.now().saturating_add(span).unwrap_or(Timestamp::MAX);
         counter::add_up(store, || clock.now() >= end).await
     }

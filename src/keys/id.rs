@@ -1,4 +1,5 @@
-//! Names of things, as the `/v2` API shows them: what it is, an underscore, and chance.
+//! Names of things, as the `/v2` API shows them: what it is, an underscore, when it was made, and
+//! chance.
 
 use crate::ids::Entropy;
 
@@ -50,17 +51,30 @@ impl IdKind {
     }
 }
 
-/// How many characters of chance an id has: 95 bits, so that none is ever made twice.
-const CHANCE: usize = 16;
+/// How many characters of time (Unix ms) an id begins with, so that what is made after another sorts
+/// after it: a database finds a place for it where it has just written, in each of its indexes.
+const TIME: usize = 7;
 
+/// How many characters of chance follow: 53 bits, so that none is ever made twice in a millisecond.
+/// Whoever guesses an id has nothing: it is no secret.
+const CHANCE: usize = 9;
+
+/// In the order in which bytes sort.
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// Makes a new id, such as `key_4Jc9fPqK2mWzR7tB`.
+/// Makes a new id at `now`, in Unix ms, such as `key_VT3kQ0xK2mWzR7tB`.
 #[must_use]
-pub fn new_id(kind: IdKind, entropy: &Entropy) -> String {
-    let mut id = String::with_capacity(5 + CHANCE);
+pub fn new_id(kind: IdKind, now: i64, entropy: &Entropy) -> String {
+    let mut id = String::with_capacity(5 + TIME + CHANCE);
     id.push_str(kind.prefix());
     id.push('_');
+    let mut time = [ALPHABET[0]; TIME];
+    let mut rest = u64::try_from(now).unwrap_or_default();
+    for digit in time.iter_mut().rev() {
+        *digit = ALPHABET[usize::try_from(rest % 62).unwrap_or_default()];
+        rest /= 62;
+    }
+    id.extend(time.map(char::from));
     let end = id.len() + CHANCE;
     let mut bytes = [0; 32];
     while id.len() < end {
@@ -81,12 +95,33 @@ mod tests {
     #[test]
     fn ids_say_what_they_name_and_are_never_the_same() {
         let entropy = Entropy::seeded(1);
-        let ids: BTreeSet<_> = (0..1000).map(|_| new_id(IdKind::Key, &entropy)).collect();
+        let made = |now| new_id(IdKind::Key, now, &entropy);
+        let ids: BTreeSet<_> = (0..1000).map(|_| made(1_795_000_000_000)).collect();
         assert_eq!(ids.len(), 1000);
         for id in ids {
-            let chance = id.strip_prefix("key_").unwrap();
-            assert_eq!(chance.len(), CHANCE);
-            assert!(chance.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+            let rest = id.strip_prefix("key_").unwrap();
+            assert_eq!(rest.len(), TIME + CHANCE);
+            assert!(rest.bytes().all(|byte| byte.is_ascii_alphanumeric()));
         }
+    }
+
+    #[test]
+    fn what_is_made_later_sorts_after_it() {
+        let entropy = Entropy::seeded(1);
+        // From 1970 to the year 2081, with the steps at which a digit is full.
+        let times = [
+            0,
+            1,
+            61,
+            62,
+            3843,
+            3844,
+            1_795_000_000_000,
+            1_795_000_000_001,
+            3_521_614_606_207,
+        ];
+        let ids = times.map(|now| new_id(IdKind::Event, now, &entropy));
+        assert!(ids.is_sorted(), "{ids:?}");
+        assert_eq!(&ids[8][4..11], "zzzzzzz");
     }
 }

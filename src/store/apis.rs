@@ -31,9 +31,9 @@ impl Store {
     /// As the database's.
     pub async fn create_api(&self, new: NewApi, by: Audited) -> Result<Api, StoreError> {
         let api = Api {
-            id: new_id(IdKind::Api, &self.entropy),
+            id: new_id(IdKind::Api, by.at(), &self.entropy),
             workspace: by.workspace().to_owned(),
-            key_space: new_id(IdKind::KeySpace, &self.entropy),
+            key_space: new_id(IdKind::KeySpace, by.at(), &self.entropy),
             name: new.name,
             default_prefix: new.default_prefix,
             default_bytes: new.default_bytes.unwrap_or(16),

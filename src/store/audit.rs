@@ -47,7 +47,7 @@ impl Audited {
             workspace: workspace.to_owned(),
             actor,
             at,
-            id: new_id(IdKind::Event, entropy),
+            id: new_id(IdKind::Event, at, entropy),
             meta: json!({}),
         }
     }

@@ -119,7 +119,7 @@ pub(super) async fn insert_pool(
     now: i64,
     entropy: &Entropy,
 ) -> Result<String, StoreError> {
-    let id = new_id(IdKind::Pool, entropy);
+    let id = new_id(IdKind::Pool, now, entropy);
     let refill = credits.refill.as_ref();
     let insert = "INSERT INTO pools (id, remaining, refill_interval, refill_amount, refill_day, \
                   refilled_at) VALUES ($1, $2, $3, $4, $5, $6)";

@@ -48,7 +48,7 @@ impl Store {
         let entropy = self.entropy.clone();
         self.write(move |sql| {
             Box::pin(async move {
-                let id = new_id(IdKind::Identity, &entropy);
+                let id = new_id(IdKind::Identity, by.at(), &entropy);
                 let insert = "INSERT INTO identities (id, workspace_id, external_id, meta, \
                               created_at) VALUES ($1, $2, $3, $4, $5) \
                               ON CONFLICT (workspace_id, external_id) DO NOTHING";
@@ -63,7 +63,7 @@ impl Store {
                     return Err(StoreError::Exists(Thing::Identity));
                 }
                 for limit in &new.ratelimits {
-                    insert_ratelimit(sql, "identity_id", &id, limit, &entropy).await?;
+                    insert_ratelimit(sql, "identity_id", &id, limit, by.at(), &entropy).await?;
                 }
                 let told = format!("Created identity {id}");
                 by.record(sql, "identity.create", &told, &[&id]).await?;
@@ -137,7 +137,7 @@ impl Store {
                 let change = "UPDATE identities SET meta = $2, updated_at = $3 WHERE id = $1";
                 sql.run(change.into(), args![&id, meta, by.at()]).await?;
                 if let Some(limits) = &update.ratelimits {
-                    replace_ratelimits(sql, "identity_id", &id, limits, &entropy).await?;
+                    replace_ratelimits(sql, "identity_id", &id, limits, by.at(), &entropy).await?;
                 }
                 let told = format!("Updated identity {id}");
                 by.record(sql, "identity.update", &told, &[&id]).await?;

@@ -132,7 +132,7 @@ async fn update_lists(
     entropy: &Entropy,
 ) -> Result<(), StoreError> {
     if let Some(limits) = &update.ratelimits {
-        replace_ratelimits(sql, "key_id", &key.id, limits, entropy).await?;
+        replace_ratelimits(sql, "key_id", &key.id, limits, by.at(), entropy).await?;
     }
     if let Some(names) = &update.roles {
         let roles = roles_called(sql, by.workspace(), names).await?;

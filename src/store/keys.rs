@@ -217,7 +217,7 @@ async fn insert_key(
     // Somebody may have asked for this secret before it was made.
     sql.touch(Touched::key(new.secret.hash));
     for limit in &new.ratelimits {
-        insert_ratelimit(sql, "key_id", &new.id, limit, entropy).await?;
+        insert_ratelimit(sql, "key_id", &new.id, limit, by.at(), entropy).await?;
     }
     let permissions = permissions_for(sql, &new.permissions, true, by, entropy).await?;
     KEY_PERMISSIONS
@@ -280,9 +280,10 @@ pub(super) async fn insert_ratelimit(
     owner: &'static str,
     id: &str,
     limit: &NewRateLimit,
+    now: i64,
     entropy: &Entropy,
 ) -> Result<(), StoreError> {
-    let made = new_id(IdKind::RateLimit, entropy);
+    let made = new_id(IdKind::RateLimit, now, entropy);
     let insert = format!(
         "INSERT INTO ratelimits (id, {owner}, window_id, name, max_uses, duration, auto_apply) \
          VALUES ($1, $2, $3, $4, $5, $6, $7)"
@@ -309,7 +310,7 @@ pub(super) async fn identity_for(
 ) -> Result<String, StoreError> {
     let insert = "INSERT INTO identities (id, workspace_id, external_id, created_at) \
                   VALUES ($1, $2, $3, $4) ON CONFLICT (workspace_id, external_id) DO NOTHING";
-    let id = new_id(IdKind::Identity, entropy);
+    let id = new_id(IdKind::Identity, by.at(), entropy);
     let args = args![&id, by.workspace(), external, by.at()];
     sql.run(insert.into(), args).await?;
     let query = "SELECT id FROM identities WHERE workspace_id = $1 AND external_id = $2";

@@ -15,6 +15,7 @@ pub(super) async fn replace_ratelimits(
     owner: &'static str,
     id: &str,
     limits: &[NewRateLimit],
+    now: i64,
     entropy: &Entropy,
 ) -> Result<(), StoreError> {
     let before = ratelimits(sql, owner, id).await?;
@@ -26,7 +27,7 @@ pub(super) async fn replace_ratelimits(
     }
     for limit in limits {
         match before.iter().find(|old| old.name == limit.name) {
-            None => insert_ratelimit(sql, owner, id, limit, entropy).await?,
+            None => insert_ratelimit(sql, owner, id, limit, now, entropy).await?,
             Some(old) => {
                 let update = "UPDATE ratelimits SET max_uses = $2, duration = $3, \
                               auto_apply = $4 WHERE id = $1";

@@ -27,7 +27,8 @@ impl Store {
     /// # Errors
     /// As the database's.
     pub async fn create_namespace(&self, name: &str, by: Audited) -> Result<String, StoreError> {
-        let (id, name) = (new_id(IdKind::Namespace, &self.entropy), name.to_owned());
+        let id = new_id(IdKind::Namespace, by.at(), &self.entropy);
+        let name = name.to_owned();
         self.write(move |sql| {
             Box::pin(async move {
                 let insert = "INSERT INTO ratelimit_namespaces (id, workspace_id, name, \

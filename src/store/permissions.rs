@@ -34,7 +34,7 @@ impl Store {
         new: NewPermission,
         by: Audited,
     ) -> Result<String, StoreError> {
-        let id = new_id(IdKind::Permission, &self.entropy);
+        let id = new_id(IdKind::Permission, by.at(), &self.entropy);
         self.write(move |sql| {
             Box::pin(async move {
                 let insert = "INSERT INTO permissions (id, workspace_id, name, slug, \
@@ -224,7 +224,7 @@ async fn make_permissions(
     for slug in slugs {
         let (id, name) = (args.len() + 1, args.len() + 2);
         rows.push(format!("(${id}, $1, ${name}, ${name}, $2)"));
-        args.extend(args![new_id(IdKind::Permission, entropy), *slug]);
+        args.extend(args![new_id(IdKind::Permission, by.at(), entropy), *slug]);
     }
     let insert = format!(
         "INSERT INTO permissions (id, workspace_id, name, slug, created_at) VALUES {} \

@@ -200,7 +200,7 @@ async fn replace(
     let copy = "INSERT INTO ratelimits (id, key_id, window_id, name, max_uses, duration, auto_apply) \
                 SELECT CAST($1 AS TEXT) || CAST(row_number() OVER (ORDER BY name) AS TEXT), $2, \
                 window_id, name, max_uses, duration, auto_apply FROM ratelimits WHERE key_id = $3";
-    let id = new_id(IdKind::RateLimit, entropy);
+    let id = new_id(IdKind::RateLimit, by.at(), entropy);
     changes.push((copy.into(), args![id, new, &old.id]));
     for copy in [
         "INSERT INTO keys_permissions (key_id, permission_id) \

@@ -41,7 +41,7 @@ impl Store {
         let entropy = self.entropy.clone();
         self.write(move |sql| {
             Box::pin(async move {
-                let id = new_id(IdKind::Role, &entropy);
+                let id = new_id(IdKind::Role, by.at(), &entropy);
                 let insert = "INSERT INTO roles (id, workspace_id, name, description, \
                               created_at) VALUES ($1, $2, $3, $4, $5) \
                               ON CONFLICT (workspace_id, name) DO NOTHING";

@@ -27,7 +27,7 @@ impl Store {
     /// # Errors
     /// As the database's.
     pub async fn create_workspace(&self, name: &str, now: i64) -> Result<Workspace, StoreError> {
-        let workspace = self.new_workspace(name);
+        let workspace = self.new_workspace(name, now);
         let made = workspace.clone();
         self.write(move |sql| Box::pin(async move { insert_workspace(sql, &made, now).await }))
             .await?;
@@ -45,7 +45,7 @@ impl Store {
         root: NewRootKey,
         now: i64,
     ) -> Result<Option<Workspace>, StoreError> {
-        let made = self.new_workspace(name);
+        let made = self.new_workspace(name, now);
         let by = Audited::new(&made.id, Actor::Operator, now, &self.entropy);
         self.write(move |sql| {
             Box::pin(async move {
@@ -69,9 +69,9 @@ impl Store {
         .await
     }
 
-    fn new_workspace(&self, name: &str) -> Workspace {
+    fn new_workspace(&self, name: &str, now: i64) -> Workspace {
         Workspace {
-            id: new_id(IdKind::Workspace, &self.entropy),
+            id: new_id(IdKind::Workspace, now, &self.entropy),
             name: name.to_owned(),
             enabled: true,
             requests: None,

@@ -304,7 +304,7 @@ impl Server {
         let secret = SecretFormat::new(Some("root"), 32).unwrap().mint(&entropy);
         let text = secret.text.expose_secret().to_owned();
         let new = NewRootKey {
-            id: new_id(IdKind::Key, &entropy),
+            id: new_id(IdKind::Key, self.now(), &entropy),
             secret,
             name: None,
             permissions: permissions.iter().map(ToString::to_string).collect(),

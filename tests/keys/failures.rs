@@ -79,7 +79,7 @@ async fn counts_that_cannot_be_written_are_told_and_so_is_the_end_of_it() {
             .await;
         until(2).await;
         let said = log.lock().unwrap();
-        let what = "verifications cannot be written down";
+        let what = "verifications cannot be added up";
         let begins = format!("{what}, and this is tried again: the database failed: ");
         assert!(said[0].starts_with(&begins), "{said:?}");
         assert_eq!(said[1..], [format!("{what}: that is over")]);

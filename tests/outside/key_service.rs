@@ -132,7 +132,7 @@ async fn reader(data: &TempDir) -> String {
     let secret = SecretFormat::new(Some("root"), 32).unwrap().mint(&entropy);
     let text = secret.text.expose_secret().to_owned();
     let new = NewRootKey {
-        id: new_id(IdKind::Key, &entropy),
+        id: new_id(IdKind::Key, 0, &entropy),
         secret,
         name: Some("reader".to_owned()),
         permissions: vec!["api.*.read_key".to_owned()],

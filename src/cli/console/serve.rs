@@ -38,7 +38,7 @@ pub(in crate::cli) struct ServeArgs {
 
     /// How many MiB of memory to set aside for what is known of keys
     ///
-    /// A million usual keys take about 100.
+    /// A million usual keys take about 60.
     #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
     remember: u32,
 }

@@ -45,7 +45,7 @@ impl Envelope {
             })
         });
         Self {
-            request_id: new_id(IdKind::Request, service.entropy()),
+            request_id: new_id(IdKind::Request, service.now(), service.entropy()),
             wants_problem,
         }
     }

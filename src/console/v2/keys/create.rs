@@ -91,7 +91,8 @@ impl Operation for CreateKey {
         let format = SecretFormat::new(prefix.as_deref(), bytes)
             .map_err(|error| ApiError::invalid("prefix", error.to_string()))?;
         let entropy = call.service.entropy();
-        let (id, secret) = (new_id(IdKind::Key, entropy), format.mint(entropy));
+        let now = call.service.now();
+        let (id, secret) = (new_id(IdKind::Key, now, entropy), format.mint(entropy));
         let sealed = request
             .recoverable
             .then(|| call.service.seal(secret.text.expose_secret(), &id));

@@ -57,7 +57,8 @@ impl Operation for RerollKey {
         let format = SecretFormat::new(prefix.as_deref(), key.bytes)
             .map_err(|error| ApiError::new(Kind::UNEXPECTED, error.to_string()))?;
         let entropy = call.service.entropy();
-        let (id, secret) = (new_id(IdKind::Key, entropy), format.mint(entropy));
+        let now = call.service.now();
+        let (id, secret) = (new_id(IdKind::Key, now, entropy), format.mint(entropy));
         let sealed = key
             .recoverable
             .then(|| call.service.seal(secret.text.expose_secret(), &id));

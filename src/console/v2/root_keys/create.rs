@@ -48,7 +48,7 @@ impl Operation for CreateRootKey {
         }
         within_own(call, &request.permissions, request.expires)?;
         let entropy = call.service.entropy();
-        let (id, secret) = (new_id(IdKind::Key, entropy), format()?.mint(entropy));
+        let (id, secret) = (new_id(IdKind::Key, now, entropy), format()?.mint(entropy));
         let made = MadeKey::new(&id, &secret.text);
         let once = once(call, &made)?;
         let new = NewRootKey {

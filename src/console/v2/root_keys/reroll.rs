@@ -52,7 +52,8 @@ impl Operation for RerollRootKey {
         };
         within_own(call, &old.permissions, own)?;
         let entropy = call.service.entropy();
-        let (id, secret) = (new_id(IdKind::Key, entropy), format()?.mint(entropy));
+        let now = call.service.now();
+        let (id, secret) = (new_id(IdKind::Key, now, entropy), format()?.mint(entropy));
         let made = MadeKey::new(&id, &secret.text);
         let once = once(call, &made)?;
         let request = RootReroll {
