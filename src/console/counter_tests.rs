@@ -142,3 +142,28 @@ async fn what_could_not_be_written_is_written_the_next_time_and_once() {
     }
     assert_eq!(kept, 4, "300 sums are 3 batches, and one came later");
 }
+
+#[test]
+fn many_sums_do_not_wait_for_the_time_to_be_written_down() {
+    let counter = Counter::new(Entropy::seeded(2));
+    let enough = counter.enough();
+    let is_told = || std::pin::pin!(enough.notified()).as_mut().enable();
+    let count = |keys: std::ops::Range<usize>| {
+        for number in keys {
+            let key = KeyFacts::plain(&format!("key_{number}"));
+            counter.count(&key, Code::Valid, &[], 0, MINUTE);
+        }
+    };
+    for _ in 0..2 {
+        count(0..ENOUGH - 1);
+        // What is counted in a sum that is there takes no more room.
+        count(0..ENOUGH - 1);
+        assert!(!is_told());
+        count(ENOUGH - 1..ENOUGH);
+        assert!(is_told());
+        // Once for all of them, and again for as many after they are gone.
+        count(ENOUGH..ENOUGH + 9);
+        assert!(!is_told());
+        counter.take();
+    }
+}
