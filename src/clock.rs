@@ -62,6 +62,15 @@ impl Clock {
         }
     }
 
+    /// Agreed with the machine's clock at `epoch`, and has run `speed` times as fast since: several
+    /// processes that are told the same have the same time.
+    #[must_use]
+    pub fn since(epoch: Timestamp, speed: f64) -> Self {
+        let passed = Duration::try_from(system_now().duration_since(epoch)).unwrap_or_default();
+        let base = epoch.saturating_add(passed.mul_f64(speed.max(0.0)));
+        Self::starting_at(base.unwrap_or(Timestamp::MAX), speed)
+    }
+
     /// Says what time it is, to the millisecond that AWS timestamps carry.
     #[must_use]
     pub fn now(&self) -> Timestamp {
@@ -135,6 +144,17 @@ mod tests {
         wall.sleep(Duration::from_secs(3600)).await;
         assert!(system.now().duration_since(wall.now()).as_secs() > 3000);
         assert_eq!(wall.passed(), Duration::from_secs(3600));
+    }
+
+    #[tokio::test]
+    async fn clocks_since_one_epoch_agree() {
+        let epoch = system_now()
+            .saturating_sub(Duration::from_secs(60))
+            .unwrap();
+        let (one, other) = (Clock::since(epoch, 10.0), Clock::since(epoch, 10.0));
+        let apart = one.now().duration_since(other.now()).as_millis().abs();
+        let passed = one.now().duration_since(epoch).as_secs();
+        assert!(apart < 10_000 && passed >= 600, "{apart} ms, {passed} s");
     }
 
     #[tokio::test(start_paused = true)]

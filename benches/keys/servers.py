@@ -1,14 +1,17 @@
 """The three servers: ours, the bare handler, and better-auth."""
 
+import contextlib
 import http.client
 import os
 import secrets
 import socket
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
 
 import seed
+import tools
 from tools import HERE, MODULES, ROOT
 
 PERMISSIONS = "documents.read AND documents.write"
@@ -88,8 +91,24 @@ class Convox(Server):
             "verify": ("/v2/keys.verifyKey", SECRET, verify, '"code":"VALID"'),
             "reroll": ("/v2/keys.rerollKey", ID, reroll, '"keyId":"key_'),
         }
+        self.url, self.file = url, data / "console.db"
         listen = ["--listen", f"127.0.0.1:{self.port}"]
         self.start([program, "console", "serve", *place, *listen], work / f"convox-{keys}.log")
+
+    def rest(self):
+        """Returns once everything that was verified is added up."""
+        count = "SELECT count(*) AS n FROM counted_verifications"
+        until = time.monotonic() + 300
+        while time.monotonic() < until:
+            if self.url:
+                left = int(tools.query(self.url, count)[0]["n"])
+            else:
+                with contextlib.closing(sqlite3.connect(self.file)) as database:
+                    left = database.execute(count).fetchone()[0]
+            if left == 0:
+                return
+            time.sleep(0.5)
+        raise SystemExit("what was verified is not added up")
 
 
 class Bare(Server):

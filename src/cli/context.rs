@@ -14,7 +14,7 @@ use crate::rack::remote::Endpoint;
 use crate::ui::{CliError, Printer};
 
 /// Where to write, what was asked for globally, and where state is kept.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Context {
     printer: Printer,
     global: GlobalArgs,
@@ -87,6 +87,22 @@ impl Context {
         match speed.and_then(|speed| speed.parse().ok()) {
             Some(speed) => Clock::starting_at(system_now(), speed),
             None => Clock::system(),
+        }
+    }
+
+    /// Returns the clock of a server: the machine's. `CONVOX_TEST_SPEED` makes it that many times
+    /// faster from `CONVOX_TEST_EPOCH` on, for a test whose AWS account is on this machine.
+    pub(crate) fn clock_of_server(&self) -> Clock {
+        let endpoint = self.global.endpoint_url.as_deref().unwrap_or_default();
+        let test = |name| {
+            let value = self.environment.get(name);
+            value.filter(|_| endpoint.starts_with("http://127.0.0.1:"))
+        };
+        let speed = test("CONVOX_TEST_SPEED").and_then(|speed| speed.parse().ok());
+        let epoch = test("CONVOX_TEST_EPOCH").and_then(|epoch| epoch.parse().ok());
+        match speed.zip(epoch) {
+            Some((speed, epoch)) => Clock::since(epoch, speed),
+            None => Clock::wall(),
         }
     }
 

@@ -13,6 +13,7 @@ use super::racks::{Listed, Listing, about};
 use super::sandbox::load;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, KeyStoreSetting, RackSettings};
+use crate::ids::Entropy;
 use crate::rack::aws::{Access, Account, KeyStoreChoice, Target, Transport};
 use crate::rack::{ApiProbe, PortError, Rack};
 use crate::sandbox::{DEFAULT_SPEED, PersistError, Sandbox, Scenario, ScenarioError};
@@ -28,12 +29,24 @@ pub(super) async fn find_in_sandbox(
     let (account, clock, sandbox) = sandbox_account(context).await?;
     let name = name_in_sandbox(context, name, &account).await?;
     let settings = Config::default().resolve(Some(&name), context.environment())?;
-    let mut rack = account.rack(&target(settings), &context.entropy()?)?;
-    rack.probe = Some(Arc::new(SandboxApi {
-        rack: name,
-        sandbox,
-    }));
+    let rack = rack_in_sandbox(&account, &sandbox, settings, &context.entropy()?)?;
     Ok((rack, clock))
+}
+
+/// Finds a rack of the account on this machine, with its API.
+pub(super) fn rack_in_sandbox(
+    account: &Account,
+    sandbox: &Sandbox,
+    settings: RackSettings,
+    entropy: &Entropy,
+) -> Result<Rack, CliError> {
+    let api = SandboxApi {
+        rack: settings.stack.clone(),
+        sandbox: sandbox.clone(),
+    };
+    let mut rack = account.rack(&target(settings), entropy)?;
+    rack.probe = Some(Arc::new(api));
+    Ok(rack)
 }
 
 /// Returns the rack that `name` or the environment means, else the only one of the account.
@@ -142,10 +155,19 @@ pub(super) async fn find_in_aws(
         }
         Err(error) => return Err(error.into()),
     };
-    let access = access(context, Some(&settings), &clock);
-    let account = Account::connect(&access).await?;
-    let rack = account.rack(&target(settings), &context.entropy()?)?;
+    let rack = rack_in_aws(context, settings, &clock).await?;
     Ok((rack, clock))
+}
+
+/// Finds the rack of these settings in AWS.
+pub(super) async fn rack_in_aws(
+    context: &Context,
+    settings: RackSettings,
+    clock: &Clock,
+) -> Result<Rack, CliError> {
+    let access = access(context, Some(&settings), clock);
+    let account = Account::connect(&access).await?;
+    Ok(account.rack(&target(settings), &context.entropy()?)?)
 }
 
 /// Lists the racks of `config.yaml`, and those of the account besides.

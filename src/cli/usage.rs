@@ -67,6 +67,7 @@ fn explain(error: &clap::Error) -> CliError {
     ]
     .into_iter()
     .find_map(context)
+    .or_else(|| named(&argument, &context(ContextKind::Usage)?))
     .map(|nearest| format!("did you mean `{nearest}`?"))
     .or_else(|| context(ContextKind::ValidValue).map(|valid| format!("it takes one of: {valid}")))
     .unwrap_or_else(|| {
@@ -86,6 +87,18 @@ fn words(value: &ContextValue) -> String {
             .join(", "),
         ContextValue::None => String::new(),
         other => other.to_string(),
+    }
+}
+
+/// Takes a value that stands alone for that of the one option that a command must have, which it
+/// reads out of `Usage: convox keys create [OPTIONS] --api <API>`.
+fn named(argument: &str, usage: &str) -> Option<String> {
+    let mut options = usage
+        .split_whitespace()
+        .filter(|word| word.starts_with("--"));
+    match (options.next(), options.next()) {
+        (Some(option), None) if !argument.starts_with('-') => Some(format!("{option} {argument}")),
+        _ => None,
     }
 }
 
@@ -137,6 +150,7 @@ mod tests {
             &["convox", "instances", "keyroll", "--key-type"],
             &["convox", "instances", "keyroll", "--wait-busy", "soon"],
             &["convox", "instances", "keyroll", "extra"],
+            &["convox", "keys", "create", "api_1234"],
             &["convox", "instances", "keyroll", "-q", "-v"],
             &["convox", "instances", "keyroll", "--plan", "--plan"],
             &["convox", "--sandbox", "--profile", "x", "rolls", "list"],
@@ -199,6 +213,11 @@ mod tests {
         2
         ERROR: unknown argument `extra`
         hint: `convox instances keyroll --help` tells what it takes
+
+        $ convox keys create api_1234
+        2
+        ERROR: unknown argument `api_1234`
+        hint: did you mean `--api api_1234`?
 
         $ convox instances keyroll -q -v
         2

@@ -77,6 +77,27 @@ impl Config {
         })
     }
 
+    /// Reads the settings of one rack, called `name`, which are of the shape of an entry of
+    /// `racks`.
+    ///
+    /// # Errors
+    /// What is wrong with them, in words.
+    pub fn one(name: &str, entry: serde_json::Value) -> Result<RackSettings, String> {
+        let entry: Entry = serde_json::from_value(entry).map_err(|error| error.to_string())?;
+        if let Some(KeyStoreSetting::Directory(path)) = &entry.key_store
+            && path.is_relative()
+        {
+            let path = path.display();
+            return Err(format!(
+                "the directory of a key store is an absolute path: {path}"
+            ));
+        }
+        let mut config = Self::default();
+        config.shape.racks.insert(name.to_owned(), entry);
+        let resolved = config.resolve(Some(name), &Environment::default());
+        resolved.map_err(|error| error.to_string())
+    }
+
     /// Says which rack is meant, and what says so.
     #[must_use]
     pub fn meant(&self, flag: Option<&str>, environment: &Environment) -> Option<Told> {

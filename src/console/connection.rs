@@ -83,7 +83,8 @@ impl Connections {
             .max_header_size(options.header_size)
             .max_buf_size(2 * options.header_size.max(8 * 1024));
         let service = TowerToHyperService::new(self.router.clone());
-        let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(io), service));
+        let connection = builder.serve_connection(TokioIo::new(io), service);
+        let mut connection = std::pin::pin!(connection.with_upgrades());
         // What goes wrong on a connection is its client's affair.
         tokio::select! {
             _ = connection.as_mut() => return,

@@ -9,9 +9,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use quick_cache::sync::Cache;
 use tokio::sync::Notify;
 
+use super::written::Written;
 use crate::clock::Clock;
 use crate::ids::Entropy;
 use crate::keys::analytics::{Event, Grain, Series, SeriesId, Tally};
@@ -32,8 +32,6 @@ const EVENTS_AT_ONCE: usize = 512;
 const BATCHES_AT_ONCE: usize = 32;
 /// How many batches may be impossible to add up before the others wait too.
 const IMPOSSIBLE: i64 = 8;
-/// How many series are remembered to be written down already.
-const WRITTEN: usize = 100_000;
 
 /// What was counted and is not written down yet.
 pub(super) struct Counter {
@@ -42,9 +40,8 @@ pub(super) struct Counter {
     dropped: AtomicU64,
     waiting: AtomicUsize,
     enough: Arc<Notify>,
-    written: Cache<SeriesId, ()>,
-    /// What is on its way, under ids of its own; whoever writes it holds it.
-    leaving: tokio::sync::Mutex<Vec<Counted>>,
+    /// Whoever writes holds it.
+    leaving: tokio::sync::Mutex<Leaving>,
     entropy: Entropy,
 }
 
@@ -74,7 +71,6 @@ impl Counter {
             dropped: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
             enough: Arc::default(),
-            written: Cache::new(WRITTEN),
             leaving: tokio::sync::Mutex::default(),
             entropy,
         }
@@ -127,31 +123,21 @@ impl Counter {
     /// As the database's. What is not written down then is kept for the next time.
     pub(super) async fn write(&self, store: &Store, clock: &Clock) -> Result<(), StoreError> {
         let mut leaving = self.leaving.lock().await;
-        self.send(&mut leaving, store).await?;
+        leaving.send(store).await?;
         let at = clock.now().as_millisecond();
-        leaving.extend(self.take().into_iter().map(|batch| Counted {
-            id: format!(
-                "{:016x}{:016x}",
-                self.entropy.next_u64(),
-                self.entropy.next_u64()
-            ),
-            at,
-            batch: Arc::new(batch),
-        }));
-        self.send(&mut leaving, store).await
-    }
-
-    async fn send(&self, leaving: &mut Vec<Counted>, store: &Store) -> Result<(), StoreError> {
-        while !leaving.is_empty() {
-            let some = &leaving[..leaving.len().min(BATCHES_AT_ONCE)];
-            store.keep_counted(some.to_vec()).await?;
-            for id in some.iter().flat_map(|counted| counted.batch.series.keys()) {
-                self.written.insert(*id, ());
-            }
-            let sent = some.len();
-            leaving.drain(..sent);
-        }
-        Ok(())
+        let taken = self.take(&leaving.written);
+        leaving
+            .batches
+            .extend(taken.into_iter().map(|batch| Counted {
+                id: format!(
+                    "{:016x}{:016x}",
+                    self.entropy.next_u64(),
+                    self.entropy.next_u64()
+                ),
+                at,
+                batch: Arc::new(batch),
+            }));
+        leaving.send(store).await
     }
 
     fn shard(&self, id: SeriesId) -> &Mutex<Shard> {
@@ -159,7 +145,7 @@ impl Counter {
     }
 
     /// Takes what was counted, in pieces that are added up one after the other.
-    fn take(&self) -> Vec<Batch> {
+    fn take(&self, written: &Written) -> Vec<Batch> {
         let mut batches = Batches::default();
         batches.last().uses = std::mem::take(&mut *lock(&self.roots))
             .into_iter()
@@ -168,11 +154,34 @@ impl Counter {
             let taken = std::mem::take(&mut *lock(shard));
             self.waiting.fetch_sub(taken.sums.len(), Ordering::Relaxed);
             for (id, sum) in taken.sums {
-                batches.add(id, sum, self.written.get(&id).is_some());
+                batches.add(id, sum, written.has(id));
             }
         }
         batches.0.retain(|batch| !batch.is_empty());
         batches.0
+    }
+}
+
+/// What is on its way, under ids of its own, and which series went before.
+#[derive(Default)]
+struct Leaving {
+    batches: Vec<Counted>,
+    written: Written,
+}
+
+impl Leaving {
+    async fn send(&mut self, store: &Store) -> Result<(), StoreError> {
+        let Self { batches, written } = self;
+        while !batches.is_empty() {
+            let some = &batches[..batches.len().min(BATCHES_AT_ONCE)];
+            store.keep_counted(some.to_vec()).await?;
+            for id in some.iter().flat_map(|counted| counted.batch.series.keys()) {
+                written.put(*id);
+            }
+            let sent = some.len();
+            batches.drain(..sent);
+        }
+        Ok(())
     }
 }
 

@@ -12,6 +12,11 @@ fn added(batches: &[Batch]) -> (i64, usize, BTreeMap<String, i64>) {
     (sums.map(|tally| tally.count).sum(), events, uses.collect())
 }
 
+/// Takes what was counted, as if nothing had been written down before.
+fn take(counter: &Counter) -> Vec<Batch> {
+    counter.take(&Written::default())
+}
+
 #[test]
 fn what_is_counted_is_taken_once() {
     let counter = Counter::new(Entropy::seeded(2));
@@ -34,7 +39,7 @@ fn what_is_counted_is_taken_once() {
         3 * MINUTE,
     );
     counter.used("key_root", 7);
-    let batches = counter.take();
+    let batches = take(&counter);
     let [batch] = batches.as_slice() else {
         panic!("{batches:#?}");
     };
@@ -56,7 +61,7 @@ fn what_is_counted_is_taken_once() {
     assert_eq!(batch.events.len(), 4);
     let uses = [("key_1".to_owned(), 3 * MINUTE), ("key_root".to_owned(), 7)];
     assert_eq!(batch.uses, BTreeMap::from(uses));
-    assert!(counter.take().is_empty());
+    assert!(take(&counter).is_empty());
 }
 
 #[test]
@@ -74,7 +79,7 @@ fn batches_are_small() {
     for _ in 0..1000 {
         counter.count(&KeyFacts::plain("key_0"), Code::Valid, &[], 0, MINUTE);
     }
-    let batches = counter.take();
+    let batches = take(&counter);
     for batch in &batches {
         assert!(
             batch.minutes.len() <= SUMS_AT_ONCE,
@@ -99,7 +104,7 @@ fn where_there_is_no_room_single_ones_are_dropped_and_sums_are_not() {
         counter.count(&KeyFacts::plain("key_1"), Code::Valid, &[], 1, at);
     }
     assert_eq!(counter.dropped(), 10);
-    let (sums, events, _) = added(&counter.take());
+    let (sums, events, _) = added(&take(&counter));
     assert_eq!((sums, events), (many, EVENTS));
 }
 
@@ -123,7 +128,7 @@ async fn what_could_not_be_written_is_written_the_next_time_and_once() {
     // There are no tables yet.
     counter.write(&store, &clock).await.unwrap_err();
     counter.count(&KeyFacts::plain("key_0"), Code::Valid, &[], 1, MINUTE + 9);
-    let leaving = counter.leaving.lock().await.clone();
+    let leaving = counter.leaving.lock().await.batches.clone();
     let leaving: Vec<_> = leaving
         .iter()
         .map(|counted| (*counted.batch).clone())
@@ -131,9 +136,9 @@ async fn what_could_not_be_written_is_written_the_next_time_and_once() {
     let (sums, events, uses) = added(&leaving);
     assert_eq!((sums, events, uses["key_root"]), (300, 300, 7));
     store.migrate().await.unwrap();
-    let again = counter.leaving.lock().await.clone();
+    let again = counter.leaving.lock().await.batches.clone();
     counter.write(&store, &clock).await.unwrap();
-    assert!(counter.leaving.lock().await.is_empty() && counter.take().is_empty());
+    assert!(counter.leaving.lock().await.batches.is_empty() && take(&counter).is_empty());
     // As if the answer that they are kept had been lost.
     store.keep_counted(again).await.unwrap();
     let mut kept = 0;
@@ -164,6 +169,6 @@ fn many_sums_do_not_wait_for_the_time_to_be_written_down() {
         // Once for all of them, and again for as many after they are gone.
         count(ENOUGH..ENOUGH + 9);
         assert!(!is_told());
-        counter.take();
+        take(&counter);
     }
 }

@@ -1,7 +1,7 @@
 //! Whether what the console keeps is whole.
 
-use super::vault::{KeySource, VaultError};
-use crate::store::Store;
+use super::vault::{Held, KeySource, VaultError, about};
+use crate::store::{SealedCount, SealedKind, Store, StoreError};
 
 /// How far two clocks may be apart, in ms.
 const APART: i64 = 1000;
@@ -80,11 +80,19 @@ async fn sealed(store: &Store, source: &KeySource) -> Result<Examined, VaultErro
     let mut examined = Examined::default();
     let held = source.held(&store.master_keys().await?).await?;
     for (place, count) in store.sealed_counts().await?.into_iter().enumerate() {
-        let (id, secrets, answers) = (count.with, count.secrets, count.answers);
+        let SealedCount {
+            with: id,
+            secrets,
+            answers,
+            rack_keys,
+        } = count;
         let seals = if place == 0 { "seals" } else { "only opens" };
         examined.told.push(format!(
-            "master key {id} {seals}: {secrets} secrets, {answers} answers"
+            "master key {id} {seals}: {secrets} secrets, {answers} answers, {rack_keys} keys of racks"
         ));
+        examined
+            .wrong
+            .extend(closed_racks(store, &held, &id).await?);
         if !held.has(&id) {
             examined
                 .wrong
@@ -116,4 +124,18 @@ async fn sealed(store: &Store, source: &KeySource) -> Result<Examined, VaultErro
     let said = said.map(|(count, what)| format!("{count} of {all} recoverable secrets {what}"));
     examined.wrong.extend(said);
     Ok(examined)
+}
+
+/// Names the racks whose API's key is sealed with the master key `id` and cannot be opened.
+async fn closed_racks(store: &Store, held: &Held, id: &str) -> Result<Vec<String>, StoreError> {
+    let mut closed = Vec::new();
+    for kind in [SealedKind::RackKey, SealedKind::NextRackKey] {
+        for (thing, sealed) in store.sealed_with(id, kind, 0, i64::MAX).await? {
+            let about = about(&thing);
+            if held.open(&sealed, &about).is_err() {
+                closed.push(format!("the API key of {about} cannot be opened"));
+            }
+        }
+    }
+    Ok(closed)
 }

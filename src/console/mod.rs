@@ -1,21 +1,28 @@
 //! The console: a server that stands between people, racks and keys.
 
 mod background;
+mod broker;
 mod connection;
 mod counter;
 mod doctor;
 mod init;
 mod memory;
+mod people;
+mod racks;
+mod rolls;
 mod serve;
 mod service;
 mod stalled;
 mod tls;
 mod v2;
 mod vault;
+mod written;
 
 pub use connection::ConnectionOptions;
 pub use doctor::{Examined, examine};
 pub use init::{Initialized, initialize};
+pub use people::{AccountKey, Issuer, add_person, issue_account_key};
+pub use racks::{FoundRack, RackFinder};
 pub use serve::{router, serve};
 pub use service::{Service, ServiceOptions};
 pub use tls::{TlsError, TlsFiles, make_certificate};

@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use http::Request;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
+use super::broker;
 use super::connection::Connections;
 use super::service::Service;
 use super::tls::TlsFiles;
@@ -25,7 +28,13 @@ const PURGE: Duration = Duration::from_mins(1);
 
 /// Returns all that the console answers.
 pub fn router(service: &Service) -> Router {
-    v2::router(service)
+    let service = service.clone();
+    v2::router(&service).fallback(async move |request: Request<Body>| {
+        if request.uri().path().starts_with("/v2/") {
+            return v2::unknown(&service, &request);
+        }
+        broker::answer(service.clone(), request).await
+    })
 }
 
 /// Serves `service` on `listener`, encrypted where there is `tls`, until `stop` comes, and then

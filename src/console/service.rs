@@ -6,19 +6,22 @@ use std::time::Duration;
 use jiff::Timestamp;
 use quick_cache::sync::Cache;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, OnceCell, Semaphore};
 use zeroize::Zeroizing;
 
 use super::background;
 use super::connection::ConnectionOptions;
 use super::counter::{self, Counter};
 use super::memory::{KeyMemory, KnownRoot};
+use super::racks::{FoundRack, RackFinder};
+use super::rolls;
 use super::v2::Admission;
 use super::vault::{Vault, VaultError};
 use crate::clock::Clock;
 use crate::ids::Entropy;
 use crate::keys::{Code, Hash, KeyFacts, Want, Windows};
-use crate::store::{Actor, Audited, Memory, Sealed, Store, StoreError};
+use crate::rack::PortError;
+use crate::store::{Actor, Audited, ConsoleHome, Memory, RackRecord, Sealed, Store, StoreError};
 
 /// How many questions about verifications are worked on at once.
 const ASKING: usize = 2;
@@ -81,6 +84,10 @@ struct Inner {
     namespaces: Cache<(String, String), String>,
     options: ServiceOptions,
     log: OnceLock<Log>,
+    /// Where people's keys are.
+    home: OnceCell<ConsoleHome>,
+    /// How racks are reached, once that is known.
+    finder: OnceLock<Box<dyn RackFinder>>,
 }
 
 impl Service {
@@ -111,6 +118,8 @@ impl Service {
             namespaces: Cache::new(NAMESPACES),
             options,
             log: OnceLock::new(),
+            home: OnceCell::new(),
+            finder: OnceLock::new(),
         }));
         background::start(&service);
         Ok(service)
@@ -126,6 +135,34 @@ impl Service {
     /// holds a secret.
     pub fn log_to(&self, log: impl Fn(&str) + Send + Sync + 'static) {
         let _ = self.0.log.set(Box::new(log));
+    }
+
+    /// Has racks found by `finder` from now on; until then there are none. What is left of their
+    /// rolls is taken up.
+    pub fn find_racks_by(&self, finder: Box<dyn RackFinder>) {
+        if self.0.finder.set(finder).is_ok() {
+            rolls::take_up_for_ever(self);
+        }
+    }
+
+    /// Finds a rack as it is reached.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub(super) async fn find_rack(&self, rack: &RackRecord) -> Result<FoundRack, PortError> {
+        let finder = self.0.finder.get().ok_or_else(|| PortError::NotFound {
+            what: "a way to racks".to_owned(),
+        })?;
+        finder.find(rack).await
+    }
+
+    /// Returns where people's keys are.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub(super) async fn home(&self) -> Result<&ConsoleHome, StoreError> {
+        let make = || self.0.store.console_home(self.now());
+        self.0.home.get_or_try_init(make).await
     }
 
     /// Tells whoever reads the log what went wrong.

@@ -22,6 +22,10 @@ pub enum IdKind {
     RateLimit,
     /// A namespace of rate limits.
     Namespace,
+    /// Somebody who may call the console.
+    Person,
+    /// A rack that the console knows.
+    Rack,
     /// One request.
     Request,
     /// A role.
@@ -43,6 +47,8 @@ impl IdKind {
             Self::Permission => "perm",
             Self::RateLimit => "rl",
             Self::Namespace => "rlns",
+            Self::Person => "person",
+            Self::Rack => "rack",
             Self::Request => "req",
             Self::Role => "role",
             Self::Workspace => "ws",

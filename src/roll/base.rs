@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use super::api::{BETWEEN_SAMPLES, NewKey, OutageMeter, SAMPLE_PATIENCE};
 use super::event::{EVENT_VERSION, Event, EventKind, EventSink};
 use super::follow::retry_words;
-use super::journal::{Effect, Entry, Journal, JournalError};
+use super::journal::{Effect, Entry, JournalError, JournalWriter};
 use super::outcome::{Outcome, Report};
 use super::plan::{Plan, Step};
 use super::stop::Stop;
@@ -25,7 +25,7 @@ pub(super) struct Base<'a> {
     pub(super) stop: &'a Stop,
     pub(super) sink: &'a mut dyn EventSink,
     pub(super) seq: &'a mut u64,
-    pub(super) journal: Journal,
+    pub(super) journal: Box<dyn JournalWriter>,
     pub(super) plan: Plan,
     /// Where private keys are kept, and the new API key for as long as the roll lasts.
     pub(super) keys: Arc<dyn KeyStore>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::api::{self, ApiKeyRequest, NewKey, OutageMeter};
 use super::base::Base;
 use super::event::{EVENT_VERSION, Event, EventKind, EventSink};
-use super::journal::{Journal, JournalError, Journals};
+use super::journal::{JournalError, JournalKeeper, JournalWriter};
 use super::outcome::{Outcome, Report};
 use super::plan::Plan;
 use super::preflight::Refusal;
@@ -22,7 +22,7 @@ const RESUME_WAIT_BUSY: Duration = Duration::from_secs(600);
 pub(super) struct Desk {
     pub(super) clock: Clock,
     entropy: Entropy,
-    pub(super) journals: Journals,
+    pub(super) journals: Box<dyn JournalKeeper>,
     sink: Box<dyn EventSink>,
     pub(super) stop: Stop,
     seq: u64,
@@ -35,7 +35,7 @@ impl Desk {
     pub(super) fn new(
         clock: Clock,
         entropy: Entropy,
-        journals: Journals,
+        journals: Box<dyn JournalKeeper>,
         sink: Box<dyn EventSink>,
         stop: Stop,
     ) -> Self {
@@ -111,7 +111,7 @@ impl Desk {
     pub(super) fn base(
         &mut self,
         plan: Plan,
-        journal: Journal,
+        journal: Box<dyn JournalWriter>,
         keys: Arc<dyn KeyStore>,
         api: &ApiKeyAccess,
     ) -> Base<'_> {

@@ -10,7 +10,7 @@ use super::desk::Desk;
 use super::drive::Stage;
 use super::event::{EventKind, EventSink};
 use super::find::Found;
-use super::journal::{Effect, Entry, Journal, Journals, Line};
+use super::journal::{Effect, Entry, JournalKeeper, JournalWriter, Line};
 use super::observe::observe;
 use super::outcome::{Outcome, Report};
 use super::pacing::Pacing;
@@ -65,14 +65,14 @@ impl Engine {
         rack: Rack,
         clock: Clock,
         entropy: Entropy,
-        journals: Journals,
+        journals: impl JournalKeeper + 'static,
         sink: Box<dyn EventSink>,
         stop: Stop,
     ) -> Self {
         Self {
             rack,
             api: ApiKeyAccess::default(),
-            desk: Desk::new(clock, entropy, journals, sink, stop),
+            desk: Desk::new(clock, entropy, Box::new(journals), sink, stop),
         }
     }
 
@@ -145,7 +145,7 @@ impl Engine {
     /// With `detach` it stops following as soon as the update is accepted.
     pub async fn run(&mut self, plan: Plan, detach: bool) -> Report {
         let now = self.desk.clock.now();
-        let journal = match self.desk.journals.create(&plan.roll) {
+        let journal = match self.desk.journals.begin(&plan.roll).await {
             Ok(journal) => journal,
             Err(error) => return self.desk.not_begun(&plan, &error),
         };
@@ -277,7 +277,7 @@ impl Engine {
     fn prepare(
         &mut self,
         plan: Plan,
-        journal: Journal,
+        journal: Box<dyn JournalWriter>,
         since: Timestamp,
         resumed: bool,
     ) -> Run<'_> {
@@ -338,7 +338,7 @@ impl Engine {
 
     async fn take_up(&mut self, found: &Found) -> Result<Run<'_>, Refusal> {
         let id = &found.plan.roll;
-        let journal = self.desk.journals.reopen(id)?;
+        let journal = self.desk.journals.go_on(id).await?;
         let mut run = self.prepare(found.plan.clone(), journal, since(id), true);
         if !found.from_journal {
             run.record(Entry::Opened(Box::new(found.plan.clone())))

@@ -6,7 +6,7 @@ use super::api::{self, ApiKeyRequest, NewKey};
 use super::engine::{Engine, RollSummary, since};
 use super::event::{EVENT_VERSION, Event, EventKind};
 use super::forward::{TAG_KEEP_OLD, TAG_KEY_TYPE, TAG_RACK, TAG_REPLACES, TAG_ROLL, TAG_STACK};
-use super::journal::{Entry, Journals, Line};
+use super::journal::{Entry, JournalKeeper, Line};
 use super::observe::observe;
 use super::plan::{Advice, Plan, RollOptions};
 use super::preflight::{self, Refusal};
@@ -42,7 +42,7 @@ impl Engine {
         for (id, summary) in self.rolls_of_the_api_key().await? {
             rolls.insert(id, summary);
         }
-        for summary in local_rolls(&self.desk.journals)? {
+        for summary in journaled_rolls(self.desk.journals.as_ref()).await? {
             rolls.insert(summary.id.clone(), summary);
         }
         Ok(rolls.into_values().collect())
@@ -135,7 +135,7 @@ impl Engine {
 
     /// Finds a roll by its journal here, or else by the tags of its key pair.
     pub(super) async fn find(&mut self, id: &RollId) -> Result<Found, Refusal> {
-        if let Some((plan, lines)) = local(&self.desk.journals, id)? {
+        if let Some((plan, lines)) = journaled(self.desk.journals.as_ref(), id).await? {
             if plan.is_far() {
                 return Err(another_way(id));
             }
@@ -175,25 +175,25 @@ impl Engine {
     }
 }
 
-/// Lists the rolls that have a journal on this machine, oldest first.
+/// Lists the rolls that have a journal, oldest first.
 ///
 /// # Errors
 /// When a journal cannot be read.
-pub fn local_rolls(journals: &Journals) -> Result<Vec<RollSummary>, Refusal> {
+pub async fn journaled_rolls(journals: &dyn JournalKeeper) -> Result<Vec<RollSummary>, Refusal> {
     let mut rolls = Vec::new();
-    for id in journals.rolls()? {
-        let lines = journals.read(&id)?.unwrap_or_default();
+    for id in journals.all().await? {
+        let lines = journals.lines(&id).await?.unwrap_or_default();
         rolls.extend(summary_of_journal(&lines));
     }
     Ok(rolls)
 }
 
-/// Finds a roll that has a journal on this machine, by its id.
-pub(super) fn local(
-    journals: &Journals,
+/// Finds a roll that has a journal, by its id.
+pub(super) async fn journaled(
+    journals: &dyn JournalKeeper,
     id: &RollId,
 ) -> Result<Option<(Plan, Vec<Line>)>, Refusal> {
-    let Some(lines) = journals.read(id)? else {
+    let Some(lines) = journals.lines(id).await? else {
         return Ok(None);
     };
     let plan = lines.iter().find_map(|line| match &line.entry {

@@ -38,11 +38,14 @@ pub use api::{
 pub use engine::{Engine, RollSummary};
 pub use event::{EVENT_VERSION, Event, EventKind, EventSink, Holdout, Progress};
 pub use far::FarEngine;
-pub use find::local_rolls;
+pub use find::journaled_rolls;
 pub use forward::{
     TAG_CREATED_BY, TAG_KEEP_OLD, TAG_KEY_TYPE, TAG_RACK, TAG_REPLACES, TAG_ROLL, TAG_STACK,
 };
-pub use journal::{Effect, Entry, Journal, JournalError, Journals, Line};
+pub use journal::{
+    Effect, Entry, JOURNAL_VERSION, Journal, JournalError, JournalKeeper, JournalWriter, Journals,
+    Line, told_once,
+};
 pub use outcome::{Failure, Outcome, Report};
 pub use plan::{Advice, GroupPlan, Plan, PlannedStep, RollOptions, RollPolicy, Step};
 pub use preflight::Refusal;

@@ -135,6 +135,7 @@ impl From<PortError> for Refusal {
 impl From<JournalError> for Refusal {
     fn from(error: JournalError) -> Self {
         let (code, hint) = match &error {
+            JournalError::Kept(_) => ("journal", "look at the database, and try again"),
             JournalError::Held(_) => ("held", "let it finish, or stop it with Ctrl-C first"),
             JournalError::Line { .. } => (
                 "journal",

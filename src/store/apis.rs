@@ -43,20 +43,7 @@ impl Store {
         let made = api.clone();
         self.write(move |sql| {
             Box::pin(async move {
-                let insert = "INSERT INTO apis (id, workspace_id, key_space_id, name, \
-                              default_prefix, default_bytes, stores_sealed_keys, created_at) \
-                              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-                let args = args![
-                    &made.id,
-                    &made.workspace,
-                    &made.key_space,
-                    &made.name,
-                    &made.default_prefix,
-                    made.default_bytes,
-                    made.stores_sealed_keys,
-                    by.at()
-                ];
-                sql.run(insert.into(), args).await?;
+                insert_api(sql, &made, by.at()).await?;
                 let told = format!("Created API {}", made.id);
                 by.record(sql, "api.create", &told, &[&made.id]).await
             })
@@ -102,6 +89,24 @@ impl Store {
     }
 }
 
+pub(super) async fn insert_api(sql: &mut dyn Sql, made: &Api, now: i64) -> Result<(), StoreError> {
+    let insert = "INSERT INTO apis (id, workspace_id, key_space_id, name, default_prefix, \
+                  default_bytes, stores_sealed_keys, delete_protection, created_at) \
+                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    let args = args![
+        &made.id,
+        &made.workspace,
+        &made.key_space,
+        &made.name,
+        &made.default_prefix,
+        made.default_bytes,
+        made.stores_sealed_keys,
+        made.delete_protection,
+        now
+    ];
+    sql.run(insert.into(), args).await.map(drop)
+}
+
 /// Finds an API that is not deleted.
 pub(super) async fn find_api(
     sql: &mut dyn Sql,
@@ -129,25 +134,6 @@ pub(super) async fn share_api(
     );
     let row = sql.row(query, args![workspace, id]).await?;
     row.ok_or(StoreError::NotFound(Thing::Api))?.text()
-}
-
-/// Keeps others from deleting the API of the key `key` until the transaction ends.
-pub(super) async fn share_api_of(
-    sql: &mut dyn Sql,
-    workspace: &str,
-    key: &str,
-) -> Result<(), StoreError> {
-    if !sql.locks() {
-        return Ok(());
-    }
-    let query = format!(
-        "SELECT id FROM apis WHERE id = (SELECT api_id FROM keys WHERE workspace_id = $1 \
-         AND id = $2) AND deleted_at IS NULL{}",
-        sql.for_share()
-    );
-    let row = sql.row(query, args![workspace, key]).await?;
-    // A key whose API was deleted is gone as well.
-    row.map(drop).ok_or(StoreError::NotFound(Thing::Key))
 }
 
 pub(super) fn read_api(row: &mut Row) -> Result<Api, StoreError> {

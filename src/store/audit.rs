@@ -2,17 +2,98 @@
 
 use serde_json::{Value as Json, json};
 
+use super::Store;
 use super::database::{Sql, Statement};
 use super::error::StoreError;
 use super::value::{Value, args};
 use crate::ids::Entropy;
 use crate::keys::{IdKind, new_id};
 
+impl Store {
+    /// Returns at most `limit` lines of the audit log of a workspace, the oldest first, after the
+    /// line of this time and id.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn audit_events(
+        &self,
+        workspace: &str,
+        after: Option<(i64, String)>,
+        limit: i64,
+    ) -> Result<Vec<AuditEvent>, StoreError> {
+        let workspace = workspace.to_owned();
+        let (at, id) = after.unwrap_or((i64::MIN, String::new()));
+        self.read_once(move |sql| {
+            Box::pin(async move {
+                let query = "SELECT id, at, actor, event, description, targets, meta \
+                             FROM audit_events WHERE workspace_id = $1 \
+                             AND (at > $2 OR (at = $2 AND id > $3)) ORDER BY at, id LIMIT $4";
+                let args = args![workspace, at, id, limit];
+                sql.all(query, args, |row| {
+                    Ok(AuditEvent {
+                        id: row.text()?,
+                        at: row.int()?,
+                        actor: row.text()?,
+                        event: row.text()?,
+                        description: row.text()?,
+                        targets: row.maybe_json()?.unwrap_or_default(),
+                        meta: row.maybe_json()?.unwrap_or_default(),
+                    })
+                })
+                .await
+            })
+        })
+        .await
+    }
+
+    /// Writes a line about something that is not changed in the database.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn note(
+        &self,
+        event: &str,
+        description: &str,
+        targets: &[&str],
+        by: Audited,
+    ) -> Result<(), StoreError> {
+        let (insert, args) = by.line(event, description, targets);
+        self.write(move |sql| Box::pin(async move { sql.run(insert, args).await.map(drop) }))
+            .await
+    }
+}
+
+/// A line of the audit log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditEvent {
+    /// Its id.
+    pub id: String,
+    /// When, in Unix ms.
+    pub at: i64,
+    /// Who, such as `root_key:key_1`, `person:person_1:key_2`, `operator` or `system`.
+    pub actor: String,
+    /// What kind of change, such as `key.reroll`.
+    pub event: String,
+    /// What happened, in words.
+    pub description: String,
+    /// The ids of what it is about.
+    pub targets: Json,
+    /// Details by name, such as `request`.
+    pub meta: Json,
+}
+
 /// Who changes something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
     /// The holder of a root key.
     RootKey(String),
+    /// A person, by one of their keys.
+    Person {
+        /// Who.
+        id: String,
+        /// Which key; none for whoever signed in with a password.
+        key: Option<String>,
+    },
     /// Somebody on the server's own machine.
     Operator,
     /// The server by itself.
@@ -23,6 +104,8 @@ impl Actor {
     fn to_text(&self) -> String {
         match self {
             Self::RootKey(id) => format!("root_key:{id}"),
+            Self::Person { id, key: None } => format!("person:{id}"),
+            Self::Person { id, key: Some(key) } => format!("person:{id}:{key}"),
             Self::Operator => "operator".to_owned(),
             Self::System => "system".to_owned(),
         }
@@ -62,6 +145,13 @@ impl Audited {
     #[must_use]
     pub fn at(&self) -> i64 {
         self.at
+    }
+
+    /// Says by which request it is changed.
+    #[must_use]
+    pub fn request(mut self, id: &str) -> Self {
+        self.detail("request", id);
+        self
     }
 
     /// Adds a detail; never a secret.

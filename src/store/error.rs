@@ -90,6 +90,12 @@ pub enum Thing {
     RootKey,
     /// A workspace.
     Workspace,
+    /// Somebody who may call the console.
+    Person,
+    /// A rack that the console knows.
+    Rack,
+    /// A roll of a rack's key.
+    Roll,
 }
 
 impl Thing {
@@ -104,6 +110,9 @@ impl Thing {
             Self::Role => "role",
             Self::RootKey => "root key",
             Self::Workspace => "workspace",
+            Self::Person => "person",
+            Self::Rack => "rack",
+            Self::Roll => "roll",
         }
     }
 }

@@ -9,7 +9,7 @@ use super::credits::insert_pool;
 use super::database::{Sql, Statement, Touched};
 use super::error::StoreError;
 use super::idempotency::{Answered, Idempotency};
-use super::key_row::{complete_key, record_and_api, record_of};
+use super::key_row::{complete_key, record_and_api, record_locked, record_of};
 use super::links::{KEY_PERMISSIONS, KEY_ROLES, ListChange};
 use super::master_keys::Sealed;
 use super::permissions::permissions_for;
@@ -181,6 +181,20 @@ pub(super) async fn lock_key(
         sql.row(lock, args![workspace, id]).await?;
     }
     record_of(sql, workspace, id).await
+}
+
+/// Does the same, and keeps others from deleting its API.
+pub(super) async fn lock_key_and_share_api(
+    sql: &mut dyn Sql,
+    workspace: &str,
+    id: &str,
+) -> Result<KeyRecord, StoreError> {
+    // The API before the key, as whoever deletes the API does.
+    let lock = match sql.locks() {
+        true => " FOR SHARE OF a FOR UPDATE OF k",
+        false => "",
+    };
+    record_locked(sql, workspace, id, lock).await
 }
 
 async fn insert_key(

@@ -7,7 +7,7 @@ use super::Store;
 use super::audit::Audited;
 use super::database::Sql;
 use super::error::StoreError;
-use super::value::args;
+use super::value::{Row, args};
 
 /// A sealed text, and the master key that opens it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,66 @@ pub enum SealedThing {
     Secret(String),
     /// The answer to the request of a root key that carried an `Idempotency-Key`.
     Answer(String, String),
+    /// The key of the API of the rack of that id.
+    RackKey(String),
+    /// The key that a roll is about to set there.
+    NextRackKey(String),
+}
+
+/// The kinds of what is sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SealedKind {
+    /// Secrets of keys.
+    Secret,
+    /// Answers to requests that carried an `Idempotency-Key`.
+    Answer,
+    /// Keys of racks' APIs.
+    RackKey,
+    /// Those that rolls are about to set.
+    NextRackKey,
+}
+
+/// Where things of one kind are: the columns of their ids, of what is sealed, and of the master
+/// key.
+struct Place {
+    table: &'static str,
+    id: &'static str,
+    sealed: &'static str,
+    with: &'static str,
+}
+
+impl SealedKind {
+    /// All kinds.
+    pub const ALL: [Self; 4] = [Self::Secret, Self::Answer, Self::RackKey, Self::NextRackKey];
+
+    fn place(self) -> Place {
+        let (table, id, sealed, with) = match self {
+            Self::Secret => ("keys", "id", "sealed", "sealed_with"),
+            Self::Answer => (
+                "idempotent_answers",
+                "root_key_id, idempotency_key",
+                "sealed",
+                "sealed_with",
+            ),
+            Self::RackKey => ("racks", "id", "password", "password_sealed_with"),
+            Self::NextRackKey => ("racks", "id", "next_password", "next_sealed_with"),
+        };
+        Place {
+            table,
+            id,
+            sealed,
+            with,
+        }
+    }
+
+    fn read(self, row: &mut Row) -> Result<SealedThing, StoreError> {
+        Ok(match self {
+            Self::Secret => SealedThing::Secret(row.text()?),
+            Self::Answer => SealedThing::Answer(row.text()?, row.text()?),
+            Self::RackKey => SealedThing::RackKey(row.text()?),
+            Self::NextRackKey => SealedThing::NextRackKey(row.text()?),
+        })
+    }
 }
 
 /// How much is sealed with a master key.
@@ -45,6 +105,8 @@ pub struct SealedCount {
     pub secrets: i64,
     /// How many answers.
     pub answers: i64,
+    /// How many keys of racks.
+    pub rack_keys: i64,
 }
 
 impl Store {
@@ -105,38 +167,34 @@ impl Store {
         .await
     }
 
-    /// Returns at most `limit` things that are sealed with the master key `id`: secrets first, in
-    /// order of their ids, then answers. So many secrets and answers of each are left out first.
+    /// Returns at most `limit` things of one kind that are sealed with the master key `id`, in
+    /// order of their ids, leaving out the first `skipped`.
     ///
     /// # Errors
     /// As the database's.
     pub async fn sealed_with(
         &self,
         id: &str,
-        (secrets, answers): (i64, i64),
+        kind: SealedKind,
+        skipped: i64,
         limit: i64,
     ) -> Result<Vec<(SealedThing, Vec<u8>)>, StoreError> {
         let id = id.to_owned();
         self.read(move |sql| {
             Box::pin(async move {
-                let query = "SELECT id, sealed FROM keys WHERE sealed_with = $1 \
-                             ORDER BY id LIMIT $2 OFFSET $3";
-                let args = args![&id, limit, secrets];
-                let found = sql.all(query, args, |row| {
-                    Ok((SealedThing::Secret(row.text()?), row.bytes()?))
-                });
-                let found = found.await?;
-                if !found.is_empty() {
-                    return Ok(found);
-                }
-                let query = "SELECT root_key_id, idempotency_key, sealed FROM idempotent_answers \
-                             WHERE sealed_with = $1 ORDER BY root_key_id, idempotency_key \
-                             LIMIT $2 OFFSET $3";
-                sql.all(query, args![&id, limit, answers], |row| {
-                    let thing = SealedThing::Answer(row.text()?, row.text()?);
-                    Ok((thing, row.bytes()?))
-                })
-                .await
+                let Place {
+                    table,
+                    id: column,
+                    sealed,
+                    with,
+                } = kind.place();
+                let query = format!(
+                    "SELECT {column}, {sealed} FROM {table} WHERE {with} = $1 \
+                     ORDER BY {column} LIMIT $2 OFFSET $3"
+                );
+                let args = args![id, limit, skipped];
+                sql.all(query, args, |row| Ok((kind.read(row)?, row.bytes()?)))
+                    .await
             })
         })
         .await
@@ -183,8 +241,11 @@ impl Store {
                 if sql.row(lock, args![&id]).await?.is_none() {
                     return Ok(0);
                 }
-                let left = "SELECT (SELECT COUNT(*) FROM keys WHERE sealed_with = $1) + \
-                            (SELECT COUNT(*) FROM idempotent_answers WHERE sealed_with = $1)";
+                let left = SealedKind::ALL.map(|kind| {
+                    let Place { table, with, .. } = kind.place();
+                    format!("(SELECT COUNT(*) FROM {table} WHERE {with} = $1)")
+                });
+                let left = format!("SELECT {}", left.join(" + "));
                 let mut left = sql.row(left, args![&id]).await?;
                 let left = left.as_mut().map_or(Ok(0), |row| row.int())?;
                 if left > 0 {
@@ -211,15 +272,20 @@ impl Store {
     pub async fn sealed_counts(&self) -> Result<Vec<SealedCount>, StoreError> {
         self.read(|sql| {
             Box::pin(async move {
-                let query = "SELECT m.id, \
-                             (SELECT COUNT(*) FROM keys k WHERE k.sealed_with = m.id), \
-                             (SELECT COUNT(*) FROM idempotent_answers a WHERE a.sealed_with = m.id) \
-                             FROM master_keys m ORDER BY m.place DESC";
+                let counts = SealedKind::ALL.map(|kind| {
+                    let Place { table, with, .. } = kind.place();
+                    format!("(SELECT COUNT(*) FROM {table} s WHERE s.{with} = m.id)")
+                });
+                let query = format!(
+                    "SELECT m.id, {} FROM master_keys m ORDER BY m.place DESC",
+                    counts.join(", ")
+                );
                 sql.all(query, args![], |row| {
                     Ok(SealedCount {
                         with: row.text()?,
                         secrets: row.int()?,
                         answers: row.int()?,
+                        rack_keys: row.int()? + row.int()?,
                     })
                 })
                 .await
@@ -246,17 +312,27 @@ async fn put(
     old: Vec<u8>,
     new: Sealed,
 ) -> Result<(), StoreError> {
-    let (statement, args) = match thing {
-        SealedThing::Secret(id) => (
-            "UPDATE keys SET sealed = $1, sealed_with = $2 WHERE id = $3 AND sealed = $4",
-            args![new.bytes, new.with, id, old],
-        ),
-        SealedThing::Answer(root, key) => (
-            "UPDATE idempotent_answers SET sealed = $1, sealed_with = $2 \
-             WHERE root_key_id = $3 AND idempotency_key = $4 AND sealed = $5",
-            args![new.bytes, new.with, root, key, old],
-        ),
+    let (kind, ids) = match thing {
+        SealedThing::Secret(id) => (SealedKind::Secret, args![id]),
+        SealedThing::Answer(root, key) => (SealedKind::Answer, args![root, key]),
+        SealedThing::RackKey(id) => (SealedKind::RackKey, args![id]),
+        SealedThing::NextRackKey(id) => (SealedKind::NextRackKey, args![id]),
     };
-    sql.run(statement.into(), args).await?;
-    Ok(())
+    let Place {
+        table,
+        id,
+        sealed,
+        with,
+    } = kind.place();
+    let columns = id.split(", ").zip(4..);
+    let which: Vec<_> = columns
+        .map(|(column, number)| format!("{column} = ${number}"))
+        .collect();
+    let update = format!(
+        "UPDATE {table} SET {sealed} = $1, {with} = $2 WHERE {sealed} = $3 AND {}",
+        which.join(" AND ")
+    );
+    let mut args = args![new.bytes, new.with, old];
+    args.extend(ids);
+    sql.run(update.into(), args).await.map(drop)
 }

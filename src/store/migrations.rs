@@ -10,17 +10,31 @@ use super::error::StoreError;
 pub(super) const FOUND: &str =
     "SELECT CAST(COALESCE(MAX(version), 0) AS BIGINT) FROM _sqlx_migrations";
 
-const SQLITE: &[(i64, &str, &str)] = &[(
-    1,
-    "key service",
-    include_str!("../../migrations/sqlite/0001_key_service.sql"),
-)];
+const SQLITE: &[(i64, &str, &str)] = &[
+    (
+        1,
+        "key service",
+        include_str!("../../migrations/sqlite/0001_key_service.sql"),
+    ),
+    (
+        2,
+        "people, racks and rolls",
+        include_str!("../../migrations/sqlite/0002_people_racks_rolls.sql"),
+    ),
+];
 
-const POSTGRES: &[(i64, &str, &str)] = &[(
-    1,
-    "key service",
-    include_str!("../../migrations/postgres/0001_key_service.sql"),
-)];
+const POSTGRES: &[(i64, &str, &str)] = &[
+    (
+        1,
+        "key service",
+        include_str!("../../migrations/postgres/0001_key_service.sql"),
+    ),
+    (
+        2,
+        "people, racks and rolls",
+        include_str!("../../migrations/postgres/0002_people_racks_rolls.sql"),
+    ),
+];
 
 /// The schema of SQLite.
 pub(super) fn sqlite() -> Migrator {

@@ -1,13 +1,12 @@
 //! Rerolling a key: one transaction, in which nobody else can change it.
 
 use super::Store;
-use super::apis::share_api_of;
 use super::audit::Audited;
 use super::database::{Sql, Statement, Touched};
 use super::error::StoreError;
 use super::idempotency::{Answered, Idempotency};
 use super::key_row::record_of;
-use super::keys::{KeyRow, lock_key};
+use super::keys::{KeyRow, lock_key, lock_key_and_share_api};
 use super::master_keys::Sealed;
 use super::value::{Value, args};
 use crate::ids::Entropy;
@@ -55,10 +54,8 @@ impl Store {
         let entropy = self.entropy.clone();
         self.write(move |sql| {
             Box::pin(async move {
-                // Before the key, as whoever deletes the API does.
-                share_api_of(sql, by.workspace(), &request.key).await?;
                 // Now, so that of two equal requests at once the second sees the first's answer.
-                let old = lock_key(sql, by.workspace(), &request.key).await?;
+                let old = lock_key_and_share_api(sql, by.workspace(), &request.key).await?;
                 if let Some(once) = &once
                     && let Some(sealed) = once.before(sql, by.at()).await?
                 {

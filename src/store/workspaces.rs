@@ -69,7 +69,7 @@ impl Store {
         .await
     }
 
-    fn new_workspace(&self, name: &str, now: i64) -> Workspace {
+    pub(super) fn new_workspace(&self, name: &str, now: i64) -> Workspace {
         Workspace {
             id: new_id(IdKind::Workspace, now, &self.entropy),
             name: name.to_owned(),
@@ -78,7 +78,7 @@ impl Store {
         }
     }
 
-    /// Lists the workspaces, oldest first.
+    /// Lists the workspaces but for the console's own, oldest first.
     ///
     /// # Errors
     /// As the database's.
@@ -89,7 +89,11 @@ impl Store {
 
 const COLUMNS: &str = "id, name, enabled, requests_limit, requests_duration";
 
-async fn insert_workspace(sql: &mut dyn Sql, made: &Workspace, now: i64) -> Result<(), StoreError> {
+pub(super) async fn insert_workspace(
+    sql: &mut dyn Sql,
+    made: &Workspace,
+    now: i64,
+) -> Result<(), StoreError> {
     let insert = "INSERT INTO workspaces (id, name, created_at) VALUES ($1, $2, $3)";
     let args = args![&made.id, &made.name, now];
     sql.run(insert.into(), args).await?;
@@ -97,7 +101,10 @@ async fn insert_workspace(sql: &mut dyn Sql, made: &Workspace, now: i64) -> Resu
 }
 
 async fn workspaces(sql: &mut dyn Sql) -> Result<Vec<Workspace>, StoreError> {
-    let query = format!("SELECT {COLUMNS} FROM workspaces ORDER BY created_at, id");
+    let query = format!(
+        "SELECT {COLUMNS} FROM workspaces \
+         WHERE id NOT IN (SELECT workspace_id FROM console) ORDER BY created_at, id"
+    );
     sql.all(query, args![], read_workspace).await
 }
 

@@ -1,16 +1,18 @@
 //! A server on a database of its own, and somebody who asks it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
-use convox::clock::{Clock, system_now};
+use convox::clock::Clock;
 use convox::console::{KeySource, Service, ServiceOptions, Vault, initialize, router};
 use convox::ids::Entropy;
 use convox::store::Store;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+
+pub use crate::databases::{execute, execute_on_file, new_database};
 
 /// Runs a test on every database that there is.
 pub async fn on_both(test: impl AsyncFn(&Server)) {
@@ -326,36 +328,4 @@ pub fn text(value: &Value) -> String {
         .as_str()
         .unwrap_or_else(|| panic!("{value}"))
         .to_owned()
-}
-
-/// Makes a PostgreSQL database and returns where it is.
-pub async fn new_database(url: &str) -> String {
-    let entropy = Entropy::system().unwrap();
-    let name = format!(
-        "keys_{}_{}",
-        system_now().as_millisecond(),
-        entropy.next_u64()
-    );
-    let make = format!("CREATE DATABASE {name}");
-    execute(url, &make).await;
-    let (server, _) = url.rsplit_once('/').unwrap();
-    format!("{server}/{name}")
-}
-
-/// Runs a statement on a PostgreSQL database.
-pub async fn execute(url: &str, statement: &str) {
-    use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
-    let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
-    connection.execute(AssertSqlSafe(statement)).await.unwrap();
-    connection.close().await.unwrap();
-}
-
-/// Runs statements on a SQLite file that nobody serves.
-pub async fn execute_on_file(path: &Path, statements: &'static str) {
-    use sqlx::sqlite::SqliteConnectOptions;
-    use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
-    let options = SqliteConnectOptions::new().filename(path);
-    let mut connection = options.connect().await.unwrap();
-    connection.execute(statements).await.unwrap();
-    connection.close().await.unwrap();
 }

@@ -15,6 +15,8 @@ mod creating;
 mod credits;
 mod crossing;
 mod database;
+#[path = "../common/databases.rs"]
+mod databases;
 mod deleting;
 mod documentation;
 mod environment;

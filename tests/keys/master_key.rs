@@ -2,6 +2,7 @@
 
 use convox::console::{KeySource, Rotated, Step, Vault, VaultError, prepare, rotate};
 use convox::ids::Entropy;
+use convox::store::SealedKind;
 use serde_json::{Value, json};
 
 use crate::environment::{Server, on_both, text};
@@ -153,7 +154,11 @@ async fn what_cannot_be_opened_keeps_its_master_key() {
         let (id, key) = kept_key(server, &api).await;
         let store = server.service.store();
         let old = store.master_keys().await.unwrap().remove(0).id;
-        let sealed = store.sealed_with(&old, (0, 0), 1).await.unwrap().remove(0);
+        let sealed = store
+            .sealed_with(&old, SealedKind::Secret, 0, 1)
+            .await
+            .unwrap()
+            .remove(0);
         let broken = convox::store::Sealed {
             with: old.clone(),
             bytes: vec![1; 40],

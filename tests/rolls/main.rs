@@ -9,9 +9,12 @@ mod crashes;
 mod far;
 mod far_cancel;
 mod far_rack;
+#[path = "../common/invariants.rs"]
 mod invariants;
 mod nested;
 mod outcomes;
 mod password;
 mod real_rack;
 mod rehearsal;
+#[path = "../common/sandbox_api.rs"]
+mod sandbox_api;

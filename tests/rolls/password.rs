@@ -8,48 +8,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use convox::ids::RollId;
-use convox::rack::{ApiKeyAccess, ApiKeyHolder, ApiProbe, PortError};
+use convox::rack::{ApiKeyAccess, ApiKeyHolder, PortError};
 use convox::roll::{ApiKeyRequest, Engine, Journals, Outcome, Plan, Refusal, Report};
-use convox::sandbox::{Sandbox, Scenario};
-use http::Request;
+use convox::sandbox::Scenario;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Notify;
 
 use crate::rehearsal::{Rehearsal, WAIT_BUSY, in_virtual_time, outcome};
+use crate::sandbox_api::Probe;
 
 pub(crate) const OLD: &str = "sandbox-password";
-
-/// Asks the sandbox's rack API, as a client over HTTP would.
-struct Probe(Sandbox);
-
-pub(crate) async fn accepts(sandbox: &Sandbox, password: &str) -> Result<bool, PortError> {
-    use base64::Engine as _;
-    let basic = base64::engine::general_purpose::STANDARD.encode(format!("convox:{password}"));
-    let request = Request::get("/auth")
-        .header("Authorization", format!("Basic {basic}"))
-        .body(bytes::Bytes::new())
-        .unwrap();
-    let status = sandbox.rack_api("prod", request).await.status().as_u16();
-    match status {
-        200 => Ok(true),
-        401 => Ok(false),
-        status => Err(PortError::Unanswered {
-            api: "GET /auth",
-            message: format!("HTTP {status}"),
-        }),
-    }
-}
-
-#[async_trait]
-impl ApiProbe for Probe {
-    fn describe(&self) -> String {
-        "rack.example.com".to_owned()
-    }
-
-    async fn accepts(&self, password: &SecretString) -> Result<bool, PortError> {
-        accepts(&self.0, password.expose_secret()).await
-    }
-}
 
 /// A stored login, which a crash of the engine does not touch.
 #[derive(Debug, Clone)]

@@ -4,10 +4,14 @@ mod backup;
 mod certificate;
 mod database;
 mod doctor;
+mod finder;
 mod init;
 mod master_key;
 mod migrate;
 mod openapi;
+mod organization;
+mod people;
+mod racks;
 mod restore;
 mod serve;
 
@@ -29,6 +33,10 @@ pub(super) enum Command {
     Doctor(doctor::DoctorArgs),
     #[command(subcommand)]
     MasterKey(master_key::Command),
+    #[command(subcommand)]
+    People(people::Command),
+    #[command(subcommand)]
+    Racks(racks::Command),
 }
 
 impl Command {
@@ -42,6 +50,8 @@ impl Command {
             Self::Restore(args) => context.block_on(args.run(context)),
             Self::Doctor(args) => context.block_on(args.run(context)),
             Self::MasterKey(command) => command.run(context),
+            Self::People(command) => command.run(context),
+            Self::Racks(command) => command.run(context),
         }
     }
 }

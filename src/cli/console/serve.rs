@@ -7,15 +7,16 @@ use tokio::net::TcpListener;
 
 use super::certificate::{self, TlsArgs};
 use super::database::{DatabaseArgs, explain, explain_vault};
+use super::finder::Finder;
 use crate::cli::context::Context;
 use crate::cli::signals;
-use crate::clock::Clock;
 use crate::console::{Service, ServiceOptions, Vault, serve};
 use crate::ui::{CliError, Exit};
 
-/// Serve the key service
+/// Serve the key service, and stand between people and racks
 ///
-/// The `/v2` API is the one of Unkey, so that its clients work unchanged; /openapi.json describes
+/// The classic command line and this one log in here with an account key, and choose a rack as
+/// ORGANIZATION/NAME. The `/v2` API is the one of Unkey, so that its clients work unchanged; /openapi.json describes
 /// it. It is served on this machine only unless --listen says otherwise, and then encrypted: with
 /// --tls-cert, or else with the certificate that `convox console init` made.
 #[derive(Debug, Args)]
@@ -64,10 +65,11 @@ impl ServeArgs {
             ..ServiceOptions::default()
         };
         let entropy = context.entropy()?;
-        let service = Service::new(store, Clock::wall(), entropy, vault, options).await;
+        let service = Service::new(store, context.clock_of_server(), entropy, vault, options).await;
         let service = service.map_err(explain)?;
         let log = printer.clone();
         service.log_to(move |line| log.always(line));
+        service.find_racks_by(Box::new(Finder::new(context)));
         let cannot = |error: std::io::Error| {
             CliError::failed(format!("cannot listen on {}: {error}", self.listen))
                 .hint("--listen names another address or port")

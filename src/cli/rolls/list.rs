@@ -8,7 +8,7 @@ use crate::cli::context::Context;
 use crate::cli::reach::{Way, decide};
 use crate::cli::session::{RackArgs, Session};
 use crate::clock::system_now;
-use crate::roll::{Journals, RollSummary, local_rolls};
+use crate::roll::{Journals, RollSummary, journaled_rolls};
 use crate::ui::{CliError, Exit, Task, print_rolls};
 
 /// List the rolls of a rack, the newest first
@@ -60,7 +60,7 @@ impl ListArgs {
     ) -> Result<Result<(Vec<RollSummary>, Timestamp), Exit>, CliError> {
         if let Way::Api(_) = decide(context, self.rack.rack.as_deref())?.way {
             let journals = Journals::new(context.journals_dir()?);
-            let rolls = local_rolls(&journals).map_err(|refusal| {
+            let rolls = journaled_rolls(&journals).await.map_err(|refusal| {
                 CliError::failed(refusal.to_string()).hint("is it yours to read, and whole?")
             })?;
             return Ok(Ok((rolls, system_now())));

@@ -139,6 +139,8 @@ impl ApiError {
             Thing::Role => Kind::ROLE_NOT_FOUND,
             Thing::Workspace => Kind::WORKSPACE_NOT_FOUND,
             Thing::Key | Thing::RootKey => Kind::KEY_NOT_FOUND,
+            // No operation is about these.
+            Thing::Person | Thing::Rack | Thing::Roll => Kind::NO_SUCH_PATH,
         };
         Self::new(kind, format!("The specified {thing} was not found."))
     }

@@ -116,7 +116,6 @@ pub(super) fn router(service: &Service) -> Router {
         router: Router::new(),
     };
     each(&mut routes);
-    let unknown = service.clone();
     let alive = service.clone();
     let document: Arc<str> = document.to_string().into();
     routes
@@ -134,15 +133,14 @@ pub(super) fn router(service: &Service) -> Router {
                 response
             }),
         )
-        .fallback(async move |request: Request<Body>| {
-            let envelope = Envelope::new(&unknown, request.headers());
-            let detail = format!(
-                "There is no operation {} {}.",
-                request.method(),
-                request.uri().path()
-            );
-            render::<()>(&envelope, Err(ApiError::new(Kind::NO_SUCH_PATH, detail)))
-        })
+}
+
+/// Answers a request for an operation that there is not.
+pub(super) fn unknown(service: &Service, request: &Request<Body>) -> Response {
+    let envelope = Envelope::new(service, request.headers());
+    let (method, path) = (request.method(), request.uri().path());
+    let detail = format!("There is no operation {method} {path}.");
+    render::<()>(&envelope, Err(ApiError::new(Kind::NO_SUCH_PATH, detail)))
 }
 
 /// That the server is there.

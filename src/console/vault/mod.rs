@@ -22,6 +22,7 @@ pub use source::{KeySource, first_key};
 use crate::ids::Entropy;
 use crate::rack::PortError;
 use crate::store::{Sealed, Store, StoreError};
+pub(super) use ring::Held;
 use ring::Ring;
 
 /// Why something is not sealed or not opened.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::{KeySource, Vault, VaultError};
 use crate::clock::Clock;
 use crate::ids::Entropy;
-use crate::store::{Actor, Audited, Sealed, SealedThing, Store, StoreError};
+use crate::store::{Actor, Audited, Sealed, SealedKind, SealedThing, Store, StoreError};
 
 /// For how long servers are waited for that seal with an old key still.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -166,27 +166,33 @@ impl Work<'_> {
         &mut self,
         told: &mut impl FnMut(&Step) -> Result<(), VaultError>,
     ) -> Result<(usize, i64), VaultError> {
-        let (mut sealed, mut left) = (0, (0, 0));
-        loop {
-            let page = self.store.sealed_with(self.old, left, self.batch).await?;
-            if page.is_empty() {
-                return Ok((sealed, left.0 + left.1));
-            }
-            let mut anew = Vec::with_capacity(page.len());
-            for (thing, old) in page {
-                match self.anew(&thing, &old).await? {
-                    Some(new) => anew.push((thing, old, new)),
-                    None if matches!(thing, SealedThing::Secret(_)) => left.0 += 1,
-                    None => left.1 += 1,
+        let (mut sealed, mut closed) = (0, 0);
+        for kind in SealedKind::ALL {
+            // What cannot be opened stays, and is left out of the next page.
+            let mut left = 0;
+            loop {
+                let page = self.store.sealed_with(self.old, kind, left, self.batch);
+                let page = page.await?;
+                if page.is_empty() {
+                    break;
+                }
+                let mut anew = Vec::with_capacity(page.len());
+                for (thing, old) in page {
+                    match self.anew(&thing, &old).await? {
+                        Some(new) => anew.push((thing, old, new)),
+                        None => left += 1,
+                    }
+                }
+                if !anew.is_empty() {
+                    let count = anew.len();
+                    self.store.seal_anew(anew).await?;
+                    sealed += count;
+                    told(&Step::Sealed(count))?;
                 }
             }
-            if !anew.is_empty() {
-                let count = anew.len();
-                self.store.seal_anew(anew).await?;
-                sealed += count;
-                told(&Step::Sealed(count))?;
-            }
+            closed += left;
         }
+        Ok((sealed, closed))
     }
 
     /// Seals one thing anew; none if it cannot be opened.
@@ -205,5 +211,7 @@ pub(in crate::console) fn about(thing: &SealedThing) -> String {
     match thing {
         SealedThing::Secret(key) => key.clone(),
         SealedThing::Answer(root_key, key) => format!("idempotent:{root_key}:{key}"),
+        // The same for both, so that the one takes the place of the other as it is.
+        SealedThing::RackKey(rack) | SealedThing::NextRackKey(rack) => format!("rack:{rack}"),
     }
 }

@@ -17,8 +17,8 @@ use crate::roll::desk::Desk;
 use crate::roll::drive::Stage;
 use crate::roll::engine::ended;
 use crate::roll::event::{EventKind, EventSink};
-use crate::roll::find::local;
-use crate::roll::journal::{Effect, Entry, Journal, Journals, Line};
+use crate::roll::find::journaled;
+use crate::roll::journal::{Effect, Entry, JournalKeeper, JournalWriter, Line};
 use crate::roll::outcome::Report;
 use crate::roll::plan::Plan;
 use crate::roll::preflight::{Refusal, advice};
@@ -55,13 +55,13 @@ impl FarEngine {
         rack: FarRack,
         clock: Clock,
         entropy: Entropy,
-        journals: Journals,
+        journals: impl JournalKeeper + 'static,
         sink: Box<dyn EventSink>,
         stop: Stop,
     ) -> Self {
         Self {
             rack,
-            desk: Desk::new(clock, entropy, journals, sink, stop),
+            desk: Desk::new(clock, entropy, Box::new(journals), sink, stop),
         }
     }
 
@@ -71,13 +71,13 @@ impl FarEngine {
     /// When its journal is not here, it is another rack's, it goes another way, or another
     /// process is at work on it.
     pub async fn resume(&mut self, id: &RollId) -> Result<Report, Refusal> {
-        let (plan, lines) = self.find(id)?;
+        let (plan, lines) = self.find(id).await?;
         if let Some(report) = ended(&lines) {
             self.desk.emit(id, EventKind::Finished(report.clone()));
             return Ok(report);
         }
         let current = self.rack.current().await?;
-        let journal = self.desk.journals.reopen(id)?;
+        let journal = self.desk.journals.go_on(id).await?;
         let mut run = self.prepare(plan, journal, Some(current));
         run.recall_value().await?;
         let left = Left::of(&lines, run.new.is_some());
@@ -98,7 +98,7 @@ impl FarEngine {
     /// # Errors
     /// As [`Self::resume`], and when the new key is proven already.
     pub async fn cancel(&mut self, id: &RollId) -> Result<Report, Refusal> {
-        let (plan, lines) = self.find(id)?;
+        let (plan, lines) = self.find(id).await?;
         if let Some(report) = ended(&lines) {
             self.desk.emit(id, EventKind::Finished(report.clone()));
             return Ok(report);
@@ -112,7 +112,7 @@ impl FarEngine {
             )));
         }
         let current = self.rack.current().await?;
-        let journal = self.desk.journals.reopen(id)?;
+        let journal = self.desk.journals.go_on(id).await?;
         let mut run = self.prepare(plan, journal, Some(current));
         run.recall_value().await?;
         let left = Left::of(&lines, run.new.is_some());
@@ -137,9 +137,9 @@ impl FarEngine {
     }
 
     /// Finds a roll by its journal here, if it is one of this rack's API.
-    fn find(&self, id: &RollId) -> Result<(Plan, Vec<Line>), Refusal> {
-        let (plan, lines) =
-            local(&self.desk.journals, id)?.ok_or_else(|| Refusal::no_journal(id))?;
+    async fn find(&self, id: &RollId) -> Result<(Plan, Vec<Line>), Refusal> {
+        let found = journaled(self.desk.journals.as_ref(), id).await?;
+        let (plan, lines) = found.ok_or_else(|| Refusal::no_journal(id))?;
         let host = self.rack.api.describe();
         let begun_at = plan.api().and_then(|api| api.probe.clone());
         if !plan.is_far() {
@@ -160,7 +160,12 @@ impl FarEngine {
         Ok((plan, lines))
     }
 
-    fn prepare(&mut self, plan: Plan, journal: Journal, old: Option<SecretString>) -> Far<'_> {
+    fn prepare(
+        &mut self,
+        plan: Plan,
+        journal: Box<dyn JournalWriter>,
+        old: Option<SecretString>,
+    ) -> Far<'_> {
         let access = ApiKeyAccess {
             probe: None,
             holders: self.rack.holders.clone(),
@@ -223,7 +228,7 @@ impl ApiKeyEngine for FarEngine {
             // It was read for the plan a moment ago; the roll itself says what is wrong now.
             Err(_) => self.rack.password.clone(),
         };
-        let journal = match self.desk.journals.create(&plan.roll) {
+        let journal = match self.desk.journals.begin(&plan.roll).await {
             Ok(journal) => journal,
             Err(error) => return self.desk.not_begun(&plan, &error),
         };

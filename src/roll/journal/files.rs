@@ -1,137 +1,19 @@
-//! The journal of a roll: one durable line before and one after every effect.
-//!
-//! A journal says what was meant and what is known to have happened; it never
-//! holds a secret. An effect that started and has no outcome is observed again
-//! in the account and never blindly repeated.
+//! Journals in a directory of this machine: two files of JSON lines for each roll.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio::sync::Notify;
 
-use super::event::{Event, EventKind};
-use super::outcome::Report;
-use super::plan::Plan;
+use super::{Entry, JOURNAL_VERSION, JournalError, JournalKeeper, JournalWriter, Line, told_once};
 use crate::ids::RollId;
 use crate::private;
-
-/// The version that every line carries.
-const JOURNAL_VERSION: u32 = 1;
-
-/// One thing that a roll does to the account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Effect {
-    /// Keep the current private key under its key pair's name.
-    PreserveKey,
-    /// Make the new key pair in EC2.
-    CreateKeyPair,
-    /// Keep its private half, or the new API key, in the key store.
-    StoreKey,
-    /// Hand the new API key to whoever keeps one, beside the one that works.
-    StageKey,
-    /// Change the stack's parameter.
-    UpdateStack,
-    /// Replace the rack API's processes.
-    RestartService,
-    /// Make the new key the default one.
-    PromoteKey,
-    /// Delete the old key pair in EC2.
-    DeleteOldKeyPair,
-    /// Forget the old private key.
-    ForgetOldKey,
-    /// Forget the copy of the new API key that was kept during the roll.
-    ForgetStagedKey,
-    /// Cancel the update.
-    CancelUpdate,
-    /// Go on with a rollback that failed, or start one that was disabled.
-    ContinueRollback,
-    /// Delete the new key pair in EC2, on the way back.
-    DeleteNewKeyPair,
-    /// Have whoever keeps the API key forget the new one, on the way back.
-    UnstageKey,
-    /// Forget the new private key, on the way back.
-    ForgetNewKey,
-}
-
-/// One line.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Line {
-    /// Version of the format.
-    pub v: u32,
-    /// When it was written.
-    pub at: Timestamp,
-    /// What it says.
-    #[serde(flatten)]
-    pub entry: Entry,
-}
-
-/// What a line says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "data", rename_all = "snake_case")]
-pub enum Entry {
-    /// The roll begins, with this plan.
-    Opened(Box<Plan>),
-    /// An effect is about to be tried.
-    Started(Effect),
-    /// The effect has happened.
-    Finished(Effect),
-    /// The effect has not happened.
-    Failed {
-        /// The effect.
-        effect: Effect,
-        /// Why, in one line.
-        message: String,
-    },
-    /// The way back has begun; the roll does not go forward any more.
-    TurnedBack,
-    /// The roll came to an end, or was left.
-    Closed(Box<Report>),
-}
-
-/// Why a journal cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    /// The file system refused.
-    #[error("cannot {doing} {}: {source}", path.display())]
-    Io {
-        /// What was tried.
-        doing: &'static str,
-        /// The file or directory.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// A line is damaged, or was written by a newer version.
-    #[error("{}, line {line}: {message}", path.display())]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong with it.
-        message: String,
-    },
-    /// Another process follows the same roll.
-    #[error("another convox is at work on roll {0}")]
-    Held(RollId),
-}
-
-impl JournalError {
-    fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
-        let path = path.to_owned();
-        move |source| Self::Io {
-            doing,
-            path,
-            source,
-        }
-    }
-}
+use crate::roll::event::Event;
 
 /// The directory that holds all journals of this machine's user.
 #[derive(Debug, Clone)]
@@ -270,16 +152,8 @@ impl Journals {
     /// # Errors
     /// When the file cannot be read or a line cannot be understood.
     pub fn events(&self, roll: &RollId) -> Result<Option<Vec<Event>>, JournalError> {
-        let mut told = BTreeSet::new();
-        let mut is_new = |event: &Event| match &event.kind {
-            EventKind::Stack(stack) => told.insert(stack.id.clone()),
-            _ => true,
-        };
         let events: Option<Vec<Event>> = read_lines(&self.events_path(roll))?;
-        Ok(events.map(|mut events| {
-            events.retain(|event| is_new(event));
-            events
-        }))
+        Ok(events.map(told_once))
     }
 
     /// Lists the rolls that have a journal here, oldest first.
@@ -316,12 +190,9 @@ pub struct Journal {
     full_from: Option<usize>,
 }
 
-impl Journal {
-    /// Writes a line and waits until the disk has it.
-    ///
-    /// # Errors
-    /// When the disk refuses: then nothing that the line announces may be done.
-    pub async fn record(&mut self, at: Timestamp, entry: Entry) -> Result<(), JournalError> {
+#[async_trait]
+impl JournalWriter for Journal {
+    async fn record(&mut self, at: Timestamp, entry: Entry) -> Result<(), JournalError> {
         self.lines += 1;
         self.trip(true).await;
         if self.full_from.is_some_and(|line| self.lines >= line) {
@@ -346,15 +217,16 @@ impl Journal {
         Ok(())
     }
 
-    /// Keeps an event for the timeline. Losing one in a crash harms nothing.
-    pub fn keep_event(&mut self, event: &Event) {
+    fn keep_event(&mut self, event: &Event) {
         if let Ok(mut text) = serde_json::to_vec(event) {
             text.push(b'\n');
             // A full disk must not stop a roll that is under way.
             let _ = self.events.write_all(&text);
         }
     }
+}
 
+impl Journal {
     async fn trip(&self, before: bool) {
         if let Some(wire) = &self.tripwire
             && wire.line == self.lines
@@ -363,6 +235,25 @@ impl Journal {
             wire.tripped.notify_one();
             std::future::pending::<()>().await;
         }
+    }
+}
+
+#[async_trait]
+impl JournalKeeper for Journals {
+    async fn begin(&self, roll: &RollId) -> Result<Box<dyn JournalWriter>, JournalError> {
+        Ok(Box::new(self.create(roll)?))
+    }
+
+    async fn go_on(&self, roll: &RollId) -> Result<Box<dyn JournalWriter>, JournalError> {
+        Ok(Box::new(self.reopen(roll)?))
+    }
+
+    async fn lines(&self, roll: &RollId) -> Result<Option<Vec<Line>>, JournalError> {
+        self.read(roll)
+    }
+
+    async fn all(&self) -> Result<Vec<RollId>, JournalError> {
+        self.rolls()
     }
 }
 
@@ -416,6 +307,7 @@ fn cut_torn_line(file: &File) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::ids::Entropy;
+    use crate::roll::journal::Effect;
 
     fn id(millis: i64) -> RollId {
         RollId::generate(

@@ -1,0 +1,96 @@
+//! How the console's racks are found: by settings of the shape that `config.yaml` has.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use crate::cli::context::Context;
+use crate::cli::find::{rack_in_aws, rack_in_sandbox, sandbox_account};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::console::{FoundRack, RackFinder};
+use crate::rack::aws::Account;
+use crate::rack::{PortError, Rack};
+use crate::sandbox::Sandbox;
+use crate::store::{RackKind, RackRecord};
+use crate::ui::CliError;
+
+/// Finds racks as the commands do, with the server's own environment and flags.
+pub(super) struct Finder {
+    context: Context,
+    /// The account on this machine, once anybody has asked for it.
+    sandbox: OnceCell<(Account, Clock, Sandbox)>,
+    /// Racks that were found, and by which settings, by their ids: making connections anew for
+    /// each question would take longer than the question.
+    found: Mutex<HashMap<String, (Value, Rack, Clock)>>,
+}
+
+impl Finder {
+    pub(super) fn new(context: &Context) -> Self {
+        Self {
+            context: context.clone(),
+            sandbox: OnceCell::new(),
+            found: Mutex::default(),
+        }
+    }
+
+    fn known(&self, record: &RackRecord) -> Option<(Rack, Clock)> {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let (settings, rack, clock) = found.get(&record.id)?;
+        (*settings == record.settings).then(|| (rack.clone(), clock.clone()))
+    }
+
+    async fn look_for(&self, record: &RackRecord) -> Result<(Rack, Clock), CliError> {
+        let settings = Config::one(&record.name, record.settings.clone());
+        let settings = settings.map_err(CliError::usage)?;
+        match record.kind {
+            RackKind::Aws => {
+                let clock = self.context.clock_of_server();
+                let rack = rack_in_aws(&self.context, settings, &clock).await?;
+                Ok((rack, clock))
+            }
+            RackKind::Sandbox => {
+                let open = || sandbox_account(&self.context);
+                let (account, clock, sandbox) = self.sandbox.get_or_try_init(open).await?;
+                let entropy = self.context.entropy()?;
+                let rack = rack_in_sandbox(account, sandbox, settings, &entropy)?;
+                Ok((rack, clock.clone()))
+            }
+            RackKind::Api => Err(CliError::failed("racks over their API are not reached yet")),
+        }
+    }
+}
+
+#[async_trait]
+impl RackFinder for Finder {
+    async fn find(&self, record: &RackRecord) -> Result<FoundRack, PortError> {
+        let (rack, clock) = match self.known(record) {
+            Some(known) => known,
+            None => {
+                let looked = self.look_for(record).await;
+                let (rack, clock) = looked.map_err(|error| no_way(&error))?;
+                let made = (record.settings.clone(), rack.clone(), clock.clone());
+                let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+                found.insert(record.id.clone(), made);
+                (rack, clock)
+            }
+        };
+        Ok(FoundRack::InAccount {
+            rack: Box::new(rack),
+            clock,
+        })
+    }
+}
+
+fn no_way(error: &CliError) -> PortError {
+    PortError::Remote {
+        status: None,
+        transient: false,
+        unanswered: false,
+        message: error.message().to_owned(),
+        hint: error.hints().first().cloned(),
+    }
+}

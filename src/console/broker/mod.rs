@@ -1,0 +1,178 @@
+//! The rack API at the console's own address: what the classic command line asks of a rack and of
+//! a console, answered for whichever rack the header `Rack` names.
+//!
+//! People authenticate with their account key as password; no client ever sees a rack's own.
+
+mod answer;
+mod logs;
+mod may;
+mod shapes;
+mod socket;
+mod standing;
+mod system;
+
+use axum::body::{Body, Bytes};
+use axum::response::Response;
+use http::{HeaderMap, Method, Request};
+use tokio::task::JoinSet;
+
+use self::answer::{Refused, json, plain, refused, unknown};
+use self::may::may;
+use self::shapes::{AuthShape, RackShape};
+use super::people::Caller;
+use super::service::Service;
+use crate::store::{RackRecord, Role};
+
+/// The largest body that a rack takes here, in bytes.
+const LARGEST_BODY: usize = 1 << 20;
+
+/// What is asked for.
+struct Asked {
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+/// A rack, and who asks something of it.
+struct Call {
+    service: Service,
+    caller: Caller,
+    rack: RackRecord,
+    asked: Asked,
+    /// The request's id.
+    request: String,
+}
+
+/// Answers whatever is not the key service's.
+pub(super) async fn answer(service: Service, request: Request<Body>) -> Response {
+    let id = answer::request_id(&service);
+    let mut response = match take(&service, request, &id).await {
+        Ok(response) => response,
+        Err(error) => {
+            if let Some(cause) = error.for_log() {
+                service.log(&format!("{id}: {cause}"));
+            }
+            refused(&error)
+        }
+    };
+    answer::tell_id(&mut response, &id);
+    response
+}
+
+async fn take(service: &Service, request: Request<Body>, id: &str) -> Result<Response, Refused> {
+    let (mut head, body) = request.into_parts();
+    if head.method == Method::GET && head.uri.path() == "/check" {
+        return Ok(plain("ok"));
+    }
+    let path = head.uri.path().to_owned();
+    let is_of_console = path == "/auth" || path == "/racks" || path.starts_with("/racks/");
+    let rack = answer::text_of(&head.headers, "rack");
+    if !is_of_console && rack.is_none() {
+        return Ok(unknown());
+    }
+    let caller = answer::authenticate(service, &head.headers).await?;
+    let socket = socket::Asked::of(&mut head)?;
+    let body = axum::body::to_bytes(body, LARGEST_BODY).await;
+    let asked = Asked {
+        method: head.method,
+        path,
+        headers: head.headers,
+        body: body.map_err(|_| Refused::TooLarge)?,
+    };
+    if is_of_console {
+        return of_console(service, &caller, &asked).await;
+    }
+    let (rack, role) = find(service, &caller, &rack.unwrap_or_default()).await?;
+    if !may(role, &asked.method, &asked.path) {
+        return Err(Refused::Forbidden);
+    }
+    let changes = asked.method != Method::GET;
+    let call = Call {
+        service: service.clone(),
+        caller,
+        rack,
+        asked,
+        request: id.to_owned(),
+    };
+    if !changes {
+        return system::answer(&call, socket).await;
+    }
+    // What was begun is ended, and written down, whether the client is still there or not.
+    let doing = tokio::spawn(async move { system::answer(&call, None).await });
+    doing.await.unwrap_or(Err(Refused::Stopped))
+}
+
+/// Answers what is asked of the console itself.
+async fn of_console(
+    service: &Service,
+    caller: &Caller,
+    asked: &Asked,
+) -> Result<Response, Refused> {
+    if asked.method != Method::GET {
+        return Ok(unknown());
+    }
+    match asked.path.as_str() {
+        "/auth" => Ok(json(&AuthShape {
+            id: &caller.person.id,
+            name: &caller.person.name,
+        })),
+        "/racks" => Ok(json(&racks(service, caller).await?)),
+        path => {
+            let name = path.strip_prefix("/racks/").unwrap_or_default();
+            let (rack, _) = find(service, caller, name).await?;
+            Ok(json(&listed(service.clone(), rack).await))
+        }
+    }
+}
+
+/// Finds a rack by the name that clients have for it, `organization/rack` or, where it is the only
+/// one of that name, `rack`; and what the caller may do with it.
+async fn find(
+    service: &Service,
+    caller: &Caller,
+    name: &str,
+) -> Result<(RackRecord, Role), Refused> {
+    if let Some((organization, rack)) = name.split_once('/') {
+        // Whoever does not belong there is told no more than who asks for what is not there.
+        let membership = caller.membership(organization);
+        let membership = membership.ok_or_else(|| Refused::no_rack(name))?;
+        let found = service.store().rack_called(&membership.workspace, rack);
+        let found = found.await.map_err(|error| Refused::of_rack(error, name))?;
+        return Ok((found, membership.role));
+    }
+    let mut found = Vec::new();
+    for membership in &caller.memberships {
+        let rack = service.store().rack_called(&membership.workspace, name);
+        match rack.await.map_err(|error| Refused::of_rack(error, name)) {
+            Ok(rack) => found.push((rack, membership.role)),
+            Err(Refused::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if found.len() > 1 {
+        return Err(Refused::Ambiguous(name.to_owned()));
+    }
+    found.pop().ok_or_else(|| Refused::no_rack(name))
+}
+
+/// Lists the racks of everywhere that the caller belongs to, with how each stands.
+async fn racks(service: &Service, caller: &Caller) -> Result<Vec<RackShape>, Refused> {
+    let mut asking = JoinSet::new();
+    let mut places = 0_usize;
+    for membership in &caller.memberships {
+        for rack in service.store().racks(&membership.workspace).await? {
+            let (service, place) = (service.clone(), places);
+            asking.spawn(async move { (place, listed(service, rack).await) });
+            places += 1;
+        }
+    }
+    let mut racks = asking.join_all().await;
+    racks.sort_by_key(|(place, _)| *place);
+    Ok(racks.into_iter().map(|(_, rack)| rack).collect())
+}
+
+async fn listed(service: Service, rack: RackRecord) -> RackShape {
+    let described = system::describe(&service, &rack).await;
+    RackShape::of(&rack, described.ok())
+}

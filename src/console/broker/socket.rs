@@ -1,0 +1,126 @@
+//! Websockets as a rack has them: text both ways, and an empty binary frame for the end.
+
+use axum::body::Body;
+use axum::response::Response;
+use futures_util::{SinkExt as _, StreamExt as _};
+use http::header::{CONNECTION, HOST, ORIGIN, UPGRADE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+
+use super::answer::Refused;
+
+/// The largest message that is taken from a client, in bytes.
+const LARGEST: usize = 1 << 20;
+
+/// A websocket that a client asks for.
+pub(super) struct Asked {
+    key: String,
+    upgrade: OnUpgrade,
+}
+
+/// A websocket.
+pub(super) struct Socket(WebSocketStream<TokioIo<Upgraded>>);
+
+/// Tells whether a websocket is asked for.
+pub(super) fn is_asked_for(headers: &HeaderMap) -> bool {
+    has_word(headers, CONNECTION.as_str(), "upgrade")
+        && has_word(headers, UPGRADE.as_str(), "websocket")
+}
+
+impl Asked {
+    /// Takes the websocket out of a request; none if it asks for none.
+    ///
+    /// # Errors
+    /// When a page of another origin asks for it, or in a way that is not understood.
+    pub(super) fn of(head: &mut Parts) -> Result<Option<Self>, Refused> {
+        if !is_asked_for(&head.headers) {
+            return Ok(None);
+        }
+        // Whoever is no browser sends none.
+        let origin = head.headers.get(ORIGIN).map(HeaderValue::as_bytes);
+        let host = head.headers.get(HOST).map(HeaderValue::as_bytes);
+        if origin.is_some_and(|origin| host_of(origin) != host) {
+            return Err(Refused::Origin);
+        }
+        let version = head.headers.get("sec-websocket-version");
+        let key = head.headers.get("sec-websocket-key");
+        let key = key.and_then(|key| key.to_str().ok());
+        let upgrade = head.extensions.remove::<OnUpgrade>();
+        match (version.map(HeaderValue::as_bytes), key, upgrade) {
+            (Some(b"13"), Some(key), Some(upgrade)) => Ok(Some(Self {
+                key: key.to_owned(),
+                upgrade,
+            })),
+            _ => Err(Refused::Bad("it is no websocket of version 13".to_owned())),
+        }
+    }
+
+    /// Accepts it, and has `talk` talk on it once it is open.
+    pub(super) fn accept<F>(self, talk: impl FnOnce(Socket) -> F + Send + 'static) -> Response
+    where
+        F: Future<Output = ()> + Send,
+    {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = response.headers_mut();
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        let accepted = derive_accept_key(self.key.as_bytes());
+        if let Ok(accepted) = HeaderValue::from_str(&accepted) {
+            headers.insert("sec-websocket-accept", accepted);
+        }
+        tokio::spawn(async move {
+            let Ok(upgraded) = self.upgrade.await else {
+                return;
+            };
+            let config = WebSocketConfig::default().max_message_size(Some(LARGEST));
+            let io = TokioIo::new(upgraded);
+            let stream = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
+            talk(Socket(stream)).await;
+        });
+        response
+    }
+}
+
+impl Socket {
+    /// Sends text; tells whether the client is still there.
+    pub(super) async fn send(&mut self, text: String) -> bool {
+        self.0.send(Message::text(text)).await.is_ok()
+    }
+
+    /// Ends it, as a rack does.
+    pub(super) async fn end(mut self) {
+        let _ = self.0.send(Message::binary(Vec::new())).await;
+        let _ = self.0.close(None).await;
+    }
+
+    /// Heeds what the client sends for its own sake, such as pings; returns once it is gone.
+    pub(super) async fn gone(&mut self) {
+        while let Some(Ok(message)) = self.0.next().await {
+            if message.is_close() {
+                return;
+            }
+        }
+    }
+}
+
+fn has_word(headers: &HeaderMap, name: &str, word: &str) -> bool {
+    let values = headers.get_all(name).into_iter();
+    let texts = values.filter_map(|value| value.to_str().ok());
+    let mut words = texts.flat_map(|text| text.split(','));
+    words.any(|found| found.trim().eq_ignore_ascii_case(word))
+}
+
+/// Returns host and port of an origin such as `https://rack.example.com:5443`.
+fn host_of(origin: &[u8]) -> Option<&[u8]> {
+    let schemes: [&[u8]; 2] = [b"https://", b"http://"];
+    schemes
+        .into_iter()
+        .find_map(|scheme| origin.strip_prefix(scheme))
+}

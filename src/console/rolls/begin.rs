@@ -1,0 +1,113 @@
+//! A roll begins: it is planned while whoever asks for it waits, and goes on without them.
+
+use std::collections::BTreeMap;
+
+use secrecy::SecretString;
+use tokio::sync::oneshot;
+
+use super::runner::{self, Start};
+use super::{LEASE, NewRoll, later};
+use crate::console::service::Service;
+use crate::rack::{KeyType, PortError};
+use crate::roll::{ApiKeyRequest, Plan, Refusal, RollOptions};
+use crate::store::{Actor, Audited, RackRecord, StoreError};
+
+/// Who asks for a roll.
+#[derive(Debug, Clone)]
+pub(in crate::console) struct Asker {
+    pub(in crate::console) person: Option<String>,
+    pub(in crate::console) actor: Actor,
+    /// The id of the request that they made.
+    pub(in crate::console) request: Option<String>,
+}
+
+/// Why a roll has not begun. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::console) enum NotBegun {
+    /// There is another one.
+    #[error("roll {0} of the rack is under way")]
+    UnderWay(String),
+    /// It would not be safe, or has nothing to do.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The rack cannot be reached.
+    #[error(transparent)]
+    Rack(#[from] PortError),
+    /// The database does not do what it should.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The server is about to stop.
+    #[error("the server stopped before the roll began")]
+    Stopped,
+}
+
+/// Begins to roll the SSH key of a rack, and returns the roll's id.
+///
+/// # Errors
+/// When the rack cannot be reached, another roll of it is under way, or it is refused.
+pub(in crate::console) async fn begin_ssh(
+    service: &Service,
+    rack: &RackRecord,
+    asker: Asker,
+) -> Result<String, NotBegun> {
+    let options = RollOptions {
+        key_type: KeyType::Ed25519,
+        keep_old: false,
+    };
+    begin(service, rack, asker, "ssh", Start::Ssh(options)).await
+}
+
+/// Begins to roll the key of a rack's API to `value`, or one that is made, and to set other
+/// parameters in the same update; returns the roll's id.
+///
+/// # Errors
+/// As [`begin_ssh`]'s.
+pub(in crate::console) async fn begin_api(
+    service: &Service,
+    rack: &RackRecord,
+    value: Option<SecretString>,
+    set: BTreeMap<String, String>,
+    asker: Asker,
+) -> Result<String, NotBegun> {
+    let request = ApiKeyRequest {
+        value,
+        set,
+        ..ApiKeyRequest::default()
+    };
+    begin(service, rack, asker, "api", Start::Api(request)).await
+}
+
+async fn begin(
+    service: &Service,
+    rack: &RackRecord,
+    asker: Asker,
+    key_kind: &'static str,
+    start: Start,
+) -> Result<String, NotBegun> {
+    let last = service.store().rolls(&rack.id, 1).await?.pop();
+    if let Some(roll) = last.filter(|roll| roll.ended_at.is_none()) {
+        return Err(NotBegun::UnderWay(roll.id));
+    }
+    let found = service.find_rack(rack).await?;
+    let (planned, plan) = oneshot::channel();
+    let (go, gone) = oneshot::channel();
+    runner::begin(service, rack.clone(), found, start, planned, gone);
+    let plan: Plan = plan.await.map_err(|_| NotBegun::Stopped)??;
+    let new = NewRoll {
+        id: plan.roll.to_string(),
+        rack: rack.id.clone(),
+        key_kind,
+        person: asker.person,
+        plan: serde_json::to_string(&plan).map_err(|_| NotBegun::Stopped)?,
+    };
+    let now = service.now();
+    let mut by = Audited::new(&rack.workspace, asker.actor, now, service.entropy());
+    if let Some(request) = &asker.request {
+        by = by.request(request);
+    }
+    let store = service.store();
+    store.begin_roll(new, later(now, LEASE), by).await?;
+    // If the one who planned it is gone, it is taken up as others are.
+    let _ = go.send(());
+    Ok(plan.roll.to_string())
+}

@@ -1,0 +1,59 @@
+//! Rolls of racks' keys that go on in the background.
+//!
+//! A roll is a row. Whoever is at work on it has a lease, which is renewed for as long as the
+//! process lives; when it runs out, any process of the same database takes the roll up where its
+//! journal ends. The engine is the one of the command line, with a journal in the database.
+
+mod begin;
+mod holder;
+mod keeper;
+mod lease;
+mod runner;
+
+use std::time::Duration;
+
+pub(super) use begin::{Asker, NotBegun, begin_api, begin_ssh};
+
+use super::service::Service;
+use crate::store::{NewRoll, RollRow};
+
+/// For how long whoever is at work on a roll need not be heard of.
+const LEASE: Duration = Duration::from_secs(15);
+/// How often they are.
+const RENEWAL: Duration = Duration::from_secs(4);
+/// How often it is looked for rolls that nobody is at work on.
+const LOOKING: Duration = Duration::from_secs(2);
+/// After how long a roll is tried again that could not be taken up.
+const AGAIN: Duration = Duration::from_secs(60);
+
+/// Takes up rolls that nobody is at work on, for as long as there is the service.
+pub(super) fn take_up_for_ever(service: &Service) {
+    let (clock, service) = (service.clock().clone(), service.weakly());
+    tokio::spawn(async move {
+        loop {
+            let Some(service) = service() else {
+                return;
+            };
+            match claim(&service).await {
+                Ok(Some(roll)) => {
+                    runner::take_up(&service, roll);
+                    continue;
+                }
+                Ok(None) => {}
+                Err(error) => service.log(&format!("rolls cannot be looked for: {error}")),
+            }
+            drop(service);
+            clock.sleep(LOOKING).await;
+        }
+    });
+}
+
+async fn claim(service: &Service) -> Result<Option<RollRow>, crate::store::StoreError> {
+    let now = service.now();
+    service.store().claim_roll(now, later(now, LEASE)).await
+}
+
+/// Returns the time that is so much later, in Unix ms.
+fn later(now: i64, span: Duration) -> i64 {
+    now.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,216 @@
+//! Who is at work on a roll: a thread of its own for each, since a roll may take hours and its
+//! engine is for one thread.
+
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use super::AGAIN;
+use super::holder::RecordHolder;
+use super::keeper::Keeper;
+use super::lease::Term;
+use crate::console::racks::FoundRack;
+use crate::console::service::Service;
+use crate::ids::RollId;
+use crate::rack::{ApiKeyAccess, PortError, Rack};
+use crate::roll::{
+    ApiKeyRequest, Engine, Event, EventSink, Outcome, Plan, Refusal, Report, RollOptions, Stop,
+};
+use crate::store::{Actor, Audited, RackRecord, RollRow};
+
+/// What a roll begins with.
+pub(super) enum Start {
+    Ssh(RollOptions),
+    Api(ApiKeyRequest),
+}
+
+/// The term of whoever begins a roll.
+const FIRST: i64 = 1;
+
+/// Says nothing: whoever wants to know reads what the journal keeps.
+struct Quiet;
+
+impl EventSink for Quiet {
+    fn event(&mut self, _: &Event) {}
+}
+
+/// Plans a roll, hands the plan over, and once `gone` says so carries it out.
+pub(super) fn begin(
+    service: &Service,
+    rack: RackRecord,
+    found: FoundRack,
+    start: Start,
+    planned: oneshot::Sender<Result<Plan, Refusal>>,
+    gone: oneshot::Receiver<()>,
+) {
+    let service = service.clone();
+    on_a_thread(&service.clone(), move || async move {
+        let mut engine = match engine(&service, &rack, found, FIRST) {
+            Ok(engine) => engine,
+            Err(error) => {
+                let _ = planned.send(Err(error.into()));
+                return;
+            }
+        };
+        let plan = match start {
+            Start::Ssh(options) => engine.plan(options, Duration::ZERO).await,
+            Start::Api(request) => engine.plan_api_key(request, Duration::ZERO).await,
+        };
+        let mine = plan.as_ref().ok().cloned();
+        if planned.send(plan).is_err() || gone.await.is_err() {
+            return;
+        }
+        let Some(plan) = mine else {
+            return;
+        };
+        let term = Term {
+            roll: plan.roll.to_string(),
+            number: FIRST,
+        };
+        carry_out(&service, &rack, &term, async {
+            Ok(engine.run(plan, false).await)
+        })
+        .await;
+    });
+}
+
+/// Goes on with a roll that nobody is at work on.
+pub(super) fn take_up(service: &Service, roll: RollRow) {
+    let service = service.clone();
+    on_a_thread(&service.clone(), move || async move {
+        let term = Term {
+            roll: roll.id.clone(),
+            number: roll.term,
+        };
+        let rack = match service.store().rack(&roll.rack).await {
+            Ok(rack) => rack,
+            Err(error) => {
+                service.log(&format!("roll {} cannot be taken up: {error}", roll.id));
+                return term.release(&service, AGAIN).await;
+            }
+        };
+        carry_out(&service, &rack, &term, go_on(&service, &rack, &roll)).await;
+    });
+}
+
+async fn go_on(service: &Service, rack: &RackRecord, roll: &RollRow) -> Result<Report, Refusal> {
+    let found = service.find_rack(rack).await?;
+    let mut engine = engine(service, rack, found, roll.term)?;
+    let id: Result<RollId, _> = roll.id.parse();
+    let plan: Result<Plan, _> = serde_json::from_str(&roll.plan);
+    let (Ok(id), Ok(plan)) = (id, plan) else {
+        return Err(PortError::NotFound {
+            what: format!("what roll {} was going to do", roll.id),
+        }
+        .into());
+    };
+    let lines = service.store().roll_lines(&roll.id).await;
+    let has_begun = lines.is_ok_and(|lines| !lines.is_empty());
+    match (has_begun, plan.is_api()) {
+        (true, _) => engine.resume(&id).await,
+        // Nothing was done yet, and nothing has to be known but what is in the plan.
+        (false, false) => Ok(engine.run(plan, false).await),
+        // The new key was known to nobody but the process that is gone.
+        (false, true) => Ok(never_begun(&plan)),
+    }
+}
+
+fn never_begun(plan: &Plan) -> Report {
+    Report {
+        outcome: Outcome::NothingChanged,
+        exit_code: Outcome::NothingChanged.exit_code(),
+        message: "the server was stopped before the roll began".to_owned(),
+        hints: vec!["nothing was changed: roll again".to_owned()],
+        old_key: plan.old_key.clone(),
+        new_key: None,
+        first_failure: None,
+        holdouts: Vec::new(),
+        unavailable_ms: None,
+    }
+}
+
+fn engine(
+    service: &Service,
+    record: &RackRecord,
+    found: FoundRack,
+    term: i64,
+) -> Result<Engine, PortError> {
+    let (rack, clock): (Rack, _) = match found {
+        FoundRack::InAccount { rack, clock } => (*rack, clock),
+        FoundRack::OverApi { .. } => {
+            return Err(PortError::NotFound {
+                what: "the account of a rack that is reached over its API".to_owned(),
+            });
+        }
+    };
+    let access = ApiKeyAccess {
+        probe: rack.probe.clone(),
+        holders: vec![std::sync::Arc::new(RecordHolder::new(service, record))],
+    };
+    let engine = Engine::new(
+        rack,
+        clock,
+        service.entropy().clone(),
+        Keeper::new(service, &record.id, term),
+        Box::new(Quiet),
+        Stop::new(),
+    );
+    Ok(engine.with_api(access))
+}
+
+/// Works on a roll for as long as the lease is held, and writes down how it ended.
+async fn carry_out(
+    service: &Service,
+    rack: &RackRecord,
+    term: &Term,
+    work: impl Future<Output = Result<Report, Refusal>>,
+) {
+    let result = tokio::select! {
+        result = work => result,
+        // Somebody else is at work on it by now.
+        () = term.hold(service) => return,
+    };
+    let report = match result {
+        Ok(report) if report.outcome != Outcome::Detached => report,
+        Ok(report) => {
+            service.log(&format!("roll {} is left: {}", term.roll, report.message));
+            return term.release(service, AGAIN).await;
+        }
+        Err(refusal) => {
+            service.log(&format!("roll {} cannot go on: {refusal}", term.roll));
+            return term.release(service, AGAIN).await;
+        }
+    };
+    let by = Audited::new(
+        &rack.workspace,
+        Actor::System,
+        service.now(),
+        service.entropy(),
+    );
+    let outcome = report.message.clone();
+    let Ok(report) = serde_json::to_string(&report) else {
+        return;
+    };
+    let store = service.store();
+    let ended = store.end_roll(&term.roll, term.number, report, &outcome, by);
+    if let Err(error) = ended.await {
+        // Whoever takes it up finds in the journal how it ended.
+        service.log(&format!(
+            "the end of roll {} is not kept: {error}",
+            term.roll
+        ));
+    }
+}
+
+fn on_a_thread<F: Future<Output = ()>>(
+    service: &Service,
+    work: impl FnOnce() -> F + Send + 'static,
+) {
+    let handle = Handle::current();
+    let thread = std::thread::Builder::new().name("roll".to_owned());
+    let spawned = thread.spawn(move || handle.block_on(work()));
+    if let Err(error) = spawned {
+        service.log(&format!("no roll can be worked on: {error}"));
+    }
+}

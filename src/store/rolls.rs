@@ -1,0 +1,365 @@
+//! Rolls of racks' keys as rows: claimed with a lease, journaled here, taken up by another process
+//! when a lease runs out.
+//!
+//! Whoever is at work on a roll does so for a term, which counts up with every claim. Nothing is
+//! written on behalf of a term that is over.
+
+use super::Store;
+use super::audit::Audited;
+use super::database::Sql;
+use super::error::{StoreError, Thing};
+use super::value::{Row, Value, args};
+
+/// A roll that is about to begin.
+#[derive(Debug, Clone)]
+pub struct NewRoll {
+    /// Its id.
+    pub id: String,
+    /// The rack.
+    pub rack: String,
+    /// Which key is rolled: `ssh` or `api`.
+    pub key_kind: &'static str,
+    /// Who asked for it, if it was a person.
+    pub person: Option<String>,
+    /// What is going to be done, as JSON.
+    pub plan: String,
+}
+
+/// A roll.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RollRow {
+    /// Its id.
+    pub id: String,
+    /// The rack.
+    pub rack: String,
+    /// Which key is rolled: `ssh` or `api`.
+    pub key_kind: String,
+    /// Who asked for it, if it was a person.
+    pub person: Option<String>,
+    /// What was going to be done, as JSON.
+    pub plan: String,
+    /// How often somebody has begun to work on it.
+    pub term: i64,
+    /// Until when somebody is at work on it, in Unix ms.
+    pub lease_until: i64,
+    /// When it began, in Unix ms.
+    pub created_at: i64,
+    /// When it ended, in Unix ms.
+    pub ended_at: Option<i64>,
+    /// How it ended, as JSON.
+    pub report: Option<String>,
+}
+
+const COLUMNS: &str = "id, rack_id, key_kind, person_id, plan, term, lease_until, created_at, \
+     ended_at, report";
+
+impl Store {
+    /// Makes a roll, with whoever makes it at work on it until `lease_until`, for its first term.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the rack is gone, [`StoreError::Unfit`] while another roll of
+    /// it is under way.
+    pub async fn begin_roll(
+        &self,
+        new: NewRoll,
+        lease_until: i64,
+        by: Audited,
+    ) -> Result<(), StoreError> {
+        self.write(move |sql| {
+            Box::pin(async move {
+                let lock = format!(
+                    "SELECT name FROM racks WHERE id = $1 AND deleted_at IS NULL{}",
+                    sql.for_update()
+                );
+                let rack = sql.row(lock, args![&new.rack]).await?;
+                let rack = rack.ok_or(StoreError::NotFound(Thing::Rack))?.text()?;
+                let other = "SELECT id FROM rolls WHERE rack_id = $1 AND ended_at IS NULL";
+                if let Some(mut row) = sql.row(other, args![&new.rack]).await? {
+                    let told = format!("roll {} of the rack is under way", row.text()?);
+                    return Err(StoreError::Unfit(told));
+                }
+                let insert = "INSERT INTO rolls (id, rack_id, key_kind, person_id, plan, term, \
+                              lease_until, created_at) VALUES ($1, $2, $3, $4, $5, 1, $6, $7)";
+                let args = args![
+                    &new.id,
+                    &new.rack,
+                    new.key_kind,
+                    &new.person,
+                    &new.plan,
+                    lease_until,
+                    by.at()
+                ];
+                sql.run(insert.into(), args).await?;
+                let told = format!("Began to roll the {} key of {rack}", new.key_kind);
+                by.record(sql, "roll.begin", &told, &[&new.rack, &new.id])
+                    .await
+            })
+        })
+        .await
+    }
+
+    /// Takes up a roll at which nobody is at work at `now`, in Unix ms, for a new term that lasts
+    /// until `lease_until`.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn claim_roll(
+        &self,
+        now: i64,
+        lease_until: i64,
+    ) -> Result<Option<RollRow>, StoreError> {
+        self.write(move |sql| {
+            Box::pin(async move {
+                let query = format!(
+                    "SELECT {COLUMNS} FROM rolls WHERE ended_at IS NULL AND lease_until <= $1 \
+                     ORDER BY lease_until, id LIMIT 1{}",
+                    sql.for_update_of_the_free()
+                );
+                let Some(mut row) = sql.row(query, args![now]).await? else {
+                    return Ok(None);
+                };
+                let mut roll = read_roll(&mut row)?;
+                roll.term += 1;
+                roll.lease_until = lease_until;
+                let claim = "UPDATE rolls SET term = $2, lease_until = $3 WHERE id = $1";
+                sql.run(claim.into(), args![&roll.id, roll.term, lease_until])
+                    .await?;
+                Ok(Some(roll))
+            })
+        })
+        .await
+    }
+
+    /// Goes on with a term until `lease_until`; tells whether it is still that term.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn renew_roll(
+        &self,
+        roll: &str,
+        term: i64,
+        lease_until: i64,
+    ) -> Result<bool, StoreError> {
+        let roll = roll.to_owned();
+        self.write(move |sql| {
+            Box::pin(async move {
+                let renew = "UPDATE rolls SET lease_until = $3 \
+                             WHERE id = $1 AND term = $2 AND ended_at IS NULL";
+                Ok(sql
+                    .run(renew.into(), args![roll, term, lease_until])
+                    .await?
+                    == 1)
+            })
+        })
+        .await
+    }
+
+    /// Writes the next line of a roll's journal; tells whether the term is not over. If it is,
+    /// nothing is written.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn write_roll_line(
+        &self,
+        roll: &str,
+        term: i64,
+        line: String,
+    ) -> Result<bool, StoreError> {
+        self.append(LINES, roll, term, vec![line]).await
+    }
+
+    /// Keeps what was seen of a roll, as [`write_roll_line`](Self::write_roll_line) does.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn write_roll_events(
+        &self,
+        roll: &str,
+        term: i64,
+        events: Vec<String>,
+    ) -> Result<bool, StoreError> {
+        self.append(EVENTS, roll, term, events).await
+    }
+
+    async fn append(
+        &self,
+        kept: Kept,
+        roll: &str,
+        term: i64,
+        texts: Vec<String>,
+    ) -> Result<bool, StoreError> {
+        let roll = roll.to_owned();
+        self.write(move |sql| {
+            Box::pin(async move {
+                if !hold_term(sql, &roll, term).await? {
+                    return Ok(false);
+                }
+                let Kept { table, column } = kept;
+                let last =
+                    format!("SELECT COALESCE(MAX(number), 0) FROM {table} WHERE roll_id = $1");
+                let last = sql.row(last, args![&roll]).await?;
+                let mut number = last.map_or(Ok(0), |mut row| row.int())?;
+                let insert =
+                    format!("INSERT INTO {table} (roll_id, number, {column}) VALUES ($1, $2, $3)");
+                for text in &texts {
+                    number += 1;
+                    sql.run(insert.clone().into(), args![&roll, number, text])
+                        .await?;
+                }
+                Ok(true)
+            })
+        })
+        .await
+    }
+
+    /// Writes how a roll ended; tells whether the term was not over.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn end_roll(
+        &self,
+        roll: &str,
+        term: i64,
+        report: String,
+        outcome: &str,
+        by: Audited,
+    ) -> Result<bool, StoreError> {
+        let (roll, outcome) = (roll.to_owned(), outcome.to_owned());
+        self.write(move |sql| {
+            Box::pin(async move {
+                if !hold_term(sql, &roll, term).await? {
+                    return Ok(false);
+                }
+                let end = "UPDATE rolls SET ended_at = $2, report = $3 WHERE id = $1";
+                sql.run(end.into(), args![&roll, by.at(), &report]).await?;
+                let told = format!("Roll {roll} ended: {outcome}");
+                by.record(sql, "roll.end", &told, &[&roll]).await?;
+                Ok(true)
+            })
+        })
+        .await
+    }
+
+    /// Returns the lines of a roll's journal, from the first to the last.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn roll_lines(&self, roll: &str) -> Result<Vec<String>, StoreError> {
+        self.kept(LINES, roll, 0).await
+    }
+
+    /// Returns what was seen of a roll after the event of number `after`, from 1.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn roll_events(&self, roll: &str, after: i64) -> Result<Vec<String>, StoreError> {
+        self.kept(EVENTS, roll, after).await
+    }
+
+    async fn kept(&self, kept: Kept, roll: &str, after: i64) -> Result<Vec<String>, StoreError> {
+        let roll = roll.to_owned();
+        self.read_once(move |sql| {
+            Box::pin(async move {
+                let Kept { table, column } = kept;
+                let query = format!(
+                    "SELECT {column} FROM {table} WHERE roll_id = $1 AND number > $2 \
+                     ORDER BY number"
+                );
+                sql.all(query, args![roll, after], |row| row.text()).await
+            })
+        })
+        .await
+    }
+
+    /// Tells whether a roll was seen to go back.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn goes_back(&self, roll: &str) -> Result<bool, StoreError> {
+        let roll = roll.to_owned();
+        self.read_once(move |sql| {
+            Box::pin(async move {
+                let query = "SELECT 1 FROM roll_events WHERE roll_id = $1 \
+                             AND event LIKE '%\"type\":\"rollback_detected\"%' LIMIT 1";
+                Ok(sql.row(query, args![roll]).await?.is_some())
+            })
+        })
+        .await
+    }
+
+    /// Returns a roll.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is none of that id.
+    pub async fn roll(&self, id: &str) -> Result<RollRow, StoreError> {
+        let found = self.find_rolls("id = $1", args![id]).await?;
+        let found = found.into_iter().next();
+        found.ok_or(StoreError::NotFound(Thing::Roll))
+    }
+
+    /// Lists at most `limit` rolls of a rack, the newest first.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn rolls(&self, rack: &str, limit: i64) -> Result<Vec<RollRow>, StoreError> {
+        let condition = "rack_id = $1 ORDER BY id DESC LIMIT $2";
+        self.find_rolls(condition, args![rack, limit]).await
+    }
+
+    async fn find_rolls(
+        &self,
+        condition: &'static str,
+        args: Vec<Value>,
+    ) -> Result<Vec<RollRow>, StoreError> {
+        self.read_once(move |sql| {
+            Box::pin(async move {
+                let query = format!("SELECT {COLUMNS} FROM rolls WHERE {condition}");
+                sql.all(query, args, read_roll).await
+            })
+        })
+        .await
+    }
+}
+
+/// What is kept of a roll, in order.
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    table: &'static str,
+    column: &'static str,
+}
+
+const LINES: Kept = Kept {
+    table: "roll_lines",
+    column: "line",
+};
+const EVENTS: Kept = Kept {
+    table: "roll_events",
+    column: "event",
+};
+
+/// Keeps others from claiming a roll until the transaction ends; tells whether nobody has since.
+async fn hold_term(sql: &mut dyn Sql, roll: &str, term: i64) -> Result<bool, StoreError> {
+    let lock = format!(
+        "SELECT term FROM rolls WHERE id = $1 AND ended_at IS NULL{}",
+        sql.for_update()
+    );
+    let Some(mut row) = sql.row(lock, args![roll]).await? else {
+        return Ok(false);
+    };
+    Ok(row.int()? == term)
+}
+
+fn read_roll(row: &mut Row) -> Result<RollRow, StoreError> {
+    Ok(RollRow {
+        id: row.text()?,
+        rack: row.text()?,
+        key_kind: row.text()?,
+        person: row.maybe_text()?,
+        plan: row.text()?,
+        term: row.int()?,
+        lease_until: row.int()?,
+        created_at: row.int()?,
+        ended_at: row.maybe_int()?,
+        report: row.maybe_text()?,
+    })
+}
