@@ -7,8 +7,8 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use super::context::Context;
 use super::{
-    api, apis, complete, completions, console, identities, instances, keys, login, logout, man,
-    rack, racks, rolls, sandbox, switch, usage, version,
+    account, api, apis, complete, completions, console, identities, instances, keys, login, logout,
+    man, rack, racks, rolls, sandbox, switch, usage, version,
 };
 use crate::ui::{CliError, Exit, Printer, Verbosity, print_error_json};
 
@@ -184,6 +184,9 @@ enum Command {
     #[command(subcommand)]
     Api(api::Command),
     Version(version::VersionArgs),
+    /// Roll the key that you log in to a console with
+    #[command(subcommand)]
+    Account(account::Command),
     /// Look at rolls, go on with them or undo them
     #[command(subcommand)]
     Rolls(rolls::Command),
@@ -223,6 +226,7 @@ impl Command {
             Self::Identities(command) => command.output(),
             Self::Login(_)
             | Self::Logout(_)
+            | Self::Account(_)
             | Self::Console(_)
             | Self::Completions(_)
             | Self::Man(_) => Output::Text,
@@ -239,6 +243,7 @@ impl Command {
             Self::Instances(command) => command.run(context),
             Self::Api(command) => context.block_on(command.run(context)),
             Self::Version(args) => context.block_on(args.run(context)),
+            Self::Account(command) => context.block_on(command.run(context)),
             Self::Rolls(command) => command.run(context),
             Self::Keys(command) => context.block_on(command.run(context)),
             Self::Apis(command) => context.block_on(command.run(context)),

@@ -1,5 +1,6 @@
 //! The commands: what a person types, and what it calls.
 
+mod account;
 mod api;
 mod api_key;
 #[cfg(test)]

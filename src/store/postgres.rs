@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
 use sqlx::{AssertSqlSafe, Column as _, PgConnection, Row as _, TypeInfo as _, ValueRef as _};
+use tokio::sync::Semaphore;
 
 use super::database::{Database, Job, MemorySlot, Queries, Sql, Statement, Touched, numbered_on};
 use super::error::StoreError;
@@ -26,6 +27,9 @@ const TRIES: u32 = 5;
 const BEGIN: &str = "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan";
 /// How many connections there are at most.
 const CONNECTIONS: u32 = 16;
+/// How many transactions change something at once. More of them do not make the database faster,
+/// and each takes longer.
+const WRITERS: usize = 6;
 
 /// A database behind a URL.
 pub struct Postgres {
@@ -53,6 +57,7 @@ impl Postgres {
         let peers = Peers::new(options, memory.clone(), clock, entropy);
         let writer = Writer {
             pool,
+            places: Arc::new(Semaphore::new(WRITERS)),
             memory,
             peers,
         };
@@ -64,6 +69,7 @@ impl Postgres {
 #[derive(Clone)]
 struct Writer {
     pool: PgPool,
+    places: Arc<Semaphore>,
     memory: MemorySlot,
     peers: Arc<Peers>,
 }
@@ -82,6 +88,7 @@ impl Writer {
     }
 
     async fn transact(&self, job: &mut dyn Job) -> Result<(), StoreError> {
+        let place = self.places.acquire().await;
         let mut transaction = self.pool.begin_with(BEGIN).await?;
         let mut sql = PostgresSql {
             connection: &mut transaction,
@@ -96,6 +103,8 @@ impl Writer {
             Ok(()) => transaction.commit().await.map_err(StoreError::from),
             Err(error) => Err(error),
         };
+        // What others take is nobody else's time here.
+        drop(place);
         // Where the connection was cut it may be committed all the same.
         self.memory.forget(&touched);
         if let Err(error) = committed {

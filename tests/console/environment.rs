@@ -88,8 +88,8 @@ impl Racks {
 #[async_trait]
 impl RackFinder for Racks {
     async fn find(&self, _: &RackRecord) -> Result<FoundRack, PortError> {
-        Ok(FoundRack::InAccount {
-            rack: Box::new(self.rack.clone()),
+        Ok(FoundRack {
+            rack: self.rack.clone(),
             clock: self.clock.clone(),
         })
     }

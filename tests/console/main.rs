@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod account;
 mod classic;
 #[expect(dead_code, reason = "the key service's suite needs more of it")]
 #[path = "../common/databases.rs"]
@@ -12,6 +13,7 @@ mod environment;
 mod invariants;
 mod journals;
 mod killed;
+mod program;
 mod rights;
 mod rolling;
 #[path = "../common/sandbox_api.rs"]

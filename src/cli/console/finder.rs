@@ -78,10 +78,7 @@ impl RackFinder for Finder {
                 (rack, clock)
             }
         };
-        Ok(FoundRack::InAccount {
-            rack: Box::new(rack),
-            clock,
-        })
+        Ok(FoundRack { rack, clock })
     }
 }
 

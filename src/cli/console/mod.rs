@@ -1,5 +1,6 @@
 //! `convox console`: the server of keys and racks.
 
+mod audit;
 mod backup;
 mod certificate;
 mod database;
@@ -37,6 +38,7 @@ pub(super) enum Command {
     People(people::Command),
     #[command(subcommand)]
     Racks(racks::Command),
+    Audit(audit::AuditArgs),
 }
 
 impl Command {
@@ -52,6 +54,7 @@ impl Command {
             Self::MasterKey(command) => command.run(context),
             Self::People(command) => command.run(context),
             Self::Racks(command) => command.run(context),
+            Self::Audit(args) => context.block_on(args.run(context)),
         }
     }
 }

@@ -40,6 +40,9 @@ pub(super) enum Refused {
     /// What is asked for cannot be meant.
     #[error("{0}")]
     Bad(String),
+    /// It does not fit how things stand.
+    #[error("{0}")]
+    Conflict(String),
     /// The rack does not do it.
     #[error("{}", in_classic_words(.0))]
     Rack(PortError),
@@ -75,7 +78,7 @@ impl Refused {
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Ambiguous(_) | Self::Bad(_) => StatusCode::BAD_REQUEST,
             Self::Rack(error) if error.is_not_found() => StatusCode::NOT_FOUND,
-            Self::Roll(_) => StatusCode::CONFLICT,
+            Self::Roll(_) | Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Rack(_) | Self::Store(_) | Self::Stopped => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -93,6 +96,7 @@ impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unfit(told) => Self::Bad(told),
+            StoreError::Refused(refusal) => Self::Conflict(refusal.to_string()),
             error => Self::Store(error),
         }
     }

@@ -3,6 +3,7 @@
 //!
 //! People authenticate with their account key as password; no client ever sees a rack's own.
 
+mod account;
 mod answer;
 mod logs;
 mod may;
@@ -66,7 +67,9 @@ async fn take(service: &Service, request: Request<Body>, id: &str) -> Result<Res
         return Ok(plain("ok"));
     }
     let path = head.uri.path().to_owned();
-    let is_of_console = path == "/auth" || path == "/racks" || path.starts_with("/racks/");
+    let is_of_account = path.starts_with("/account/");
+    let is_of_console =
+        is_of_account || path == "/auth" || path == "/racks" || path.starts_with("/racks/");
     let rack = answer::text_of(&head.headers, "rack");
     if !is_of_console && rack.is_none() {
         return Ok(unknown());
@@ -80,6 +83,9 @@ async fn take(service: &Service, request: Request<Body>, id: &str) -> Result<Res
         headers: head.headers,
         body: body.map_err(|_| Refused::TooLarge)?,
     };
+    if is_of_account {
+        return account::answer(service, &caller, &asked, id).await;
+    }
     if is_of_console {
         return of_console(service, &caller, &asked).await;
     }

@@ -32,7 +32,7 @@ pub(super) async fn answer(
         (&Method::PUT, ["system"]) => update(call).await,
         (&Method::GET, ["instances"]) => {
             let found = call.service.find_rack(&call.rack).await?;
-            let instances = found.system().instances().await?;
+            let instances = found.rack.system.instances().await?;
             let instances = instances.into_iter().map(InstanceShape::from);
             Ok(json(&instances.collect::<Vec<_>>()))
         }
@@ -42,7 +42,7 @@ pub(super) async fn answer(
         }
         (&Method::DELETE, ["instances", id]) => {
             let found = call.service.find_rack(&call.rack).await?;
-            let done = found.system().terminate(id).await;
+            let done = found.rack.system.terminate(id).await;
             noted(
                 call,
                 "rack.instance.terminate",
@@ -56,7 +56,7 @@ pub(super) async fn answer(
         (&Method::GET, ["system", "logs"]) => {
             let socket = socket.ok_or_else(|| Refused::Bad("logs come by websocket".to_owned()))?;
             let found = call.service.find_rack(&call.rack).await?;
-            let wanted = logs::Wanted::of(&call.asked.headers, found.clock());
+            let wanted = logs::Wanted::of(&call.asked.headers, &found.clock);
             let (service, rack) = (call.service.clone(), call.rack.clone());
             Ok(socket.accept(async move |socket| logs::send(service, rack, wanted, socket).await))
         }
@@ -73,7 +73,7 @@ pub(super) async fn describe(
     rack: &RackRecord,
 ) -> Result<SystemDescription, Refused> {
     let found = service.find_rack(rack).await?;
-    let mut system = found.system().describe().await?;
+    let mut system = found.rack.system.describe().await?;
     let last = service.store().rolls(&rack.id, 1).await?.pop();
     let goes_back = match &last {
         Some(roll) if roll.ended_at.is_none() => service.store().goes_back(&roll.id).await?,
@@ -104,7 +104,7 @@ async fn update(call: &Call) -> Result<Response, Refused> {
     let found = call.service.find_rack(&call.rack).await?;
     let names: Vec<_> = changes.keys().map(String::as_str).collect();
     let what = format!("parameters {}", names.join(", "));
-    let done = found.system().set_parameters(&changes).await;
+    let done = found.rack.system.set_parameters(&changes).await;
     noted(call, "rack.parameters.set", &what, &done).await?;
     done?;
     Ok(plain("ok"))

@@ -13,7 +13,7 @@ use super::lease::Term;
 use crate::console::racks::FoundRack;
 use crate::console::service::Service;
 use crate::ids::RollId;
-use crate::rack::{ApiKeyAccess, PortError, Rack};
+use crate::rack::{ApiKeyAccess, PortError};
 use crate::roll::{
     ApiKeyRequest, Engine, Event, EventSink, Outcome, Plan, Refusal, Report, RollOptions, Stop,
 };
@@ -46,13 +46,7 @@ pub(super) fn begin(
 ) {
     let service = service.clone();
     on_a_thread(&service.clone(), move || async move {
-        let mut engine = match engine(&service, &rack, found, FIRST) {
-            Ok(engine) => engine,
-            Err(error) => {
-                let _ = planned.send(Err(error.into()));
-                return;
-            }
-        };
+        let mut engine = engine(&service, &rack, found, FIRST);
         let plan = match start {
             Start::Ssh(options) => engine.plan(options, Duration::ZERO).await,
             Start::Api(request) => engine.plan_api_key(request, Duration::ZERO).await,
@@ -96,7 +90,7 @@ pub(super) fn take_up(service: &Service, roll: RollRow) {
 
 async fn go_on(service: &Service, rack: &RackRecord, roll: &RollRow) -> Result<Report, Refusal> {
     let found = service.find_rack(rack).await?;
-    let mut engine = engine(service, rack, found, roll.term)?;
+    let mut engine = engine(service, rack, found, roll.term);
     let id: Result<RollId, _> = roll.id.parse();
     let plan: Result<Plan, _> = serde_json::from_str(&roll.plan);
     let (Ok(id), Ok(plan)) = (id, plan) else {
@@ -130,20 +124,8 @@ fn never_begun(plan: &Plan) -> Report {
     }
 }
 
-fn engine(
-    service: &Service,
-    record: &RackRecord,
-    found: FoundRack,
-    term: i64,
-) -> Result<Engine, PortError> {
-    let (rack, clock): (Rack, _) = match found {
-        FoundRack::InAccount { rack, clock } => (*rack, clock),
-        FoundRack::OverApi { .. } => {
-            return Err(PortError::NotFound {
-                what: "the account of a rack that is reached over its API".to_owned(),
-            });
-        }
-    };
+fn engine(service: &Service, record: &RackRecord, found: FoundRack, term: i64) -> Engine {
+    let FoundRack { rack, clock } = found;
     let access = ApiKeyAccess {
         probe: rack.probe.clone(),
         holders: vec![std::sync::Arc::new(RecordHolder::new(service, record))],
@@ -156,7 +138,7 @@ fn engine(
         Box::new(Quiet),
         Stop::new(),
     );
-    Ok(engine.with_api(access))
+    engine.with_api(access)
 }
 
 /// Works on a roll for as long as the lease is held, and writes down how it ended.

@@ -1,7 +1,9 @@
 //! What can be asked of a rack, and of a console.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::Value;
@@ -11,7 +13,8 @@ use super::error::RemoteError;
 use super::exchange::Request;
 use super::form;
 use super::model::{
-    Auth, AuthAnswer, InstanceAnswer, Keyroll, KeyrollAnswer, RackListing, SystemAnswer,
+    AccountKeyroll, AccountKeyrollAnswer, Auth, AuthAnswer, InstanceAnswer, Keyroll, KeyrollAnswer,
+    RackListing, SystemAnswer,
 };
 use crate::rack::{PrivateKey, SystemDescription, SystemInstance};
 
@@ -178,6 +181,46 @@ impl Remote {
             });
         }
         Ok(Keyroll::Started)
+    }
+
+    /// Gets another account key in the place of the one that asks (`POST /account/keyroll`), which
+    /// goes on working for `grace`. A console of our own has this, and the classic's does not.
+    ///
+    /// # Errors
+    /// 404 where it is not known, 409 where the key was rolled before.
+    pub async fn roll_account_key(&self, grace: Duration) -> Result<AccountKeyroll> {
+        let form = form_urlencoded::Serializer::new(String::new())
+            .append_pair("grace", &grace.as_secs().to_string())
+            .finish();
+        let request = Request::new(Method::POST, "/account/keyroll").form(form);
+        let answer: AccountKeyrollAnswer = self.json(&request).await?;
+        Ok(AccountKeyroll {
+            key: SecretString::from(answer.key),
+            old_expires: answer
+                .old_expires
+                .and_then(|ms| Timestamp::from_millisecond(ms).ok()),
+        })
+    }
+
+    /// Lets the account key go that `new` has replaced.
+    ///
+    /// # Errors
+    /// Whatever may happen on the way.
+    pub async fn finish_account_keyroll(&self, new: &SecretString) -> Result<()> {
+        let request = Request {
+            password: Some(new),
+            ..Request::new(Method::POST, "/account/keyroll/finish")
+        };
+        self.send(&request).await.map(drop)
+    }
+
+    /// Makes the account key that asks whole again, and lets go the one that replaced it.
+    ///
+    /// # Errors
+    /// 409 where that is not possible any more.
+    pub async fn cancel_account_keyroll(&self) -> Result<()> {
+        let request = Request::new(Method::POST, "/account/keyroll/cancel");
+        self.send(&request).await.map(drop)
     }
 
     /// Terminates an instance (`DELETE /instances/ID`).

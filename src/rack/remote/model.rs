@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 
 use crate::rack::{PrivateKey, SystemDescription, SystemInstance};
@@ -68,6 +69,24 @@ pub enum Keyroll {
         /// Its private half, which exists nowhere else.
         private_key: PrivateKey,
     },
+}
+
+/// An account key that a console has just made in the place of another.
+#[derive(Debug)]
+pub struct AccountKeyroll {
+    /// The new key, which the console shows this once.
+    pub key: SecretString,
+    /// From when on the old key opens nothing.
+    pub old_expires: Option<Timestamp>,
+}
+
+/// `POST /account/keyroll` of a console.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct AccountKeyrollAnswer {
+    pub(super) key: String,
+    #[serde(default)]
+    pub(super) old_expires: Option<i64>,
 }
 
 /// `GET /auth` of a console.
