@@ -72,7 +72,7 @@ const CRATES: &[(&str, &[&str])] = &[
     // A client in one room, a server in the other.
     ("rustls", &["rack::remote", "console"]),
     ("rustls_native_certs", &["rack::remote"]),
-    ("tokio_tungstenite", &["rack::remote"]),
+    ("tokio_tungstenite", &["rack::remote", "console"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("indicatif", &["ui"]),

@@ -2,6 +2,10 @@
 //! rack, asked as the classic command line asks.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::print_stderr,
+    reason = "a test says what it skips, and what a server says"
+)]
 
 mod account;
 mod classic;
