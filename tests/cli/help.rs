@@ -82,6 +82,7 @@ fn version_and_help_are_data() {
       instances    List the instances of a rack, or do something with them
       api          Ask a rack's HTTP API directly
       version      Print the versions of this program and of the rack
+      account      Roll the key that you log in to a console with
       rolls        Look at rolls, go on with them or undo them
       keys         Issue, verify and reroll the keys of an API of your own
       apis         Manage the APIs that keys are issued for
@@ -198,6 +199,7 @@ fn a_command_line_without_a_command_shows_the_way() {
       instances    List the instances of a rack, or do something with them
       api          Ask a rack's HTTP API directly
       version      Print the versions of this program and of the rack
+      account      Roll the key that you log in to a console with
       rolls        Look at rolls, go on with them or undo them
       keys         Issue, verify and reroll the keys of an API of your own
       apis         Manage the APIs that keys are issued for
