@@ -167,6 +167,7 @@ async fn the_log_is_copied_beside_the_writer_and_has_an_end() {
     for number in 0..200 {
         add_large(&store, format!("ws_large_{number}"), MIB).await;
     }
+    // How soon it begins anew depends on the disk; without an end it would have all 200.
     let log = size("console.db-wal");
-    assert!(log < 80 * MIB as u64, "the log has {log} bytes");
+    assert!(log < 160 * MIB as u64, "the log has {log} bytes");
 }

@@ -109,6 +109,14 @@ async fn what_is_wrong_is_told_in_the_classics_words() {
             let nothing = ada.ask(method, path, None).await;
             assert_eq!(nothing.told(), (404, ""), "{path}");
         }
+        // Nothing is told of what is there to whoever names no rack, and is nobody.
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        for path in ["/", "/v1/keys.verifyKey", "/instances"] {
+            let answer = client.get(format!("{}{path}", console.address));
+            let answer = answer.send().await.unwrap();
+            assert_eq!(answer.status(), 404, "{path}");
+            assert_eq!(answer.text().await.unwrap(), "", "{path}");
+        }
         let gone = ada.ask(Method::DELETE, "/instances/i-0", None).await;
         assert_eq!(gone.told(), (404, "instance not found: i-0\n"));
         let same = "parameters=InstanceCount%3D3";

@@ -100,7 +100,7 @@ async fn every_answer_is_in_the_envelope_and_has_an_id_of_its_own() {
         );
         assert_eq!(alive.as_object().unwrap().len(), 2);
         id(&alive);
-        for path in ["/v2/keys.nothing", "/", "/v1/keys.verifyKey"] {
+        for path in ["/v2/keys.nothing", "/v2/", "/v2/v1/keys.verifyKey"] {
             let (status, unknown) = fetch(server, path).await;
             assert_eq!(status, 404);
             let error = json!({
