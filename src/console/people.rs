@@ -110,11 +110,11 @@ pub async fn add_person(
     let person = store
         .create_person(name, role, by.audited(workspace))
         .await?;
-    let key = issue_account_key(store, &person, by).await?;
+    let key = issue_account_key(store, &person, by, workspace).await?;
     Ok((person, key))
 }
 
-/// Issues another account key to somebody.
+/// Issues another account key to somebody, which the audit log of an organization tells.
 ///
 /// # Errors
 /// As the database's.
@@ -122,6 +122,7 @@ pub async fn issue_account_key(
     store: &Store,
     person: &Person,
     by: Issuer<'_>,
+    workspace: &str,
 ) -> Result<AccountKey, StoreError> {
     let home = store.console_home(by.now).await?;
     let api = store.api(&home.workspace, &home.api).await?;
@@ -146,7 +147,14 @@ pub async fn issue_account_key(
         enabled: true,
         sealed: None,
     };
-    let by = by.audited(&home.workspace);
-    store.create_key(new, by, None).await?;
+    let told = format!("Issued account key {id} to {}", person.name);
+    let targets = [person.id.as_str(), id.as_str()];
+    let organization = by.audited(workspace);
+    store
+        .note("person.key", &told, &targets, organization)
+        .await?;
+    store
+        .create_key(new, by.audited(&home.workspace), None)
+        .await?;
     Ok(AccountKey { id, secret: text })
 }

@@ -23,6 +23,8 @@ use crate::keys::{Code, Hash, KeyFacts, Want, Windows};
 use crate::rack::PortError;
 use crate::store::{Actor, Audited, ConsoleHome, Memory, RackRecord, Sealed, Store, StoreError};
 
+/// How many websockets are open at most.
+const SOCKETS: usize = 1000;
 /// How many questions about verifications are worked on at once.
 const ASKING: usize = 2;
 
@@ -84,6 +86,8 @@ struct Inner {
     namespaces: Cache<(String, String), String>,
     options: ServiceOptions,
     log: OnceLock<Log>,
+    /// How many more websockets may be opened.
+    sockets: Arc<Semaphore>,
     /// Where people's keys are.
     home: OnceCell<ConsoleHome>,
     /// How racks are reached, once that is known.
@@ -118,6 +122,7 @@ impl Service {
             namespaces: Cache::new(NAMESPACES),
             options,
             log: OnceLock::new(),
+            sockets: Arc::new(Semaphore::new(SOCKETS)),
             home: OnceCell::new(),
             finder: OnceLock::new(),
         }));
@@ -143,6 +148,11 @@ impl Service {
         if self.0.finder.set(finder).is_ok() {
             rolls::take_up_for_ever(self);
         }
+    }
+
+    /// Returns the gate in front of websockets.
+    pub(super) fn sockets(&self) -> &Arc<Semaphore> {
+        &self.0.sockets
     }
 
     /// Finds a rack as it is reached.

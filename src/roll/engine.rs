@@ -435,12 +435,7 @@ pub(super) fn ended(lines: &[Line]) -> Option<Report> {
     let Entry::Closed(report) = &lines.last()?.entry else {
         return None;
     };
-    let over = match report.outcome {
-        Outcome::Done | Outcome::RolledBack => true,
-        Outcome::NothingChanged | Outcome::Busy => report.new_key.is_none(),
-        Outcome::Unproven | Outcome::Stuck | Outcome::Detached => false,
-    };
-    over.then(|| report.as_ref().clone())
+    report.is_over().then(|| report.as_ref().clone())
 }
 
 fn untimely(id: &RollId, code: &str, message: String) -> Refusal {

@@ -76,3 +76,15 @@ pub struct Report {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unavailable_ms: Option<u64>,
 }
+
+impl Report {
+    /// Tells whether nothing is left to do; else the roll can be resumed.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        match self.outcome {
+            Outcome::Done | Outcome::RolledBack => true,
+            Outcome::NothingChanged | Outcome::Busy => self.new_key.is_none(),
+            Outcome::Unproven | Outcome::Stuck | Outcome::Detached => false,
+        }
+    }
+}

@@ -28,17 +28,7 @@ pub(super) async fn record_of(
     workspace: &str,
     id: &str,
 ) -> Result<KeyRecord, StoreError> {
-    record_locked(sql, workspace, id, "").await
-}
-
-/// Finds it with `lock` on the rows `k`, the key, and `a`, its API.
-pub(super) async fn record_locked(
-    sql: &mut dyn Sql,
-    workspace: &str,
-    id: &str,
-    lock: &str,
-) -> Result<KeyRecord, StoreError> {
-    let query = format!("SELECT {COLUMNS} {KEYS} AND k.workspace_id = $1 AND k.id = $2{lock}");
+    let query = format!("SELECT {COLUMNS} {KEYS} AND k.workspace_id = $1 AND k.id = $2");
     let row = sql.row(query, args![workspace, id]).await?;
     read_record(&mut row.ok_or(StoreError::NotFound(Thing::Key))?)
 }

@@ -9,7 +9,7 @@ use super::credits::insert_pool;
 use super::database::{Sql, Statement, Touched};
 use super::error::StoreError;
 use super::idempotency::{Answered, Idempotency};
-use super::key_row::{complete_key, record_and_api, record_locked, record_of};
+use super::key_row::{complete_key, record_and_api, record_of};
 use super::links::{KEY_PERMISSIONS, KEY_ROLES, ListChange};
 use super::master_keys::Sealed;
 use super::permissions::permissions_for;
@@ -189,12 +189,15 @@ pub(super) async fn lock_key_and_share_api(
     workspace: &str,
     id: &str,
 ) -> Result<KeyRecord, StoreError> {
-    // The API before the key, as whoever deletes the API does.
-    let lock = match sql.locks() {
-        true => " FOR SHARE OF a FOR UPDATE OF k",
-        false => "",
-    };
-    record_locked(sql, workspace, id, lock).await
+    if sql.locks() {
+        // The API before the key, as whoever deletes the API does. What is joined is read anew
+        // afterwards: of a row that was waited for only that row itself is the newest.
+        let lock = "SELECT k.id FROM keys k JOIN apis a ON a.id = k.api_id \
+                    WHERE k.workspace_id = $1 AND k.id = $2 AND a.deleted_at IS NULL \
+                    FOR SHARE OF a FOR UPDATE OF k";
+        sql.row(lock, args![workspace, id]).await?;
+    }
+    record_of(sql, workspace, id).await
 }
 
 async fn insert_key(

@@ -127,8 +127,9 @@ impl Store {
             Box::pin(async move {
                 lock_organization(sql, by.workspace()).await?;
                 let person = find_person(sql, "id", &id).await?;
+                let before = admins(sql, by.workspace()).await?;
                 put_membership(sql, &person.id, role, &by).await?;
-                keep_an_admin(sql, by.workspace()).await?;
+                keep_an_admin(sql, by.workspace(), before).await?;
                 let told = format!("Made {} {role}", person.name);
                 by.record(sql, "person.role", &told, &[&person.id]).await
             })
@@ -147,11 +148,12 @@ impl Store {
             Box::pin(async move {
                 lock_organization(sql, by.workspace()).await?;
                 let person = find_person(sql, "id", &id).await?;
+                let before = admins(sql, by.workspace()).await?;
                 let delete = "DELETE FROM memberships WHERE person_id = $1 AND workspace_id = $2";
                 if sql.run(delete.into(), args![&id, by.workspace()]).await? == 0 {
                     return Err(StoreError::NotFound(Thing::Person));
                 }
-                keep_an_admin(sql, by.workspace()).await?;
+                keep_an_admin(sql, by.workspace(), before).await?;
                 let forget = "UPDATE people SET deleted_at = $2 WHERE id = $1 AND NOT EXISTS \
                               (SELECT 1 FROM memberships m WHERE m.person_id = $1)";
                 sql.run(forget.into(), args![&id, by.at()]).await?;
@@ -244,14 +246,16 @@ async fn put_membership(
     sql.run(put.into(), args).await.map(drop)
 }
 
-/// Refuses to leave an organization that has people with nobody who may let others in.
-async fn keep_an_admin(sql: &mut dyn Sql, workspace: &str) -> Result<(), StoreError> {
-    let query = "SELECT count(*), CAST(COALESCE(SUM(CASE WHEN role = 'admin' THEN 1 ELSE 0 END), 0) \
-                 AS BIGINT) FROM memberships WHERE workspace_id = $1";
+/// Counts who may let others in.
+async fn admins(sql: &mut dyn Sql, workspace: &str) -> Result<i64, StoreError> {
+    let query = "SELECT count(*) FROM memberships WHERE workspace_id = $1 AND role = 'admin'";
     let row = sql.row(query, args![workspace]).await?;
-    let mut row = row.ok_or(StoreError::Shape("a count"))?;
-    let (all, admins) = (row.int()?, row.int()?);
-    if all > 0 && admins == 0 {
+    row.ok_or(StoreError::Shape("a count"))?.int()
+}
+
+/// Refuses to take away the last one who may let others in.
+async fn keep_an_admin(sql: &mut dyn Sql, workspace: &str, before: i64) -> Result<(), StoreError> {
+    if before > 0 && admins(sql, workspace).await? == 0 {
         let told = "the organization would have no admin left";
         return Err(StoreError::Unfit(told.to_owned()));
     }

@@ -10,6 +10,7 @@ use super::audit::Audited;
 use super::database::Sql;
 use super::error::{StoreError, Thing};
 use super::master_keys::Sealed;
+use super::rolls::{UNDER_WAY, hold_term};
 use super::value::{Row, Value, args};
 use crate::keys::{IdKind, new_id};
 
@@ -200,15 +201,19 @@ impl Store {
             .await
     }
 
-    /// Changes which keys of its API a rack's record holds, on behalf of a roll.
+    /// Changes which keys of its API a rack's record holds, on behalf of a roll and a term of work
+    /// on it.
+    ///
+    /// A key that another roll has staged is given up: that roll has ended, since this one is under
+    /// way.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when there is no such rack, [`StoreError::Conflict`] when another
-    /// roll has staged a key.
+    /// [`StoreError::NotFound`] when there is no such rack, [`StoreError::Conflict`] when the term
+    /// is over.
     pub async fn change_rack_key(
         &self,
         rack: &str,
-        roll: &str,
+        (roll, term): (&str, i64),
         change: RackKeyChange,
         by: Audited,
     ) -> Result<(), StoreError> {
@@ -217,11 +222,11 @@ impl Store {
             Box::pin(async move {
                 let lock = format!("SELECT id FROM racks WHERE id = $1{}", sql.for_update());
                 sql.row(lock, args![&id]).await?;
-                let rack = rack_of(sql, &id).await?;
-                let staged_by = rack.next.map(|(_, roll)| roll);
-                if staged_by.as_ref().is_some_and(|other| *other != roll) {
+                if !hold_term(sql, &roll, term, UNDER_WAY).await? {
                     return Err(StoreError::Conflict);
                 }
+                let rack = rack_of(sql, &id).await?;
+                let staged_by = rack.next.map(|(_, roll)| roll);
                 let (set, sealed, event): (_, _, _) = match change {
                     RackKeyChange::Stage(sealed) => (
                         "next_password = $2, next_sealed_with = $3, next_roll = $4",
@@ -234,7 +239,7 @@ impl Store {
                         Some(sealed),
                         "rack.key.promote",
                     ),
-                    RackKeyChange::Discard if staged_by.is_none() => return Ok(()),
+                    RackKeyChange::Discard if staged_by.as_ref() != Some(&roll) => return Ok(()),
                     RackKeyChange::Discard => (
                         "next_password = NULL, next_sealed_with = NULL, next_roll = NULL",
                         None,

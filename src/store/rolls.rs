@@ -8,6 +8,7 @@ use super::Store;
 use super::audit::Audited;
 use super::database::Sql;
 use super::error::{StoreError, Thing};
+use super::racks::RackRecord;
 use super::value::{Row, Value, args};
 
 /// A roll that is about to begin.
@@ -191,10 +192,10 @@ impl Store {
         let roll = roll.to_owned();
         self.write(move |sql| {
             Box::pin(async move {
-                if !hold_term(sql, &roll, term).await? {
+                if !hold_term(sql, &roll, term, kept.when).await? {
                     return Ok(false);
                 }
-                let Kept { table, column } = kept;
+                let Kept { table, column, .. } = kept;
                 let last =
                     format!("SELECT COALESCE(MAX(number), 0) FROM {table} WHERE roll_id = $1");
                 let last = sql.row(last, args![&roll]).await?;
@@ -221,20 +222,72 @@ impl Store {
         roll: &str,
         term: i64,
         report: String,
+        rack: &RackRecord,
         outcome: &str,
         by: Audited,
     ) -> Result<bool, StoreError> {
         let (roll, outcome) = (roll.to_owned(), outcome.to_owned());
+        let (rack, name) = (rack.id.clone(), rack.full_name());
         self.write(move |sql| {
             Box::pin(async move {
-                if !hold_term(sql, &roll, term).await? {
+                if !hold_term(sql, &roll, term, UNDER_WAY).await? {
                     return Ok(false);
                 }
                 let end = "UPDATE rolls SET ended_at = $2, report = $3 WHERE id = $1";
                 sql.run(end.into(), args![&roll, by.at(), &report]).await?;
-                let told = format!("Roll {roll} ended: {outcome}");
-                by.record(sql, "roll.end", &told, &[&roll]).await?;
+                let told = format!("Roll {roll} of {name} ended: {outcome}");
+                by.record(sql, "roll.end", &told, &[&rack, &roll]).await?;
                 Ok(true)
+            })
+        })
+        .await
+    }
+
+    /// Writes how a roll stands that is not over, and lets others take it up from `lease_until` on;
+    /// tells whether the term was not over.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn leave_roll(
+        &self,
+        roll: &str,
+        term: i64,
+        report: String,
+        lease_until: i64,
+    ) -> Result<bool, StoreError> {
+        let roll = roll.to_owned();
+        self.write(move |sql| {
+            Box::pin(async move {
+                let leave = "UPDATE rolls SET report = $3, lease_until = $4 \
+                             WHERE id = $1 AND term = $2 AND ended_at IS NULL";
+                let args = args![roll, term, report, lease_until];
+                Ok(sql.run(leave.into(), args).await? == 1)
+            })
+        })
+        .await
+    }
+
+    /// Ends a roll as it stands: nobody works on it any more.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when no roll of that id is under way in the organization in which
+    /// this is audited.
+    pub async fn give_up_roll(&self, roll: &str, by: Audited) -> Result<(), StoreError> {
+        let roll = roll.to_owned();
+        self.write(move |sql| {
+            Box::pin(async move {
+                let end = "UPDATE rolls SET ended_at = $2, term = term + 1 \
+                           WHERE id = $1 AND ended_at IS NULL AND rack_id IN \
+                           (SELECT id FROM racks WHERE workspace_id = $3)";
+                let args = args![&roll, by.at(), by.workspace()];
+                if sql.run(end.into(), args).await? == 0 {
+                    return Err(StoreError::NotFound(Thing::Roll));
+                }
+                let forget = "UPDATE racks SET next_password = NULL, next_sealed_with = NULL, \
+                              next_roll = NULL WHERE next_roll = $1";
+                sql.run(forget.into(), args![&roll]).await?;
+                let told = format!("Gave up roll {roll}");
+                by.record(sql, "roll.give_up", &told, &[&roll]).await
             })
         })
         .await
@@ -260,7 +313,7 @@ impl Store {
         let roll = roll.to_owned();
         self.read_once(move |sql| {
             Box::pin(async move {
-                let Kept { table, column } = kept;
+                let Kept { table, column, .. } = kept;
                 let query = format!(
                     "SELECT {column} FROM {table} WHERE roll_id = $1 AND number > $2 \
                      ORDER BY number"
@@ -326,21 +379,34 @@ impl Store {
 struct Kept {
     table: &'static str,
     column: &'static str,
+    /// While which condition it may be written.
+    when: &'static str,
 }
+
+/// Which rolls have not ended.
+pub(super) const UNDER_WAY: &str = " AND ended_at IS NULL";
 
 const LINES: Kept = Kept {
     table: "roll_lines",
     column: "line",
+    when: UNDER_WAY,
 };
 const EVENTS: Kept = Kept {
     table: "roll_events",
     column: "event",
+    // The last ones are written while the end is.
+    when: "",
 };
 
 /// Keeps others from claiming a roll until the transaction ends; tells whether nobody has since.
-async fn hold_term(sql: &mut dyn Sql, roll: &str, term: i64) -> Result<bool, StoreError> {
+pub(super) async fn hold_term(
+    sql: &mut dyn Sql,
+    roll: &str,
+    term: i64,
+    when: &'static str,
+) -> Result<bool, StoreError> {
     let lock = format!(
-        "SELECT term FROM rolls WHERE id = $1 AND ended_at IS NULL{}",
+        "SELECT term FROM rolls WHERE id = $1{when}{}",
         sql.for_update()
     );
     let Some(mut row) = sql.row(lock, args![roll]).await? else {

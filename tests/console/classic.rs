@@ -151,11 +151,11 @@ async fn parameters_are_set_and_instances_terminated_and_both_are_in_the_audit_l
             .filter(|(actor, _)| actor.starts_with(&format!("person:{}:key_", ada.id)))
             .map(|(_, told)| told.as_str())
             .collect();
-        let terminated = format!("instance {first} of acme/prod: done");
-        let set = "parameters InstanceType of acme/prod: done";
-        assert_eq!(by_ada[..2], [terminated.as_str(), set]);
-        assert!(by_ada[2].starts_with("parameters InstanceType of acme/prod: "));
-        assert_eq!(by_ada.len(), 3);
+        let terminated = format!("Terminate instance {first} of acme/prod");
+        let set = "Set parameters InstanceType of acme/prod";
+        assert_eq!(by_ada[..3], [terminated.as_str(), set, set]);
+        assert!(by_ada[3].starts_with(&format!("{set} failed: ")));
+        assert_eq!(by_ada.len(), 4);
     })
     .await;
 }

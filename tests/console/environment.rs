@@ -16,7 +16,9 @@ use convox::keys::{IdKind, SecretFormat, new_id};
 use convox::rack::aws::{Access, Account, Target, Transport};
 use convox::rack::{PortError, Rack};
 use convox::sandbox::{Sandbox, Scenario};
-use convox::store::{Actor, Audited, NewApi, NewKey, NewRack, RackKind, RackRecord, Role, Store};
+use convox::store::{
+    Actor, Audited, NewApi, NewKey, NewRack, RackKind, RackRecord, Role, Sealed, Store,
+};
 use reqwest::Method;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -198,6 +200,13 @@ impl Books {
         };
         self.store.create_rack(new, by).await.unwrap();
         id
+    }
+
+    /// Seals a text, as a server would.
+    pub async fn sealed(&self, text: &str) -> Sealed {
+        let source = KeySource::file(self.directory().join("master.key"));
+        let vault = Vault::of(&self.store, source).await.unwrap();
+        vault.seal(text, "a test", &self.entropy)
     }
 
     /// Says who changes something in an organization at `at`.

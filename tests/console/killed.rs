@@ -33,10 +33,10 @@ async fn one_is_killed_twenty_times_and_the_other_ends_its_roll() {
         return;
     };
     let entropy = Entropy::system().unwrap();
-    let mut rounds = JoinSet::new();
+    let (mut rounds, mut terms) = (JoinSet::new(), Vec::new());
     for round in 0..ROUNDS {
         if rounds.len() == AT_ONCE {
-            rounds.join_next().await.unwrap().unwrap();
+            terms.push(rounds.join_next().await.unwrap().unwrap());
         }
         // Anywhere in the roll, and as often in each part of it.
         let part = ROLL / ROUNDS;
@@ -44,11 +44,15 @@ async fn one_is_killed_twenty_times_and_the_other_ends_its_roll() {
         let server = server.clone();
         rounds.spawn(async move { kill_one(&server, after).await });
     }
-    rounds.join_all().await;
+    terms.extend(rounds.join_all().await);
+    // Else nobody was killed in the middle of anything.
+    let taken_up = terms.iter().filter(|term| **term > 1).count();
+    assert!(taken_up >= terms.len() / 2, "{terms:?}");
 }
 
-/// Kills the console that rolls a key so long after it was asked to, and looks how it ends.
-async fn kill_one(server: &str, after: Duration) {
+/// Kills the console that rolls a key so long after it was asked to, and looks how it ends; returns
+/// how many terms of work it took.
+async fn kill_one(server: &str, after: Duration) -> i64 {
     let context = format!("killed after {} s", after.as_secs());
     let home = tempfile::tempdir().unwrap();
     let epoch = system_now();
@@ -116,7 +120,7 @@ async fn kill_one(server: &str, after: Duration) {
     let system = ask(client.get(format!("{second}/system"))).await.unwrap();
     let system: Value = serde_json::from_slice(&system.bytes().await.unwrap()).unwrap();
     assert_eq!(system["status"], json!("running"), "{context}");
-    eprintln!("{context}: ended in term {}", roll.term);
+    roll.term
 }
 
 /// Waits for the end of the only roll.

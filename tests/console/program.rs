@@ -127,9 +127,13 @@ fn a_person_logs_in_rolls_a_rack_and_then_their_own_key() {
     let expected = [
         "root_key.create",
         "person.create",
+        "person.key",
         "rack.create",
         "roll.begin",
         "roll.end",
+        "account.keyroll",
+        "account.keyroll.finish",
+        "account.keyroll",
     ];
     assert_eq!(told.collect::<Vec<_>>(), expected);
     assert!(!audited.contains(key));

@@ -65,7 +65,7 @@ async fn running_is_not_said_before_every_instance_carries_the_new_key() {
             lines.map(|(_, told)| told.clone()).collect::<Vec<_>>()
         };
         assert_eq!(of("person:"), ["Began to roll the ssh key of prod"]);
-        let ended = format!("Roll {} ended: ", roll.id);
+        let ended = format!("Roll {} of acme/prod ended: ", roll.id);
         assert!(of("system").iter().any(|told| told.starts_with(&ended)));
     })
     .await;

@@ -183,3 +183,37 @@ async fn permissions_are_made_in_one_order() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_reroll_that_waits_for_a_key_sees_the_credits_that_it_was_given_meanwhile() {
+    use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _};
+    on_both(async |server: &Server| {
+        // A file has one writer, and nobody waits for a row of it.
+        let Some(url) = &server.url else {
+            return;
+        };
+        let (id, _) = server.key(&server.api().await, json!({})).await;
+        let mut other = sqlx::PgConnection::connect(url).await.unwrap();
+        let gives = format!(
+            "BEGIN; INSERT INTO pools (id, remaining, refilled_at) VALUES ('pool_x', 5, 0); \
+             UPDATE keys SET pool_id = 'pool_x' WHERE id = '{id}'"
+        );
+        other.execute(AssertSqlSafe(gives)).await.unwrap();
+        let commits = async {
+            let mut third = sqlx::PgConnection::connect(url).await.unwrap();
+            let waiting = "SELECT count(*) FROM pg_stat_activity \
+                           WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            while third.fetch_one(waiting).await.unwrap().get::<i64, _>(0) == 0 {
+                server
+                    .clock
+                    .sleep(std::time::Duration::from_millis(5))
+                    .await;
+            }
+            other.execute("COMMIT").await.unwrap();
+        };
+        let (rerolled, ()) = tokio::join!(server.reroll(&id, json!(60_000)), commits);
+        let new = server.get(&rerolled.0).await;
+        assert_eq!(new["credits"]["remaining"], json!(5), "{new:#}");
+    })
+    .await;
+}

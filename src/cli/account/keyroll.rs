@@ -52,6 +52,11 @@ impl KeyrollArgs {
         let printer = context.printer();
         if self.cancel {
             old.cancel_account_keyroll().await?;
+            // What was stored of the new key opens nothing any more.
+            let logins = classic.logins();
+            if let Some(staged) = logins.staged(&host)? {
+                logins.discard(&host, &staged.roll)?;
+            }
             printer.data(&format!("Taking back the account key of {host}... OK\n"));
             return Ok(Exit::Done);
         }
@@ -65,9 +70,11 @@ impl KeyrollArgs {
             return Err(error.into());
         }
         if !old.accepts(&rolled.key).await? {
+            old.cancel_account_keyroll().await?;
+            logins.discard(&host, &roll)?;
             return Err(
                 CliError::failed(format!("{host} refuses the key it has just made"))
-                    .hint("the login has the old key still, which goes on for now"),
+                    .hint("the roll is taken back, and the login has the old key still"),
             );
         }
         logins.promote(&host, &roll)?;

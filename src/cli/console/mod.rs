@@ -14,6 +14,7 @@ mod organization;
 mod people;
 mod racks;
 mod restore;
+mod rolls;
 mod serve;
 
 use clap::Subcommand;
@@ -38,6 +39,8 @@ pub(super) enum Command {
     People(people::Command),
     #[command(subcommand)]
     Racks(racks::Command),
+    #[command(subcommand)]
+    Rolls(rolls::Command),
     Audit(audit::AuditArgs),
 }
 
@@ -54,6 +57,7 @@ impl Command {
             Self::MasterKey(command) => command.run(context),
             Self::People(command) => command.run(context),
             Self::Racks(command) => command.run(context),
+            Self::Rolls(command) => command.run(context),
             Self::Audit(args) => context.block_on(args.run(context)),
         }
     }

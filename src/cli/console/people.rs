@@ -129,7 +129,13 @@ impl KeyArgs {
         let failed = |error| about(&self.name, error);
         let person = place.store.person_called(&self.name).await;
         let person = person.map_err(failed)?;
-        let key = issue_account_key(&place.store, &person, place.issuer()).await;
+        let key = issue_account_key(
+            &place.store,
+            &person,
+            place.issuer(),
+            &place.organization.id,
+        )
+        .await;
         show(context, &key.map_err(failed)?);
         close(place).await
     }

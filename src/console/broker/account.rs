@@ -60,6 +60,8 @@ pub(super) async fn answer(
                 format,
                 sealed: None,
             };
+            let told = format!("Roll account key {key} to {id}");
+            note(service, caller, "account.keyroll", &told, request).await?;
             let done = service.store().reroll_key(reroll, by, None).await?;
             let old_expires = match done {
                 Answered::Now(rerolled) => rerolled.old_expires,
@@ -76,16 +78,38 @@ pub(super) async fn answer(
             let (record, _) = service.store().key_record(&home.workspace, key).await?;
             let old = record.rotation.predecessor;
             let old = old.ok_or_else(|| Refused::Bad("this key replaces no other".to_owned()))?;
+            let told = format!("Let account key {old} go");
+            note(service, caller, "account.keyroll.finish", &told, request).await?;
             service.store().finish_rotation(&old, by).await?;
             Ok(plain("ok"))
         }
         // With the old key: it is whole again, and the new one goes.
         "/account/keyroll/cancel" => {
+            let told = format!("Take back the roll of account key {key}");
+            note(service, caller, "account.keyroll.cancel", &told, request).await?;
             service.store().cancel_rotation(key, by).await?;
             Ok(plain("ok"))
         }
         _ => Ok(unknown()),
     }
+}
+
+/// Tells every organization that the caller belongs to what is about to be done.
+async fn note(
+    service: &Service,
+    caller: &Caller,
+    event: &str,
+    told: &str,
+    request: &str,
+) -> Result<(), StoreError> {
+    for membership in &caller.memberships {
+        let (now, entropy) = (service.now(), service.entropy());
+        let by = Audited::new(&membership.workspace, caller.actor(), now, entropy);
+        let by = by.request(request);
+        let targets = [caller.person.id.as_str()];
+        service.store().note(event, told, &targets, by).await?;
+    }
+    Ok(())
 }
 
 /// Reads for how long the old key goes on: `grace`, in seconds.

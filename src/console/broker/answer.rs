@@ -33,6 +33,11 @@ pub(super) enum Refused {
     Origin,
     #[error("the request is too large")]
     TooLarge,
+    #[error("the request took too long")]
+    Slow,
+    /// There are as many websockets as there may be.
+    #[error("too many websockets are open")]
+    Full,
     #[error("{0}")]
     NotFound(String),
     #[error("{0} is the name of several racks: put the organization before it, as in acme/{0}")]
@@ -74,6 +79,8 @@ impl Refused {
         match self {
             Self::Unauthenticated | Self::Forbidden => StatusCode::UNAUTHORIZED,
             Self::Origin => StatusCode::FORBIDDEN,
+            Self::Slow => StatusCode::REQUEST_TIMEOUT,
+            Self::Full => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Ambiguous(_) | Self::Bad(_) => StatusCode::BAD_REQUEST,

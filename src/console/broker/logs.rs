@@ -1,19 +1,25 @@
 //! `/system/logs`: what a rack's rolls are seen to do, as lines of the rack's own log.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use http::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
 
+use super::Call;
 use super::answer::text_of;
 use super::socket::Socket;
 use crate::clock::Clock;
 use crate::console::service::Service;
-use crate::roll::{Event, EventKind, told_once};
+use crate::roll::{Event, EventKind};
 use crate::store::{RackRecord, StoreError};
 
 /// How often it is looked for more.
 const LOOKING: Duration = Duration::from_secs(1);
+/// After how many looks it is asked whether the client is there, and may look.
+const CHECK: u32 = 30;
+/// For how many looks a client may say nothing.
+const PATIENCE: u32 = 90;
 /// How far back it begins where nobody says.
 const SINCE: Duration = Duration::from_mins(2);
 
@@ -59,14 +65,39 @@ impl Wanted {
     }
 }
 
-/// Sends lines as they come, until the client is gone.
-pub(super) async fn send(service: Service, rack: RackRecord, wanted: Wanted, mut socket: Socket) {
-    let (mut roll, mut seen) = (String::new(), 0);
+/// Who looks, and at which rack.
+pub(super) struct Viewer {
+    rack: RackRecord,
+    person: String,
+}
+
+impl Viewer {
+    pub(super) fn of(call: &Call) -> Self {
+        Self {
+            rack: call.rack.clone(),
+            person: call.caller.person.id.clone(),
+        }
+    }
+
+    /// Tells whether they still belong to the rack's organization.
+    async fn may_look(&self, service: &Service) -> bool {
+        let found = service.store().person(&self.person).await;
+        found.is_ok_and(|found| {
+            let memberships = found.map(|(_, memberships)| memberships);
+            let mut all = memberships.iter().flatten();
+            all.any(|membership| membership.workspace == self.rack.workspace)
+        })
+    }
+}
+
+/// Sends lines as they come, until the client is gone or may not look any more.
+pub(super) async fn send(service: Service, viewer: Viewer, wanted: Wanted, mut socket: Socket) {
+    let mut seen = Seen::default();
+    let (mut looks, mut unheard) = (0_u32, 0_u32);
     loop {
         // What cannot be read now may be the next time.
-        let news = news(&service, &rack, &mut roll, &mut seen).await;
-        let lines = news.iter().flatten();
-        for line in lines.filter_map(|event| wanted.line(event)) {
+        let news = seen.news(&service, &viewer.rack).await;
+        for line in news.iter().flatten().filter_map(|it| wanted.line(it)) {
             if !socket.send(line).await {
                 return;
             }
@@ -75,30 +106,66 @@ pub(super) async fn send(service: Service, rack: RackRecord, wanted: Wanted, mut
             return socket.end().await;
         }
         tokio::select! {
-            () = socket.gone() => return,
-            () = service.clock().sleep(LOOKING) => {}
+            is_there = socket.hear() => match is_there {
+                true => unheard = 0,
+                false => return,
+            },
+            () = service.clock().sleep(LOOKING) => {
+                looks += 1;
+                unheard += 1;
+            }
+        }
+        if unheard > PATIENCE || (looks.is_multiple_of(CHECK) && !viewer.may_look(&service).await) {
+            return socket.end().await;
+        }
+        if unheard > 0 && unheard.is_multiple_of(CHECK) {
+            socket.ping().await;
         }
     }
 }
 
-/// Reads what was seen of the rack's last roll since the last time.
-async fn news(
-    service: &Service,
-    rack: &RackRecord,
-    roll: &mut String,
-    seen: &mut i64,
-) -> Result<Vec<Event>, StoreError> {
-    let store = service.store();
-    let Some(last) = store.rolls(&rack.id, 1).await?.pop() else {
-        return Ok(Vec::new());
-    };
-    if last.id != *roll {
-        (*roll, *seen) = (last.id, 0);
+/// What was sent of a rack's rolls.
+#[derive(Default)]
+struct Seen {
+    roll: String,
+    events: i64,
+    /// Events of the stack by their ids, which whoever takes a roll up tells again.
+    told: BTreeSet<String>,
+}
+
+impl Seen {
+    /// Reads what was seen of the rack's last roll since the last time.
+    async fn news(
+        &mut self,
+        service: &Service,
+        rack: &RackRecord,
+    ) -> Result<Vec<Event>, StoreError> {
+        let store = service.store();
+        let Some(last) = store.rolls(&rack.id, 1).await?.pop() else {
+            return Ok(Vec::new());
+        };
+        let mut events = self.more(service).await?;
+        if last.id != self.roll {
+            *self = Self {
+                roll: last.id,
+                ..Self::default()
+            };
+            events.extend(self.more(service).await?);
+        }
+        Ok(events)
     }
-    let texts = store.roll_events(roll, *seen).await?;
-    *seen += i64::try_from(texts.len()).unwrap_or(0);
-    let events = texts.iter().filter_map(|it| serde_json::from_str(it).ok());
-    Ok(told_once(events.collect()))
+
+    async fn more(&mut self, service: &Service) -> Result<Vec<Event>, StoreError> {
+        let texts = service.store().roll_events(&self.roll, self.events).await?;
+        self.events += i64::try_from(texts.len()).unwrap_or(0);
+        let events = texts.iter().filter_map(|it| serde_json::from_str(it).ok());
+        let mut events: Vec<Event> = events.collect();
+        events.retain(|event| match &event.kind {
+            EventKind::Stack(stack) => self.told.insert(stack.id.clone()),
+            _ => true,
+        });
+        Ok(events)
+    }
 }
 
 /// Words an event as a line of a stream; nothing for what only a picture shows.

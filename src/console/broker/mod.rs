@@ -76,7 +76,10 @@ async fn take(service: &Service, request: Request<Body>, id: &str) -> Result<Res
     }
     let caller = answer::authenticate(service, &head.headers).await?;
     let socket = socket::Asked::of(&mut head)?;
-    let body = axum::body::to_bytes(body, LARGEST_BODY).await;
+    let body = tokio::select! {
+        body = axum::body::to_bytes(body, LARGEST_BODY) => body,
+        () = service.clock().sleep(service.options().request_time) => return Err(Refused::Slow),
+    };
     let asked = Asked {
         method: head.method,
         path,

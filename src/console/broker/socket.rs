@@ -1,6 +1,8 @@
 //! Websockets as a rack has them: text both ways, and an empty binary frame for the end.
 
-use axum::body::Body;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
 use axum::response::Response;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::header::{CONNECTION, HOST, ORIGIN, UPGRADE};
@@ -14,6 +16,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::answer::Refused;
+use crate::console::service::Service;
 
 /// The largest message that is taken from a client, in bytes.
 const LARGEST: usize = 1 << 20;
@@ -62,10 +65,19 @@ impl Asked {
     }
 
     /// Accepts it, and has `talk` talk on it once it is open.
-    pub(super) fn accept<F>(self, talk: impl FnOnce(Socket) -> F + Send + 'static) -> Response
+    ///
+    /// # Errors
+    /// When the service has as many open as it may have.
+    pub(super) fn accept<F>(
+        self,
+        service: &Service,
+        talk: impl FnOnce(Socket) -> F + Send + 'static,
+    ) -> Result<Response, Refused>
     where
         F: Future<Output = ()> + Send,
     {
+        let place = Arc::clone(service.sockets()).try_acquire_owned();
+        let place = place.map_err(|_| Refused::Full)?;
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
@@ -79,12 +91,15 @@ impl Asked {
             let Ok(upgraded) = self.upgrade.await else {
                 return;
             };
-            let config = WebSocketConfig::default().max_message_size(Some(LARGEST));
+            let config = WebSocketConfig::default()
+                .max_message_size(Some(LARGEST))
+                .max_frame_size(Some(LARGEST));
             let io = TokioIo::new(upgraded);
             let stream = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
             talk(Socket(stream)).await;
+            drop(place);
         });
-        response
+        Ok(response)
     }
 }
 
@@ -100,13 +115,15 @@ impl Socket {
         let _ = self.0.close(None).await;
     }
 
-    /// Heeds what the client sends for its own sake, such as pings; returns once it is gone.
-    pub(super) async fn gone(&mut self) {
-        while let Some(Ok(message)) = self.0.next().await {
-            if message.is_close() {
-                return;
-            }
-        }
+    /// Waits for whatever the client sends, and answers pings; tells whether it is still there.
+    pub(super) async fn hear(&mut self) -> bool {
+        matches!(self.0.next().await, Some(Ok(message)) if !message.is_close())
+    }
+
+    /// Asks the client whether it is still there.
+    pub(super) async fn ping(&mut self) {
+        // If it is not, it is not heard either.
+        let _ = self.0.send(Message::Ping(Bytes::new())).await;
     }
 }
 

@@ -20,22 +20,21 @@ pub(super) fn word(own: &str, roll: Option<&RollRow>, goes_back: bool, now: i64)
         return own.to_owned();
     };
     let is_at_rest = AT_REST.contains(&own);
-    let Some(ended) = roll.ended_at else {
-        // What comes before and after the update is part of the roll too.
-        let going = if goes_back { "rollback" } else { "updating" };
-        return if is_at_rest { going } else { own }.to_owned();
-    };
-    if !is_at_rest || now - ended > TOLD {
+    if !is_at_rest || roll.ended_at.is_some_and(|ended| now - ended > TOLD) {
         return own.to_owned();
     }
     let report = roll.report.as_deref();
     let report: Option<Report> = report.and_then(|text| serde_json::from_str(text).ok());
-    match report.map(|report| report.outcome) {
+    let word = match report.map(|report| report.outcome) {
         Some(Outcome::Done) => own,
         Some(Outcome::RolledBack | Outcome::NothingChanged | Outcome::Busy) => "rollback",
+        Some(Outcome::Unproven | Outcome::Stuck) => "failed",
+        // What comes before and after the update is part of the roll too.
+        _ if goes_back => "rollback",
+        _ if roll.ended_at.is_none() => "updating",
         _ => "failed",
-    }
-    .to_owned()
+    };
+    word.to_owned()
 }
 
 #[cfg(test)]
@@ -90,6 +89,12 @@ mod tests {
             assert_eq!(ended(1000 + 35 * 60_000), expected);
             assert_eq!(ended(1001 + TOLD), "running");
         }
+        // Tried again later, and not over yet.
+        let unproven = RollRow {
+            ended_at: None,
+            ..roll(Some((0, Outcome::Unproven)))
+        };
+        assert_eq!(word("running", Some(unproven), 0), "failed");
         let stuck = roll(Some((0, Outcome::RolledBack)));
         assert_eq!(word("updating", Some(stuck), 1), "updating");
     }

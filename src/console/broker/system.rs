@@ -42,23 +42,18 @@ pub(super) async fn answer(
         }
         (&Method::DELETE, ["instances", id]) => {
             let found = call.service.find_rack(&call.rack).await?;
-            let done = found.rack.system.terminate(id).await;
-            noted(
-                call,
-                "rack.instance.terminate",
-                &format!("instance {id}"),
-                &done,
-            )
-            .await?;
-            done?;
-            Ok(plain("ok"))
+            let work = found.rack.system.terminate(id);
+            let what = format!("Terminate instance {id}");
+            audited_as(call, "rack.instance.terminate", &what, work).await
         }
         (&Method::GET, ["system", "logs"]) => {
             let socket = socket.ok_or_else(|| Refused::Bad("logs come by websocket".to_owned()))?;
             let found = call.service.find_rack(&call.rack).await?;
             let wanted = logs::Wanted::of(&call.asked.headers, &found.clock);
-            let (service, rack) = (call.service.clone(), call.rack.clone());
-            Ok(socket.accept(async move |socket| logs::send(service, rack, wanted, socket).await))
+            let (service, viewer) = (call.service.clone(), logs::Viewer::of(call));
+            socket.accept(&call.service, async move |socket| {
+                logs::send(service, viewer, wanted, socket).await;
+            })
         }
         _ => Ok(unknown()),
     }
@@ -103,11 +98,9 @@ async fn update(call: &Call) -> Result<Response, Refused> {
     }
     let found = call.service.find_rack(&call.rack).await?;
     let names: Vec<_> = changes.keys().map(String::as_str).collect();
-    let what = format!("parameters {}", names.join(", "));
-    let done = found.rack.system.set_parameters(&changes).await;
-    noted(call, "rack.parameters.set", &what, &done).await?;
-    done?;
-    Ok(plain("ok"))
+    let what = format!("Set parameters {}", names.join(", "));
+    let work = found.rack.system.set_parameters(&changes);
+    audited_as(call, "rack.parameters.set", &what, work).await
 }
 
 /// Reads which parameters are to be set: `parameters` holds a form within the form; `count` and
@@ -142,21 +135,30 @@ fn asker(call: &Call) -> Asker {
     }
 }
 
-/// Writes in the audit log what somebody did to a rack, and how it went.
-async fn noted(
+/// Has something done to a rack: the audit log tells it before it is done, and that it failed if
+/// it did.
+async fn audited_as(
     call: &Call,
     event: &str,
     what: &str,
-    done: &Result<(), PortError>,
-) -> Result<(), Refused> {
-    let name = call.rack.full_name();
-    let told = match done {
-        Ok(()) => format!("{what} of {name}: done"),
-        Err(error) => format!("{what} of {name}: {error}"),
-    };
+    work: impl Future<Output = Result<(), PortError>> + Send,
+) -> Result<Response, Refused> {
+    let told = format!("{what} of {}", call.rack.full_name());
+    note(call, event, &told).await?;
+    match work.await {
+        Ok(()) => Ok(plain("ok")),
+        Err(error) => {
+            let (event, told) = (format!("{event}.failed"), format!("{told} failed: {error}"));
+            note(call, &event, &told).await?;
+            Err(error.into())
+        }
+    }
+}
+
+async fn note(call: &Call, event: &str, told: &str) -> Result<(), Refused> {
     let by = audited(call, call.caller.actor());
     let store = call.service.store();
-    Ok(store.note(event, &told, &[&call.rack.id], by).await?)
+    Ok(store.note(event, told, &[&call.rack.id], by).await?)
 }
 
 fn audited(call: &Call, actor: Actor) -> Audited {

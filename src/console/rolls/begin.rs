@@ -105,9 +105,19 @@ async fn begin(
     if let Some(request) = &asker.request {
         by = by.request(request);
     }
-    let store = service.store();
-    store.begin_roll(new, later(now, LEASE), by).await?;
+    let until = later(now, LEASE);
+    match service.store().begin_roll(new, until, by).await {
+        Ok(()) => {}
+        // Somebody else was faster.
+        Err(StoreError::Unfit(_)) => {
+            let last = service.store().rolls(&rack.id, 1).await?.pop();
+            return Err(NotBegun::UnderWay(
+                last.map_or_else(String::new, |it| it.id),
+            ));
+        }
+        Err(error) => return Err(error.into()),
+    }
     // If the one who planned it is gone, it is taken up as others are.
-    let _ = go.send(());
+    let _ = go.send(until);
     Ok(plan.roll.to_string())
 }

@@ -17,15 +17,18 @@ pub(super) struct RecordHolder {
     rack: String,
     workspace: String,
     name: String,
+    /// The term of work on a roll, which is over once somebody else has taken it up.
+    term: i64,
 }
 
 impl RecordHolder {
-    pub(super) fn new(service: &Service, rack: &RackRecord) -> Self {
+    pub(super) fn new(service: &Service, rack: &RackRecord, term: i64) -> Self {
         Self {
             service: service.clone(),
             rack: rack.id.clone(),
             workspace: rack.workspace.clone(),
             name: rack.full_name(),
+            term,
         }
     }
 
@@ -59,7 +62,7 @@ impl RecordHolder {
         let (now, entropy) = (self.service.now(), self.service.entropy());
         let by = Audited::new(&self.workspace, Actor::System, now, entropy);
         let store = self.service.store();
-        let changed = store.change_rack_key(&self.rack, roll.as_str(), change, by);
+        let changed = store.change_rack_key(&self.rack, (roll.as_str(), self.term), change, by);
         changed.await.map_err(|error| self.failed(error))
     }
 }

@@ -7,7 +7,6 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use super::lease::Term;
 use crate::console::service::Service;
 use crate::ids::RollId;
 use crate::roll::{
@@ -36,14 +35,12 @@ impl Keeper {
     }
 
     fn open(&self, roll: &RollId) -> Box<dyn JournalWriter> {
-        let term = Term {
-            roll: roll.to_string(),
-            number: self.term,
-        };
+        let (service, roll, term) = (self.service.clone(), roll.to_string(), self.term);
         let (events, waiting) = mpsc::unbounded_channel();
-        tokio::spawn(write_events(self.service.clone(), term.clone(), waiting));
+        tokio::spawn(write_events(service.clone(), roll.clone(), term, waiting));
         Box::new(Writer {
-            service: self.service.clone(),
+            service,
+            roll,
             term,
             events,
         })
@@ -85,7 +82,8 @@ impl JournalKeeper for Keeper {
 
 struct Writer {
     service: Service,
-    term: Term,
+    roll: String,
+    term: i64,
     events: mpsc::UnboundedSender<String>,
 }
 
@@ -99,10 +97,12 @@ impl JournalWriter for Writer {
         };
         let line = serde_json::to_string(&line);
         let line = line.map_err(|error| JournalError::Kept(error.to_string()))?;
-        let Term { roll, number } = &self.term;
         loop {
             let written = self.service.store();
-            match written.write_roll_line(roll, *number, line.clone()).await {
+            match written
+                .write_roll_line(&self.roll, self.term, line.clone())
+                .await
+            {
                 Ok(true) => return Ok(()),
                 // Whoever holds the lease drops this.
                 Ok(false) => std::future::pending().await,
@@ -121,13 +121,15 @@ impl JournalWriter for Writer {
 }
 
 /// Writes events until there are no more; those that cannot be written are lost.
-async fn write_events(service: Service, term: Term, mut waiting: mpsc::UnboundedReceiver<String>) {
+async fn write_events(
+    service: Service,
+    roll: String,
+    term: i64,
+    mut waiting: mpsc::UnboundedReceiver<String>,
+) {
     let mut some = Vec::new();
     while waiting.recv_many(&mut some, EVENTS_AT_ONCE).await > 0 {
         let events = std::mem::take(&mut some);
-        let store = service.store();
-        let _ = store
-            .write_roll_events(&term.roll, term.number, events)
-            .await;
+        let _ = service.store().write_roll_events(&roll, term, events).await;
     }
 }

@@ -6,16 +6,17 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::AGAIN;
 use super::holder::RecordHolder;
 use super::keeper::Keeper;
 use super::lease::Term;
+use super::{AGAIN, later};
 use crate::console::racks::FoundRack;
 use crate::console::service::Service;
 use crate::ids::RollId;
 use crate::rack::{ApiKeyAccess, PortError};
 use crate::roll::{
-    ApiKeyRequest, Engine, Event, EventSink, Outcome, Plan, Refusal, Report, RollOptions, Stop,
+    ApiKeyRequest, Engine, Event, EventSink, JournalError, Outcome, Plan, Refusal, Report,
+    RollOptions, Stop,
 };
 use crate::store::{Actor, Audited, RackRecord, RollRow};
 
@@ -42,7 +43,7 @@ pub(super) fn begin(
     found: FoundRack,
     start: Start,
     planned: oneshot::Sender<Result<Plan, Refusal>>,
-    gone: oneshot::Receiver<()>,
+    gone: oneshot::Receiver<i64>,
 ) {
     let service = service.clone();
     on_a_thread(&service.clone(), move || async move {
@@ -52,15 +53,16 @@ pub(super) fn begin(
             Start::Api(request) => engine.plan_api_key(request, Duration::ZERO).await,
         };
         let mine = plan.as_ref().ok().cloned();
-        if planned.send(plan).is_err() || gone.await.is_err() {
+        if planned.send(plan).is_err() {
             return;
         }
-        let Some(plan) = mine else {
+        let (Some(plan), Ok(until)) = (mine, gone.await) else {
             return;
         };
         let term = Term {
             roll: plan.roll.to_string(),
             number: FIRST,
+            until,
         };
         carry_out(&service, &rack, &term, async {
             Ok(engine.run(plan, false).await)
@@ -76,12 +78,13 @@ pub(super) fn take_up(service: &Service, roll: RollRow) {
         let term = Term {
             roll: roll.id.clone(),
             number: roll.term,
+            until: roll.lease_until,
         };
         let rack = match service.store().rack(&roll.rack).await {
             Ok(rack) => rack,
             Err(error) => {
                 service.log(&format!("roll {} cannot be taken up: {error}", roll.id));
-                return term.release(&service, AGAIN).await;
+                return term.release(&service, pause(roll.term)).await;
             }
         };
         carry_out(&service, &rack, &term, go_on(&service, &rack, &roll)).await;
@@ -99,9 +102,10 @@ async fn go_on(service: &Service, rack: &RackRecord, roll: &RollRow) -> Result<R
         }
         .into());
     };
+    // What cannot be read now is no journal without lines.
     let lines = service.store().roll_lines(&roll.id).await;
-    let has_begun = lines.is_ok_and(|lines| !lines.is_empty());
-    match (has_begun, plan.is_api()) {
+    let lines = lines.map_err(|error| JournalError::Kept(error.to_string()))?;
+    match (!lines.is_empty(), plan.is_api()) {
         (true, _) => engine.resume(&id).await,
         // Nothing was done yet, and nothing has to be known but what is in the plan.
         (false, false) => Ok(engine.run(plan, false).await),
@@ -128,7 +132,9 @@ fn engine(service: &Service, record: &RackRecord, found: FoundRack, term: i64) -
     let FoundRack { rack, clock } = found;
     let access = ApiKeyAccess {
         probe: rack.probe.clone(),
-        holders: vec![std::sync::Arc::new(RecordHolder::new(service, record))],
+        holders: vec![std::sync::Arc::new(RecordHolder::new(
+            service, record, term,
+        ))],
     };
     let engine = Engine::new(
         rack,
@@ -154,35 +160,38 @@ async fn carry_out(
         () = term.hold(service) => return,
     };
     let report = match result {
-        Ok(report) if report.outcome != Outcome::Detached => report,
-        Ok(report) => {
-            service.log(&format!("roll {} is left: {}", term.roll, report.message));
-            return term.release(service, AGAIN).await;
-        }
+        Ok(report) => report,
         Err(refusal) => {
             service.log(&format!("roll {} cannot go on: {refusal}", term.roll));
-            return term.release(service, AGAIN).await;
+            return term.release(service, pause(term.number)).await;
         }
     };
-    let by = Audited::new(
-        &rack.workspace,
-        Actor::System,
-        service.now(),
-        service.entropy(),
-    );
-    let outcome = report.message.clone();
-    let Ok(report) = serde_json::to_string(&report) else {
+    let Ok(text) = serde_json::to_string(&report) else {
         return;
     };
-    let store = service.store();
-    let ended = store.end_roll(&term.roll, term.number, report, &outcome, by);
-    if let Err(error) = ended.await {
-        // Whoever takes it up finds in the journal how it ended.
-        service.log(&format!(
-            "the end of roll {} is not kept: {error}",
-            term.roll
-        ));
+    let (now, store, told) = (service.now(), service.store(), &report.message);
+    let kept = if report.is_over() {
+        let by = Audited::new(&rack.workspace, Actor::System, now, service.entropy());
+        store
+            .end_roll(&term.roll, term.number, text, rack, told, by)
+            .await
+    } else {
+        // What is left to do may be possible later, such as when an instance is replaced.
+        service.log(&format!("roll {} is not over: {told}", term.roll));
+        let again = later(now, pause(term.number));
+        store.leave_roll(&term.roll, term.number, text, again).await
+    };
+    if let Err(error) = kept {
+        // Whoever takes it up finds in the journal how it stands.
+        let what = format!("how roll {} stands is not kept: {error}", term.roll);
+        service.log(&what);
     }
+}
+
+/// Returns after how long a roll is tried again that is not over after so many terms: longer each
+/// time, up to about an hour.
+fn pause(term: i64) -> Duration {
+    AGAIN * 2_u32.saturating_pow(u32::try_from(term - 1).unwrap_or(0).min(6))
 }
 
 fn on_a_thread<F: Future<Output = ()>>(
