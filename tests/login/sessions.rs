@@ -1,7 +1,5 @@
 //! `login` and `logout`.
 
-use std::net::TcpListener;
-
 use crate::environment::TestEnvironment;
 use crate::server::{Answer, Server};
 
@@ -94,10 +92,9 @@ fn a_failure_says_what_failed_and_writes_nothing() {
     ERROR: cannot verify the certificate of HOST: no authority that this machine knows has signed it
     hint: if the fingerprint FINGERPRINT is the rack's, `convox login HOST --tls-fingerprint FINGERPRINT` trusts it from then on; --tls-ca FILE trusts an authority
     ");
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let down = free.local_addr().unwrap().to_string();
-    drop(free);
-    let env = env.hide(&down, "DOWN");
+    // A port that nobody is given, so that no other test listens there.
+    let down = "127.0.0.1:1";
+    let env = env.hide(down, "DOWN");
     insta::assert_snapshot!(env.run(&format!("login {down}")), @r"
     exit 1
     --- stdout
