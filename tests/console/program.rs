@@ -135,7 +135,10 @@ fn a_person_logs_in_rolls_a_rack_and_then_their_own_key() {
         "account.keyroll.finish",
         "account.keyroll",
     ];
-    assert_eq!(told.collect::<Vec<_>>(), expected);
+    let mut told: Vec<_> = told.collect();
+    // What happens within one millisecond has no order.
+    told[1..3].sort();
+    assert_eq!(told, expected);
     assert!(!audited.contains(key));
     let people = done(programs.of_console(&["people", "list"]));
     let expected = "NAME  ROLE      ID\nada   operator  person_";
