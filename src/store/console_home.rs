@@ -5,7 +5,7 @@ use super::apis::insert_api;
 use super::database::Sql;
 use super::error::StoreError;
 use super::value::args;
-use super::workspaces::insert_workspace;
+use super::workspaces::{insert_workspace, lock_beginning};
 use crate::keys::{Api, IdKind, new_id};
 
 /// What the workspace and the API are called.
@@ -48,12 +48,7 @@ impl Store {
         };
         self.write(move |sql| {
             Box::pin(async move {
-                // There is nothing of its own to lock yet: this row is in every database.
-                let lock = format!(
-                    "SELECT version FROM _sqlx_migrations ORDER BY version LIMIT 1{}",
-                    sql.for_update()
-                );
-                sql.row(lock, args![]).await?;
+                lock_beginning(sql).await?;
                 if let Some(home) = find_home(sql).await? {
                     return Ok(home);
                 }

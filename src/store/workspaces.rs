@@ -49,12 +49,7 @@ impl Store {
         let by = Audited::new(&made.id, Actor::Operator, now, &self.entropy);
         self.write(move |sql| {
             Box::pin(async move {
-                // There is no workspace to lock yet: this row is in every database.
-                let lock = format!(
-                    "SELECT version FROM _sqlx_migrations ORDER BY version LIMIT 1{}",
-                    sql.for_update()
-                );
-                sql.row(lock, args![]).await?;
+                lock_beginning(sql).await?;
                 if !workspaces(sql).await?.is_empty() {
                     return Ok(None);
                 }
@@ -88,6 +83,17 @@ impl Store {
 }
 
 const COLUMNS: &str = "id, name, enabled, requests_limit, requests_duration";
+
+/// Keeps others from making what there is once, until the transaction ends.
+///
+/// There is nothing of its own to lock yet: this row is in every database.
+pub(super) async fn lock_beginning(sql: &mut dyn Sql) -> Result<(), StoreError> {
+    let lock = format!(
+        "SELECT version FROM _sqlx_migrations ORDER BY version LIMIT 1{}",
+        sql.for_update()
+    );
+    sql.row(lock, args![]).await.map(drop)
+}
 
 pub(super) async fn insert_workspace(
     sql: &mut dyn Sql,

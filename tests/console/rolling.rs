@@ -113,6 +113,26 @@ async fn a_roll_that_is_refused_is_told_at_once_and_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_protects_nothing_is_refused() {
+    on_both("success", async |console: &Console| {
+        let ada = console.operator().await;
+        for (value, told) in [
+            ("", "opens the rack's API to everybody"),
+            ("****", "is how a masked value reads"),
+        ] {
+            let form = format!("parameters=Password%3D{value}");
+            let refused = ada.ask(Method::PUT, "/system", Some(&form)).await;
+            assert_eq!(refused.status, 409, "{}", refused.body);
+            assert!(refused.body.contains(told), "{}", refused.body);
+        }
+        let rolls = console.store.rolls(&console.rack, 1).await.unwrap();
+        assert!(rolls.is_empty());
+        assert!(accepts(&console.racks.sandbox, OLD).await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_password_is_rolled_and_only_the_record_has_it() {
     on_both("success", async |console: &Console| {
         let ada = console.operator().await;

@@ -71,7 +71,7 @@ async fn whoever_waits_sees_what_the_roll_does() {
         let asked = ada.ask(Method::POST, "/instances/keyroll", None).await;
         assert_eq!(asked.told(), (200, "ok\n"));
         let mut lines = Vec::new();
-        let is_last = |line: &String| line.contains("system/convox") && line.contains(" carry ");
+        let is_last = |line: &String| line.contains("system/convox") && line.contains(": ended: ");
         while !lines.last().is_some_and(is_last) {
             match socket.next().await.unwrap().unwrap() {
                 Message::Text(text) => lines.push(text.to_string()),

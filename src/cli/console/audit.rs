@@ -49,8 +49,7 @@ impl AuditArgs {
             let lines: String = page.into_iter().map(line).collect();
             context.printer().data(&lines);
         }
-        place.store.close().await;
-        Ok(Exit::Done)
+        place.close().await
     }
 }
 

@@ -8,7 +8,7 @@ use crate::clock::system_now;
 use crate::console::Issuer;
 use crate::ids::Entropy;
 use crate::store::{Actor, Audited, Store, Workspace};
-use crate::ui::CliError;
+use crate::ui::{CliError, Exit};
 
 /// Which organization.
 #[derive(Debug, Args)]
@@ -66,6 +66,12 @@ impl Place {
             now: self.now,
             entropy: &self.entropy,
         }
+    }
+
+    /// Lets the database go: the command is done.
+    pub(super) async fn close(self) -> Result<Exit, CliError> {
+        self.store.close().await;
+        Ok(Exit::Done)
     }
 
     /// Says so in the audit log.

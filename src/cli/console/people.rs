@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use secrecy::ExposeSecret as _;
 
 use super::database::explain;
-use super::organization::{OrganizationArgs, Place};
+use super::organization::OrganizationArgs;
 use crate::cli::context::Context;
 use crate::console::{AccountKey, add_person, issue_account_key};
 use crate::store::{BadRole, Role, StoreError, Thing};
@@ -60,7 +60,7 @@ impl AddArgs {
         let told = format!("{} is {} of {}", person.name, self.role, organization.name);
         context.printer().say(&told);
         show(context, &key);
-        close(place).await
+        place.close().await
     }
 }
 
@@ -80,7 +80,7 @@ impl ListArgs {
             table.row([person.name, role.to_string(), person.id]);
         }
         context.printer().data(&table.render());
-        close(place).await
+        place.close().await
     }
 }
 
@@ -109,7 +109,7 @@ impl RoleArgs {
         let organization = &place.organization.name;
         let told = format!("{} is {} of {organization}", self.name, self.role);
         context.printer().say(&told);
-        close(place).await
+        place.close().await
     }
 }
 
@@ -137,7 +137,7 @@ impl KeyArgs {
         )
         .await;
         show(context, &key.map_err(failed)?);
-        close(place).await
+        place.close().await
     }
 }
 
@@ -161,13 +161,8 @@ impl RemoveArgs {
         removed.await.map_err(failed)?;
         let told = format!("{} is no longer of {}", self.name, place.organization.name);
         context.printer().say(&told);
-        close(place).await
+        place.close().await
     }
-}
-
-async fn close(place: Place) -> Result<Exit, CliError> {
-    place.store.close().await;
-    Ok(Exit::Done)
 }
 
 fn show(context: &Context, key: &AccountKey) {

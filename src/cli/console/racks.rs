@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::database::explain;
-use super::organization::{OrganizationArgs, Place};
+use super::organization::OrganizationArgs;
 use crate::cli::context::Context;
 use crate::config::Config;
 use crate::store::{BadRackKind, NewRack, RackKind, StoreError, Thing};
@@ -82,7 +82,7 @@ impl AddArgs {
             place.organization.name, self.name
         );
         context.printer().say(&told);
-        close(place).await
+        place.close().await
     }
 
     fn settings(&self) -> Result<Value, CliError> {
@@ -133,7 +133,7 @@ impl ListArgs {
             table.row([rack.full_name(), rack.kind.to_string(), rack.id]);
         }
         context.printer().data(&table.render());
-        close(place).await
+        place.close().await
     }
 }
 
@@ -157,13 +157,8 @@ impl ForgetArgs {
         forgotten.await.map_err(failed)?;
         let told = format!("The console has forgotten {}", rack.full_name());
         context.printer().say(&told);
-        close(place).await
+        place.close().await
     }
-}
-
-async fn close(place: Place) -> Result<Exit, CliError> {
-    place.store.close().await;
-    Ok(Exit::Done)
 }
 
 fn about(name: &str, error: StoreError) -> CliError {

@@ -52,8 +52,7 @@ impl ListArgs {
             }
         }
         context.printer().data(&table.render());
-        place.store.close().await;
-        Ok(Exit::Done)
+        place.close().await
     }
 }
 
@@ -98,7 +97,6 @@ impl GiveUpArgs {
         context
             .printer()
             .say(&format!("Roll {} is given up", self.roll));
-        place.store.close().await;
-        Ok(Exit::Done)
+        place.close().await
     }
 }

@@ -189,7 +189,7 @@ fn words(event: &Event) -> Option<(&'static str, String)> {
             "the update is going back: {} {}",
             cause.logical_id, cause.reason
         ),
-        EventKind::Finished(report) => report.message.clone(),
+        EventKind::Finished(report) => format!("ended: {}", report.message),
         _ => return None,
     };
     Some(("system/convox", format!("roll {}: {told}", event.roll)))

@@ -119,6 +119,11 @@ fn unfit(declared: &BTreeMap<String, ParameterDeclaration>, new: &NewKey) -> Vec
             }
             continue;
         };
+        if name == API_KEY_PARAMETER && value.is_empty() {
+            // A rack that has no password asks nobody for one (its API's own code).
+            problems.push(format!("an empty {name} opens the rack's API to everybody"));
+            continue;
+        }
         if value == "****" {
             problems.push(format!(
                 "the new {name} is **** , which is how a masked value reads"

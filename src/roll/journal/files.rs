@@ -1,5 +1,6 @@
 //! Journals in a directory of this machine: two files of JSON lines for each roll.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -10,10 +11,10 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::sync::Notify;
 
-use super::{Entry, JOURNAL_VERSION, JournalError, JournalKeeper, JournalWriter, Line, told_once};
+use super::{Entry, JOURNAL_VERSION, JournalError, JournalKeeper, JournalWriter, Line};
 use crate::ids::RollId;
 use crate::private;
-use crate::roll::event::Event;
+use crate::roll::event::{Event, EventKind};
 
 /// The directory that holds all journals of this machine's user.
 #[derive(Debug, Clone)]
@@ -255,6 +256,16 @@ impl JournalKeeper for Journals {
     async fn all(&self) -> Result<Vec<RollId>, JournalError> {
         self.rolls()
     }
+}
+
+/// Leaves out what several runs were told by the stack, but for the first time.
+fn told_once(mut events: Vec<Event>) -> Vec<Event> {
+    let mut told = BTreeSet::new();
+    events.retain(|event| match &event.kind {
+        EventKind::Stack(stack) => told.insert(stack.id.clone()),
+        _ => true,
+    });
+    events
 }
 
 /// Reads JSON lines; `None` when there is no file. A last line without its end is passed over.

@@ -6,7 +6,6 @@
 
 mod files;
 
-use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use files::{Journal, Journals};
 
-use super::event::{Event, EventKind};
+use super::event::Event;
 use super::outcome::Report;
 use super::plan::Plan;
 use crate::ids::RollId;
@@ -176,15 +175,4 @@ pub trait JournalWriter: Send {
 
     /// Keeps an event for the timeline. Losing one in a crash harms nothing.
     fn keep_event(&mut self, event: &Event);
-}
-
-/// Leaves out what several runs were told by the stack, but for the first time.
-#[must_use]
-pub fn told_once(mut events: Vec<Event>) -> Vec<Event> {
-    let mut told = BTreeSet::new();
-    events.retain(|event| match &event.kind {
-        EventKind::Stack(stack) => told.insert(stack.id.clone()),
-        _ => true,
-    });
-    events
 }
