@@ -78,6 +78,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("indicatif", &["ui"]),
     ("owo_colors", &["ui"]),
     ("axum", &["sandbox::serve", "console"]),
+    ("askama", &["console"]),
+    ("argon2", &["console"]),
     ("hyper", &["console"]),
     ("hyper_util", &["console"]),
     ("rcgen", &["console"]),

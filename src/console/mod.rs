@@ -1,15 +1,20 @@
 //! The console: a server that stands between people, racks and keys.
 
+mod account_keys;
 mod background;
 mod broker;
 mod connection;
 mod counter;
+mod demo;
 mod doctor;
 mod init;
 mod memory;
+mod pages;
+mod passwords;
 mod people;
 mod racks;
 mod rolls;
+mod rotation;
 mod serve;
 mod service;
 mod stalled;
@@ -19,8 +24,10 @@ mod vault;
 mod written;
 
 pub use connection::ConnectionOptions;
+pub use demo::furnish;
 pub use doctor::{Examined, examine};
 pub use init::{Initialized, initialize};
+pub use passwords::{BadPassword, Passwords};
 pub use people::{AccountKey, Issuer, add_person, issue_account_key};
 pub use racks::{FoundRack, RackFinder};
 pub use serve::{router, serve};

@@ -12,6 +12,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::broker;
 use super::connection::Connections;
+use super::pages::Pages;
 use super::service::Service;
 use super::tls::TlsFiles;
 use super::v2;
@@ -29,9 +30,13 @@ const PURGE: Duration = Duration::from_mins(1);
 /// Returns all that the console answers.
 pub fn router(service: &Service) -> Router {
     let service = service.clone();
+    let pages = Arc::new(Pages::new(&service));
     v2::router(&service).fallback(async move |request: Request<Body>| {
         if request.uri().path().starts_with("/v2/") {
             return v2::unknown(&service, &request);
+        }
+        if Pages::is_for(&request) {
+            return pages.clone().answer(request).await;
         }
         broker::answer(service.clone(), request).await
     })

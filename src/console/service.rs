@@ -346,6 +346,7 @@ impl Service {
         let now = self.now();
         self.0.windows.purge(now);
         self.0.store.remove_old_answers(now).await?;
+        self.0.store.remove_old_sessions(now).await?;
         self.0.store.remove_old_verifications(now).await
     }
 

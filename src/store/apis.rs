@@ -62,6 +62,24 @@ impl Store {
             .await
     }
 
+    /// Lists the APIs of a workspace, by name.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn apis(&self, workspace: &str) -> Result<Vec<Api>, StoreError> {
+        let workspace = workspace.to_owned();
+        self.read_once(move |sql| {
+            Box::pin(async move {
+                let query = format!(
+                    "SELECT {API_COLUMNS} FROM apis a WHERE a.workspace_id = $1 \
+                     AND a.deleted_at IS NULL ORDER BY a.name, a.id"
+                );
+                sql.all(query, args![workspace], read_api).await
+            })
+        })
+        .await
+    }
+
     /// Deletes an API and all its keys.
     ///
     /// # Errors

@@ -1,13 +1,29 @@
 //! The audit log: who changed what, written in the transaction of the change itself.
 
+use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::Store;
 use super::database::{Sql, Statement};
 use super::error::StoreError;
-use super::value::{Value, args};
+use super::page::pattern_of;
+use super::value::{Row, Value, args};
 use crate::ids::Entropy;
 use crate::keys::{IdKind, new_id};
+
+const COLUMNS: &str = "id, at, actor, event, description, targets, meta";
+
+fn read_event(row: &mut Row) -> Result<AuditEvent, StoreError> {
+    Ok(AuditEvent {
+        id: row.text()?,
+        at: row.int()?,
+        actor: row.text()?,
+        event: row.text()?,
+        description: row.text()?,
+        targets: row.maybe_json()?.unwrap_or_default(),
+        meta: row.maybe_json()?.unwrap_or_default(),
+    })
+}
 
 impl Store {
     /// Returns at most `limit` lines of the audit log of a workspace, the oldest first, after the
@@ -25,22 +41,44 @@ impl Store {
         let (at, id) = after.unwrap_or((i64::MIN, String::new()));
         self.read_once(move |sql| {
             Box::pin(async move {
-                let query = "SELECT id, at, actor, event, description, targets, meta \
-                             FROM audit_events WHERE workspace_id = $1 \
-                             AND (at > $2 OR (at = $2 AND id > $3)) ORDER BY at, id LIMIT $4";
+                let query = format!(
+                    "SELECT {COLUMNS} FROM audit_events WHERE workspace_id = $1 \
+                     AND (at > $2 OR (at = $2 AND id > $3)) ORDER BY at, id LIMIT $4"
+                );
                 let args = args![workspace, at, id, limit];
-                sql.all(query, args, |row| {
-                    Ok(AuditEvent {
-                        id: row.text()?,
-                        at: row.int()?,
-                        actor: row.text()?,
-                        event: row.text()?,
-                        description: row.text()?,
-                        targets: row.maybe_json()?.unwrap_or_default(),
-                        meta: row.maybe_json()?.unwrap_or_default(),
-                    })
-                })
-                .await
+                sql.all(query, args, read_event).await
+            })
+        })
+        .await
+    }
+
+    /// Returns at most `limit` lines of the audit log of a workspace that a filter keeps, the newest
+    /// first, before the line of this time and id.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn newest_audit_events(
+        &self,
+        workspace: &str,
+        filter: AuditFilter,
+        before: Option<(i64, String)>,
+        limit: i64,
+    ) -> Result<Vec<AuditEvent>, StoreError> {
+        let workspace = workspace.to_owned();
+        let (at, id) = before.unwrap_or((i64::MAX, String::new()));
+        let [who, what] = [filter.who, filter.what].map(|text| pattern_of(&text));
+        self.read_once(move |sql| {
+            Box::pin(async move {
+                let query = format!(
+                    "SELECT {COLUMNS} FROM audit_events WHERE workspace_id = $1 \
+                     AND (at < $2 OR (at = $2 AND id < $3)) \
+                     AND lower(actor) LIKE lower($4) ESCAPE '!' \
+                     AND (lower(event) LIKE lower($5) ESCAPE '!' \
+                     OR lower(description) LIKE lower($5) ESCAPE '!') \
+                     ORDER BY at DESC, id DESC LIMIT $6"
+                );
+                let args = args![workspace, at, id, who, what, limit];
+                sql.all(query, args, read_event).await
             })
         })
         .await
@@ -80,6 +118,44 @@ pub struct AuditEvent {
     pub targets: Json,
     /// Details by name, such as `request`.
     pub meta: Json,
+}
+
+impl AuditEvent {
+    /// Writes it as a line of JSON.
+    #[must_use]
+    pub fn to_json_line(&self) -> String {
+        let at = Timestamp::from_millisecond(self.at).unwrap_or_default();
+        let line = json!({
+            "id": self.id,
+            "at": format!("{at:.3}"),
+            "actor": self.actor,
+            "event": self.event,
+            "description": self.description,
+            "targets": self.targets,
+            "meta": self.meta,
+        });
+        format!("{line}\n")
+    }
+}
+
+/// Which lines of an audit log are wanted: those that have these texts in them, whatever the case
+/// of their letters.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// In who did it.
+    pub who: String,
+    /// In what was done: the kind of change, or its words.
+    pub what: String,
+}
+
+impl AuditFilter {
+    /// Tells whether a line is wanted.
+    #[must_use]
+    pub fn keeps(&self, event: &AuditEvent) -> bool {
+        let has = |text: &str, part: &str| text.to_lowercase().contains(&part.to_lowercase());
+        let is_what = has(&event.event, &self.what) || has(&event.description, &self.what);
+        has(&event.actor, &self.who) && is_what
+    }
 }
 
 /// Who changes something.

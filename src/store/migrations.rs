@@ -21,6 +21,11 @@ const SQLITE: &[(i64, &str, &str)] = &[
         "people, racks and rolls",
         include_str!("../../migrations/sqlite/0002_people_racks_rolls.sql"),
     ),
+    (
+        3,
+        "signing in",
+        include_str!("../../migrations/sqlite/0003_signing_in.sql"),
+    ),
 ];
 
 const POSTGRES: &[(i64, &str, &str)] = &[
@@ -33,6 +38,11 @@ const POSTGRES: &[(i64, &str, &str)] = &[
         2,
         "people, racks and rolls",
         include_str!("../../migrations/postgres/0002_people_racks_rolls.sql"),
+    ),
+    (
+        3,
+        "signing in",
+        include_str!("../../migrations/postgres/0003_signing_in.sql"),
     ),
 ];
 

@@ -33,18 +33,7 @@ impl Page {
 
     /// Returns what is searched for as `LIKE .. ESCAPE '!'` takes it; everything for nothing.
     pub(super) fn pattern(&self) -> String {
-        let mut pattern = "%".to_owned();
-        let search = self.search.as_deref().unwrap_or_default();
-        for letter in search.chars() {
-            if ['!', '%', '_'].contains(&letter) {
-                pattern.push('!');
-            }
-            pattern.push(letter);
-        }
-        if !search.is_empty() {
-            pattern.push('%');
-        }
-        pattern
+        pattern_of(self.search.as_deref().unwrap_or_default())
     }
 
     /// Makes a page of the rows that were read.
@@ -54,6 +43,21 @@ impl Page {
         items.truncate(limit);
         Paged { items, next }
     }
+}
+
+/// Returns a pattern for `LIKE .. ESCAPE '!'` that every text fits which has `search` in it.
+pub(super) fn pattern_of(search: &str) -> String {
+    let mut pattern = "%".to_owned();
+    for letter in search.chars() {
+        if ['!', '%', '_'].contains(&letter) {
+            pattern.push('!');
+        }
+        pattern.push(letter);
+    }
+    if !search.is_empty() {
+        pattern.push('%');
+    }
+    pattern
 }
 
 #[cfg(test)]

@@ -51,6 +51,22 @@ pub struct RollRow {
     pub report: Option<String>,
 }
 
+/// What the rolls of a rack come to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RackRolls {
+    /// The rack.
+    pub rack: String,
+    /// The roll that is not over.
+    pub under_way: Option<String>,
+    /// When the SSH key was last rolled well, in Unix ms.
+    pub ssh_rolled: Option<i64>,
+    /// When the key of the rack's API was, in Unix ms.
+    pub api_rolled: Option<i64>,
+}
+
+/// What the report of a roll says that ended well.
+const DONE: &str = "%\"outcome\":\"done\"%";
+
 const COLUMNS: &str = "id, rack_id, key_kind, person_id, plan, term, lease_until, created_at, \
      ended_at, report";
 
@@ -348,6 +364,62 @@ impl Store {
         let found = self.find_rolls("id = $1", args![id]).await?;
         let found = found.into_iter().next();
         found.ok_or(StoreError::NotFound(Thing::Roll))
+    }
+
+    /// Has a roll taken up at `now`, in Unix ms, that was left until later than `left`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unfit`] when it has ended, or somebody is at work on it.
+    pub async fn hasten_roll(
+        &self,
+        roll: &str,
+        now: i64,
+        left: i64,
+        by: Audited,
+    ) -> Result<(), StoreError> {
+        let roll = roll.to_owned();
+        self.write(move |sql| {
+            Box::pin(async move {
+                let hasten = "UPDATE rolls SET lease_until = $2 WHERE id = $1 \
+                              AND ended_at IS NULL AND lease_until > $3";
+                if sql.run(hasten.into(), args![&roll, now, left]).await? == 0 {
+                    let told = format!("roll {roll} is over, or somebody is at work on it");
+                    return Err(StoreError::Unfit(told));
+                }
+                let told = format!("Go on with roll {roll}");
+                by.record(sql, "roll.resume", &told, &[&roll]).await
+            })
+        })
+        .await
+    }
+
+    /// Tells of all racks of an organization which roll is under way, and when which kind of key
+    /// was last rolled well.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn rolls_of_racks(&self, workspace: &str) -> Result<Vec<RackRolls>, StoreError> {
+        let workspace = workspace.to_owned();
+        self.read_once(move |sql| {
+            Box::pin(async move {
+                let query = "SELECT r.rack_id, \
+                    MAX(CASE WHEN r.ended_at IS NULL THEN r.id END), \
+                    MAX(CASE WHEN r.key_kind = 'ssh' AND r.report LIKE $2 THEN r.ended_at END), \
+                    MAX(CASE WHEN r.key_kind = 'api' AND r.report LIKE $2 THEN r.ended_at END) \
+                    FROM rolls r JOIN racks k ON k.id = r.rack_id \
+                    WHERE k.workspace_id = $1 AND k.deleted_at IS NULL GROUP BY r.rack_id";
+                sql.all(query, args![workspace, DONE], |row| {
+                    Ok(RackRolls {
+                        rack: row.text()?,
+                        under_way: row.maybe_text()?,
+                        ssh_rolled: row.maybe_int()?,
+                        api_rolled: row.maybe_int()?,
+                    })
+                })
+                .await
+            })
+        })
+        .await
     }
 
     /// Lists at most `limit` rolls of a rack, the newest first.

@@ -111,7 +111,7 @@ async fn what_is_wrong_is_told_in_the_classics_words() {
         }
         // Nothing is told of what is there to whoever names no rack, and is nobody.
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        for path in ["/", "/v1/keys.verifyKey", "/instances"] {
+        for path in ["/nothing", "/v1/keys.verifyKey", "/instances"] {
             let answer = client.get(format!("{}{path}", console.address));
             let answer = answer.send().await.unwrap();
             assert_eq!(answer.status(), 404, "{path}");

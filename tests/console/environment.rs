@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Deref;
-use std::sync::{Arc, Once};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,12 +12,12 @@ use convox::console::{
     initialize, router,
 };
 use convox::ids::Entropy;
-use convox::keys::{IdKind, SecretFormat, new_id};
+use convox::keys::{IdKind, NewSecret, SecretFormat, new_id};
 use convox::rack::aws::{Access, Account, Target, Transport};
 use convox::rack::{PortError, Rack};
 use convox::sandbox::{Sandbox, Scenario};
 use convox::store::{
-    Actor, Audited, NewApi, NewKey, NewRack, RackKind, RackRecord, Role, Sealed, Store,
+    Actor, Audited, NewApi, NewKey, NewRack, Page, RackKind, RackRecord, Role, Sealed, Store,
 };
 use reqwest::Method;
 use secrecy::ExposeSecret as _;
@@ -112,6 +112,7 @@ pub struct Console {
     pub address: String,
     pub racks: Racks,
     books: Books,
+    log: Arc<Mutex<String>>,
     _service: Service,
 }
 
@@ -229,7 +230,12 @@ impl Console {
             options,
         );
         let service = service.await.unwrap();
-        service.log_to(|line| eprintln!("console: {line}"));
+        let log: Arc<Mutex<String>> = Arc::default();
+        let lines = log.clone();
+        service.log_to(move |line| {
+            eprintln!("console: {line}");
+            lines.lock().unwrap().push_str(line);
+        });
         service.find_racks_by(Box::new(racks.clone()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -239,6 +245,7 @@ impl Console {
             address,
             racks,
             books,
+            log,
             _service: service,
         }
     }
@@ -270,21 +277,47 @@ impl Console {
 
     /// Makes a key for somebody in an API of the key service that is not the console's own.
     pub async fn key_issued_to(&self, person: &str) -> String {
+        let (id, secret, format) = self.minted("convox");
+        let text = secret.text.expose_secret().to_owned();
+        self.make_key((id, secret, format), None, Some(person))
+            .await;
+        text
+    }
+
+    /// Makes a key of that name, and returns its id and the one of its API, which is `acme`'s.
+    pub async fn key_called(&self, name: &str) -> (String, String) {
+        let minted = self.minted("ord");
+        let id = minted.0.clone();
+        let api = self.make_key(minted, Some(name), None).await;
+        (id, api)
+    }
+
+    /// Makes the id and the secret of a key.
+    pub fn minted(&self, prefix: &str) -> (String, NewSecret, SecretFormat) {
+        let format = SecretFormat::new(Some(prefix), 32).unwrap();
+        let id = new_id(IdKind::Key, 1, &self.entropy);
+        (id, format.mint(&self.entropy), format)
+    }
+
+    async fn make_key(
+        &self,
+        (id, secret, format): (String, NewSecret, SecretFormat),
+        name: Option<&str>,
+        person: Option<&str>,
+    ) -> String {
         let new = NewApi {
             name: "orders".to_owned(),
             ..NewApi::default()
         };
         let api = self.store.create_api(new, self.by(&self.acme, 1)).await;
-        let format = SecretFormat::new(Some("convox"), 32).unwrap();
-        let secret = format.mint(&self.entropy);
-        let text = secret.text.expose_secret().to_owned();
+        let api = api.unwrap().id;
         let new = NewKey {
-            id: new_id(IdKind::Key, 1, &self.entropy),
-            api: api.unwrap().id,
+            id,
+            api: api.clone(),
             secret,
             format,
-            name: None,
-            external_id: Some(person.to_owned()),
+            name: name.map(str::to_owned),
+            external_id: person.map(str::to_owned),
             meta: None,
             roles: Vec::new(),
             permissions: Vec::new(),
@@ -296,7 +329,27 @@ impl Console {
         };
         let made = self.store.create_key(new, self.by(&self.acme, 1), None);
         made.await.unwrap();
-        text
+        api
+    }
+
+    /// Returns the id of somebody's first account key.
+    pub async fn account_key(&self, person: &Person<'_>) -> String {
+        let home = self.store.console_home(1).await.unwrap();
+        let page = Page {
+            cursor: None,
+            limit: 1,
+            search: None,
+        };
+        let whose = Some(person.id.clone());
+        let keys = self
+            .store
+            .keys_of_api(&home.workspace, &home.api, whose, page);
+        keys.await.unwrap().items[0].id.clone()
+    }
+
+    /// Returns what the server has logged.
+    pub fn logged(&self) -> String {
+        self.log.lock().unwrap().clone()
     }
 
     /// Returns the descriptions in the audit log, oldest first, with who did it.

@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use clap::Args;
-use jiff::Timestamp;
-use serde_json::json;
 
 use super::database::explain;
 use super::organization::OrganizationArgs;
@@ -46,23 +44,9 @@ impl AuditArgs {
                 break;
             };
             after = Some((last.at, last.id.clone()));
-            let lines: String = page.into_iter().map(line).collect();
+            let lines: String = page.iter().map(AuditEvent::to_json_line).collect();
             context.printer().data(&lines);
         }
         place.close().await
     }
-}
-
-fn line(event: AuditEvent) -> String {
-    let at = Timestamp::from_millisecond(event.at).unwrap_or_default();
-    let line = json!({
-        "id": event.id,
-        "at": format!("{at:.3}"),
-        "actor": event.actor,
-        "event": event.event,
-        "description": event.description,
-        "targets": event.targets,
-        "meta": event.meta,
-    });
-    format!("{line}\n")
 }

@@ -4,6 +4,7 @@ mod audit;
 mod backup;
 mod certificate;
 mod database;
+mod demo;
 mod doctor;
 mod finder;
 mod init;

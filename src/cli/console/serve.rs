@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 
 use super::certificate::{self, TlsArgs};
 use super::database::{DatabaseArgs, explain, explain_vault};
+use super::demo::Demo;
 use super::finder::Finder;
 use crate::cli::context::Context;
 use crate::cli::signals;
@@ -23,6 +24,13 @@ use crate::ui::{CliError, Exit};
 pub(in crate::cli) struct ServeArgs {
     #[command(flatten)]
     database: DatabaseArgs,
+
+    /// Show made-up racks and keys, and keep nothing
+    ///
+    /// Racks of the sandbox, keys that are in use, and an account key to sign in with, which is
+    /// printed.
+    #[arg(long, conflicts_with_all = ["database_url", "data", "master_key"])]
+    demo: bool,
 
     /// Address and port to listen on; port 0 takes any that is free
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8480")]
@@ -55,21 +63,21 @@ impl ServeArgs {
                 Some("let nobody reach it but a server that speaks TLS"),
             );
         }
-        let source = self.database.key_source(context).await?;
-        let store = self.database.open(context).await?;
-        store.check().await.map_err(explain)?;
-        let vault = Vault::of(&store, source).await.map_err(explain_vault)?;
         let options = ServiceOptions {
             requests: self.workspace_limit,
             memory: usize::try_from(self.remember).unwrap_or(0) << 20,
             ..ServiceOptions::default()
         };
-        let entropy = context.entropy()?;
-        let service = Service::new(store, context.clock_of_server(), entropy, vault, options).await;
-        let service = service.map_err(explain)?;
+        let demo = match self.demo {
+            true => Some(Demo::new(context, options).await?),
+            false => None,
+        };
+        let service = match &demo {
+            Some(demo) => demo.service.clone(),
+            None => self.service(context, options).await?,
+        };
         let log = printer.clone();
         service.log_to(move |line| log.always(line));
-        service.find_racks_by(Box::new(Finder::new(context)));
         let cannot = |error: std::io::Error| {
             CliError::failed(format!("cannot listen on {}: {error}", self.listen))
                 .hint("--listen names another address or port")
@@ -85,8 +93,29 @@ impl ServeArgs {
             )),
             None => printer.say(&format!("Serving on http://{address}")),
         }
+        if let Some(demo) = &demo {
+            let scheme = if tls.is_some() { "https" } else { "http" };
+            printer.say(&demo.told(&format!("{scheme}://{address}")));
+        }
         serve(listener, tls, service, stop).await;
         Ok(Exit::Done)
+    }
+
+    /// Makes the service of a database, with the racks that it has records of.
+    async fn service(
+        &self,
+        context: &Context,
+        options: ServiceOptions,
+    ) -> Result<Service, CliError> {
+        let source = self.database.key_source(context).await?;
+        let store = self.database.open(context).await?;
+        store.check().await.map_err(explain)?;
+        let vault = Vault::of(&store, source).await.map_err(explain_vault)?;
+        let entropy = context.entropy()?;
+        let service = Service::new(store, context.clock_of_server(), entropy, vault, options).await;
+        let service = service.map_err(explain)?;
+        service.find_racks_by(Box::new(Finder::new(context)));
+        Ok(service)
     }
 }
 

@@ -9,9 +9,9 @@ use serde::Serialize;
 
 use super::answer::{Refused, json, plain, unknown};
 use super::{Asked, Caller};
+use crate::console::account_keys::KeyHolder;
 use crate::console::service::Service;
-use crate::keys::{Grace, IdKind, SecretFormat, new_id};
-use crate::store::{Answered, Audited, RerollRequest, StoreError};
+use crate::keys::Grace;
 
 /// How long the old key goes on working where nobody says.
 const GRACE: Duration = Duration::from_hours(1);
@@ -41,75 +41,37 @@ pub(super) async fn answer(
     if asked.method != Method::POST {
         return Ok(unknown());
     }
-    let home = service.home().await?;
-    let (now, entropy) = (service.now(), service.entropy());
-    let by = Audited::new(&home.workspace, caller.actor(), now, entropy).request(request);
+    let holder = KeyHolder {
+        service,
+        caller,
+        request,
+    };
     match asked.path.as_str() {
         "/account/keyroll" => {
-            let grace = grace(&asked.body)?;
-            let (record, _) = service.store().key_record(&home.workspace, key).await?;
-            let format = SecretFormat::new(record.prefix.as_deref(), record.bytes)
-                .map_err(|error| StoreError::Unfit(error.to_string()))?;
-            let (id, secret) = (new_id(IdKind::Key, now, entropy), format.mint(entropy));
-            let text = secret.text.clone();
-            let reroll = RerollRequest {
-                key: key.clone(),
-                grace: Grace::For(i64::try_from(grace.as_millis()).unwrap_or(i64::MAX)),
-                successor: id.clone(),
-                secret,
-                format,
-                sealed: None,
-            };
-            let told = format!("Roll account key {key} to {id}");
-            note(service, caller, "account.keyroll", &told, request).await?;
-            let done = service.store().reroll_key(reroll, by, None).await?;
-            let old_expires = match done {
-                Answered::Now(rerolled) => rerolled.old_expires,
-                Answered::Before(_) => None,
-            };
+            let grace = i64::try_from(grace(&asked.body)?.as_millis()).unwrap_or(i64::MAX);
+            let rolled = holder.roll(key, Grace::For(grace)).await?;
             Ok(json(&Rolled {
-                id: &id,
-                key: text.expose_secret(),
-                old_expires,
+                id: &rolled.id,
+                key: rolled.secret.expose_secret(),
+                old_expires: rolled.old_expires,
             }))
         }
         // With the new key: the old one goes now.
         "/account/keyroll/finish" => {
+            let home = service.home().await?;
             let (record, _) = service.store().key_record(&home.workspace, key).await?;
             let old = record.rotation.predecessor;
             let old = old.ok_or_else(|| Refused::Bad("this key replaces no other".to_owned()))?;
-            let told = format!("Let account key {old} go");
-            note(service, caller, "account.keyroll.finish", &told, request).await?;
-            service.store().finish_rotation(&old, by).await?;
+            holder.finish(&old).await?;
             Ok(plain("ok"))
         }
         // With the old key: it is whole again, and the new one goes.
         "/account/keyroll/cancel" => {
-            let told = format!("Take back the roll of account key {key}");
-            note(service, caller, "account.keyroll.cancel", &told, request).await?;
-            service.store().cancel_rotation(key, by).await?;
+            holder.cancel(key).await?;
             Ok(plain("ok"))
         }
         _ => Ok(unknown()),
     }
-}
-
-/// Tells every organization that the caller belongs to what is about to be done.
-async fn note(
-    service: &Service,
-    caller: &Caller,
-    event: &str,
-    told: &str,
-    request: &str,
-) -> Result<(), StoreError> {
-    for membership in &caller.memberships {
-        let (now, entropy) = (service.now(), service.entropy());
-        let by = Audited::new(&membership.workspace, caller.actor(), now, entropy);
-        let by = by.request(request);
-        let targets = [caller.person.id.as_str()];
-        service.store().note(event, told, &targets, by).await?;
-    }
-    Ok(())
 }
 
 /// Reads for how long the old key goes on: `grace`, in seconds.

@@ -21,7 +21,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Why something is not done.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refused {
+pub(in crate::console) enum Refused {
     /// Nobody has that key.
     #[error("invalid authentication")]
     Unauthenticated,
@@ -154,7 +154,7 @@ pub(super) fn text_of(headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 /// Makes a request's id, as racks do: 12 hexadecimal digits.
-pub(super) fn request_id(service: &Service) -> String {
+pub(in crate::console) fn request_id(service: &Service) -> String {
     format!("{:012x}", service.entropy().next_u64() >> 16)
 }
 

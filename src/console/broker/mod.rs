@@ -17,9 +17,11 @@ use axum::response::Response;
 use http::{HeaderMap, Method, Request};
 use tokio::task::JoinSet;
 
+pub(super) use self::answer::request_id;
 use self::answer::{Refused, json, plain, refused, unknown};
 use self::may::may;
 use self::shapes::{AuthShape, RackShape};
+pub(super) use self::system::describe;
 use super::people::Caller;
 use super::service::Service;
 use crate::store::{RackRecord, Role};

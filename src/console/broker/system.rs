@@ -63,7 +63,7 @@ pub(super) async fn answer(
 ///
 /// # Errors
 /// When it cannot be asked.
-pub(super) async fn describe(
+pub(in crate::console) async fn describe(
     service: &Service,
     rack: &RackRecord,
 ) -> Result<SystemDescription, Refused> {

@@ -77,6 +77,31 @@ pub(in crate::console) async fn begin_api(
     begin(service, rack, asker, "api", Start::Api(request)).await
 }
 
+/// Says what a roll of the SSH key, or else of the key of the rack's API, would do now. Nothing is
+/// changed, and nothing begins.
+///
+/// # Errors
+/// When the rack cannot be reached, or the roll would be refused.
+pub(in crate::console) async fn preview(
+    service: &Service,
+    rack: &RackRecord,
+    is_ssh: bool,
+) -> Result<Plan, NotBegun> {
+    let start = match is_ssh {
+        true => Start::Ssh(RollOptions {
+            key_type: KeyType::Ed25519,
+            keep_old: false,
+        }),
+        false => Start::Api(ApiKeyRequest::default()),
+    };
+    let found = service.find_rack(rack).await?;
+    let (planned, plan) = oneshot::channel();
+    // Nobody ever says that it may begin.
+    let (_, gone) = oneshot::channel();
+    runner::begin(service, rack.clone(), found, start, planned, gone);
+    Ok(plan.await.map_err(|_| NotBegun::Stopped)??)
+}
+
 async fn begin(
     service: &Service,
     rack: &RackRecord,

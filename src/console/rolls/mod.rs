@@ -12,10 +12,10 @@ mod runner;
 
 use std::time::Duration;
 
-pub(super) use begin::{Asker, NotBegun, begin_api, begin_ssh};
+pub(super) use begin::{Asker, NotBegun, begin_api, begin_ssh, preview};
 
 use super::service::Service;
-use crate::store::{NewRoll, RollRow};
+use crate::store::{Audited, NewRoll, RollRow, StoreError};
 
 /// For how long whoever is at work on a roll need not be heard of.
 const LEASE: Duration = Duration::from_secs(15);
@@ -48,7 +48,23 @@ pub(super) fn take_up_for_ever(service: &Service) {
     });
 }
 
-async fn claim(service: &Service) -> Result<Option<RollRow>, crate::store::StoreError> {
+/// Tells whether a roll is not over, and nobody is at work on it before long: a lease never reaches
+/// as far as the pause before it is tried again.
+pub(super) fn is_left(roll: &RollRow, now: i64) -> bool {
+    roll.ended_at.is_none() && roll.lease_until > later(now, LEASE)
+}
+
+/// Has a roll that was left taken up now.
+///
+/// # Errors
+/// When it is over, or somebody is at work on it.
+pub(super) async fn hasten(service: &Service, roll: &str, by: Audited) -> Result<(), StoreError> {
+    let now = service.now();
+    let left = later(now, LEASE);
+    service.store().hasten_roll(roll, now, left, by).await
+}
+
+async fn claim(service: &Service) -> Result<Option<RollRow>, StoreError> {
     let now = service.now();
     service.store().claim_roll(now, later(now, LEASE)).await
 }

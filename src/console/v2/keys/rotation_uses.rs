@@ -10,7 +10,7 @@ use crate::console::v2::error::ApiError;
 use crate::console::v2::operation::Call;
 use crate::keys::KeyRecord;
 use crate::keys::analytics::Grain;
-use crate::store::{Bucket, Caller, Side, StoreError};
+use crate::store::{Bucket, Caller, Side};
 
 /// For how long after a reroll uses are told by the hour, in ms, where nobody says otherwise.
 const HOURLY: i64 = 3 * 24 * 60 * 60 * 1000;
@@ -83,7 +83,7 @@ impl Call {
         key: &KeyRecord,
         interval: Option<Interval>,
     ) -> Result<Option<RotationUses>, ApiError> {
-        let Some((old, new)) = self.both_sides(key).await? else {
+        let Some((old, new)) = self.service.both_sides(key).await? else {
             return Ok(None);
         };
         let Some(since) = old.rotation.rerolled_at else {
@@ -112,32 +112,6 @@ impl Call {
             interval,
             series: uses.buckets.into_iter().map(UsesThen::of).collect(),
         }))
-    }
-
-    /// Finds the key that was rerolled and, unless it is deleted, the one that took its place.
-    async fn both_sides(
-        &self,
-        key: &KeyRecord,
-    ) -> Result<Option<(KeyRecord, Option<KeyRecord>)>, ApiError> {
-        match (&key.rotation.successor, &key.rotation.predecessor) {
-            (Some(new), _) => Ok(Some((key.clone(), self.there(new).await?))),
-            (None, Some(old)) => {
-                let old = self.there(old).await?;
-                // Its reroll may have been taken back.
-                let old = old.filter(|old| old.rotation.successor.as_ref() == Some(&key.id));
-                Ok(old.map(|old| (old, Some(key.clone()))))
-            }
-            (None, None) => Ok(None),
-        }
-    }
-
-    /// Finds a key, if it is there.
-    async fn there(&self, id: &str) -> Result<Option<KeyRecord>, ApiError> {
-        match self.service.store().key_record(self.workspace(), id).await {
-            Ok((key, _)) => Ok(Some(key)),
-            Err(StoreError::NotFound(_)) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
     }
 }
 

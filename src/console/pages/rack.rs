@@ -1,0 +1,145 @@
+//! A rack: how it is, its instances, its rolls, and the buttons that roll its keys.
+
+use askama::Template;
+use axum::response::Response;
+
+use super::Visit;
+use super::answer::{Wrong, page};
+use super::frame::Frame;
+use super::racks::class_of;
+use super::roll::RollLine;
+use super::words::{Age, Moment};
+use crate::rack::{SystemDescription, SystemInstance};
+use crate::store::{RackRecord, Role};
+
+/// How many rolls are listed.
+const ROLLS: i64 = 20;
+
+#[derive(Template)]
+#[template(path = "rack.html")]
+struct RackPage<'a> {
+    frame: Frame<'a>,
+    record: &'a RackRecord,
+    status: &'a str,
+    status_class: &'static str,
+    described: Option<&'a SystemDescription>,
+    trouble: Option<&'a str>,
+    seen: Option<Moment>,
+    instances: Vec<Cell>,
+    no_instances: Option<&'a str>,
+    key: Option<&'a str>,
+    ssh: Age,
+    api: Age,
+    rolls: Vec<RollLine>,
+    under_way: Option<String>,
+    may_change: bool,
+}
+
+/// An instance in a grid.
+pub(super) struct Cell {
+    pub(super) id: String,
+    /// A class of the style.
+    pub(super) class: &'static str,
+    /// What is said of it.
+    pub(super) told: String,
+    started: i64,
+}
+
+impl Cell {
+    /// Shows an instance, as one of those with the `old` or the `new` key.
+    pub(super) fn of(instance: &SystemInstance, old: Option<&str>, new: Option<&str>) -> Self {
+        let key = instance.key_name.as_deref();
+        let (class, whose) = match key {
+            Some(_) if key == new => ("new", "the new key"),
+            Some(_) if key == old => ("old", "the old key"),
+            Some(_) => ("other", "another key"),
+            None => ("other", "a key that is not told"),
+        };
+        let name = key.unwrap_or("unknown");
+        let state = match instance.status.as_str() {
+            "" => String::new(),
+            status => format!(", {status}"),
+        };
+        Self {
+            id: instance.id.clone(),
+            class,
+            told: format!("{} has {whose} ({name}){state}", instance.id),
+            started: instance.started.map_or(0, jiff::Timestamp::as_millisecond),
+        }
+    }
+
+    /// Puts cells in order: the one that was started first first.
+    pub(super) fn order(cells: &mut [Self]) {
+        cells.sort_by(|a, b| (a.started, &a.id).cmp(&(b.started, &b.id)));
+    }
+}
+
+/// Finds a rack that whoever is signed in may see, and their role there.
+///
+/// # Errors
+/// When there is none such.
+pub(super) async fn find(
+    visit: &Visit,
+    organization: &str,
+    name: &str,
+) -> Result<(RackRecord, Role), Wrong> {
+    let membership = visit.membership(organization)?;
+    let store = visit.service().store();
+    let record = store.rack_called(&membership.workspace, name).await?;
+    Ok((record, membership.role))
+}
+
+/// Tells whether a role may change what it sees.
+pub(super) fn may_change(role: Role) -> bool {
+    matches!(role, Role::Operator | Role::Admin)
+}
+
+/// Shows it.
+pub(super) async fn show(visit: &Visit, organization: &str, name: &str) -> Result<Response, Wrong> {
+    let (record, role) = find(visit, organization, name).await?;
+    let store = visit.service().store();
+    let rolls = store.rolls(&record.id, ROLLS).await?;
+    let of_racks = store.rolls_of_racks(&record.workspace).await?;
+    let of_rack = of_racks.into_iter().find(|it| it.rack == record.id);
+    let of_rack = of_rack.unwrap_or_default();
+    let sight = visit.pages.sight(&record, i64::MIN).await;
+    let sight = sight.as_deref();
+    let now = visit.service().now();
+    let described = sight.and_then(|sight| sight.described.as_ref().ok());
+    let trouble = sight.and_then(|sight| sight.described.as_ref().err());
+    let key = described.and_then(|it| it.parameters.get("Key"));
+    let key = key.map(String::as_str).filter(|key| !key.is_empty());
+    let listed = sight.map(|sight| sight.instances.as_ref());
+    let mut instances: Vec<Cell> = match listed {
+        Some(Ok(listed)) => listed.iter().map(|it| Cell::of(it, None, key)).collect(),
+        _ => Vec::new(),
+    };
+    Cell::order(&mut instances);
+    let status = match (sight, described) {
+        (None, _) => "not seen yet",
+        (Some(_), None) => "unreachable",
+        (_, Some(described)) => described.status.as_str(),
+    };
+    let is_live = of_rack.under_way.is_some() || sight.is_none();
+    let title = record.full_name();
+    page(&RackPage {
+        frame: Frame::of(visit, title).within("racks").live(is_live, 5),
+        status,
+        status_class: class_of(status),
+        described,
+        trouble: trouble.map(String::as_str),
+        seen: Moment::maybe(sight.map(|sight| sight.at), now),
+        instances,
+        no_instances: match listed {
+            Some(Err(told)) => Some(told),
+            _ => None,
+        },
+        key,
+        ssh: Age::of(sight.and_then(|it| it.key_made).or(of_rack.ssh_rolled), now),
+        api: Age::of(of_rack.api_rolled, now),
+        rolls: rolls.iter().map(|roll| RollLine::of(roll, now)).collect(),
+        under_way: of_rack.under_way,
+        may_change: may_change(role),
+        record: &record,
+    })
+}

@@ -1,0 +1,236 @@
+//! What a roll's events tell, put together: how far it is, and what there was when.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::plot::{Plot, Series};
+use crate::rack::StackEvent;
+use crate::roll::{Event, EventKind, Failure, Holdout, Plan, Progress, Report, RollPolicy, Step};
+
+/// How far a step is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Far {
+    Waiting,
+    UnderWay,
+    Done,
+    Failed,
+}
+
+impl Far {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::UnderWay => "under way",
+            Self::Done => "done",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Returns the class of the style.
+    pub(super) fn class(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::UnderWay => "going",
+            Self::Done => "done",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A line of what happened.
+#[derive(Debug)]
+pub(super) struct Line {
+    /// When, in Unix ms.
+    pub(super) at: i64,
+    pub(super) told: String,
+    /// A class of the style.
+    pub(super) class: &'static str,
+}
+
+/// A group of instances: how many were in service when.
+#[derive(Debug)]
+struct Group {
+    floor: Option<i64>,
+    in_service: i64,
+    points: Vec<(i64, i64)>,
+}
+
+/// A roll as its events tell it.
+#[derive(Debug, Default)]
+pub(super) struct Story {
+    steps: BTreeMap<Step, (Far, Option<String>)>,
+    groups: BTreeMap<String, Group>,
+    told: BTreeSet<String>,
+    pub(super) progress: Option<Progress>,
+    /// Of a rack API's processes: how many there should be, are new, and are old.
+    pub(super) restarting: Option<(u32, u32, u32)>,
+    /// How many instances are proven to have the new key.
+    pub(super) proven: Option<usize>,
+    pub(super) holdouts: Vec<Holdout>,
+    /// Whether the update goes, or went, back.
+    pub(super) goes_back: bool,
+    pub(super) cause: Option<Failure>,
+    /// The oldest first.
+    pub(super) lines: Vec<Line>,
+    pub(super) warnings: Vec<String>,
+    pub(super) report: Option<Report>,
+}
+
+impl Story {
+    /// Puts together what was seen of a roll that was to do what `plan` says.
+    pub(super) fn of<'e>(plan: &Plan, events: impl IntoIterator<Item = &'e Event>) -> Self {
+        let mut story = Self::default();
+        for group in &plan.groups {
+            let floor = match group.policy {
+                RollPolicy::RollingUpdate { min_in_service, .. } => Some(min_in_service.into()),
+                _ => None,
+            };
+            let group_of = Group {
+                floor,
+                in_service: group.instances.into(),
+                points: Vec::new(),
+            };
+            story.groups.insert(group.logical_id.clone(), group_of);
+        }
+        for event in events {
+            story.take(event);
+        }
+        story
+    }
+
+    /// Returns how far a step is, and what it did.
+    pub(super) fn step(&self, step: Step) -> (Far, Option<&str>) {
+        match self.steps.get(&step) {
+            Some((far, told)) => (*far, told.as_deref()),
+            None => (Far::Waiting, None),
+        }
+    }
+
+    fn take(&mut self, event: &Event) {
+        let at = event.at.as_millisecond();
+        match &event.kind {
+            EventKind::Planned(_) => {}
+            EventKind::Resumed { step, .. } => {
+                self.line(at, "", format!("Another server goes on, with {step}"));
+            }
+            EventKind::StepStarted { step } => {
+                self.steps.insert(*step, (Far::UnderWay, None));
+            }
+            EventKind::StepDone { step, detail } => {
+                self.steps.insert(*step, (Far::Done, Some(detail.clone())));
+                self.line(at, "step", detail.clone());
+            }
+            EventKind::StepFailed { step, message } => {
+                let failed = (Far::Failed, Some(message.clone()));
+                self.steps.insert(*step, failed);
+                self.line(at, "bad", message.clone());
+            }
+            EventKind::Busy { status, .. } => {
+                self.line(at, "", format!("The stack is {status}; the roll waits"));
+            }
+            EventKind::Stack(stack) => self.stack(stack),
+            EventKind::Progress(progress) => self.progress = Some(progress.clone()),
+            EventKind::RollbackDetected { cause } => {
+                self.goes_back = true;
+                self.cause = cause.clone().or(self.cause.take());
+                self.line(at, "bad", "The update goes back".to_owned());
+            }
+            EventKind::Verified {
+                proven, holdouts, ..
+            } => {
+                self.proven = Some(*proven);
+                self.holdouts.clone_from(holdouts);
+            }
+            EventKind::Restarting {
+                desired,
+                fresh,
+                stale,
+            } => self.restarting = Some((*desired, *fresh, *stale)),
+            EventKind::Warning { message } => {
+                if !self.warnings.contains(message) {
+                    self.warnings.push(message.clone());
+                }
+            }
+            EventKind::Finished(report) => {
+                self.cause = report.first_failure.clone().or(self.cause.take());
+                self.line(at, "step", report.message.clone());
+                self.report = Some(report.clone());
+            }
+            EventKind::System { status } => {
+                self.line(at, "", format!("The rack says {status}"));
+            }
+            EventKind::Throttled { .. } => {}
+        }
+    }
+
+    fn line(&mut self, at: i64, class: &'static str, told: String) {
+        self.lines.push(Line { at, told, class });
+    }
+
+    fn stack(&mut self, event: &StackEvent) {
+        // Whoever takes a roll up tells them again.
+        if !self.told.insert(event.id.clone()) {
+            return;
+        }
+        let reason = event.reason.as_deref().unwrap_or_default();
+        let class = if event.status.contains("FAILED") || event.status.contains("ROLLBACK") {
+            "bad"
+        } else {
+            ""
+        };
+        let told = format!("{} {} {reason}", event.logical_id, event.status);
+        let time = event.at.as_millisecond();
+        self.line(time, class, told.trim_end().to_owned());
+        let Some(group) = self.groups.get_mut(&event.logical_id) else {
+            return;
+        };
+        if let Some(rest) = reason.strip_prefix("Rolling update initiated. Terminating ") {
+            let kept = rest.split_once("while keeping at least ");
+            let kept = kept.and_then(|(_, rest)| rest.split(' ').next()?.parse().ok());
+            group.floor = kept.or(group.floor);
+            group.points.push((time, group.in_service));
+        } else if let Some(rest) = reason.strip_prefix("Terminating instance(s) [") {
+            let ids = rest.split(']').next().unwrap_or_default();
+            let gone = i64::try_from(ids.split(',').count()).unwrap_or(0);
+            group.in_service -= gone;
+            group.points.push((time, group.in_service));
+        } else if reason.starts_with("Received SUCCESS signal") {
+            group.in_service += 1;
+            group.points.push((time, group.in_service));
+        }
+    }
+
+    /// Draws how many instances of each group were in service until `end`, in Unix ms by the
+    /// rack's time; only those of which anything was heard.
+    pub(super) fn plots(&self, end: i64) -> Vec<(String, String)> {
+        let mut plots = Vec::new();
+        for (name, group) in &self.groups {
+            let Some((from, _)) = group.points.first() else {
+                continue;
+            };
+            let counts = group.points.iter().map(|(_, count)| *count);
+            let fewest = counts.min().unwrap_or(0);
+            let told = match group.floor {
+                Some(floor) => format!(
+                    "{name}: instances in service over time, {fewest} at the fewest, where the stack \
+                     asks for {floor}"
+                ),
+                None => {
+                    format!("{name}: instances in service over time, {fewest} at the fewest")
+                }
+            };
+            let plot = Plot {
+                told: told.clone(),
+                series: vec![Series {
+                    name: "in service",
+                    class: "new",
+                    points: group.points.clone(),
+                }],
+                floor: group.floor.map(|floor| (floor, "minimum")),
+                from: *from,
+                to: end.max(group.points.last().map_or(*from, |(at, _)| *at)),
+            };
+            plots.push((told, plot.svg()));
+        }
+        plots
+    }
+}
