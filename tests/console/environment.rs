@@ -35,6 +35,12 @@ pub async fn on_both(scenario: &str, test: impl AsyncFn(&Console)) {
     on_stores(async |books: &Books| test(&Console::on(books.clone(), scenario).await).await).await;
 }
 
+/// Runs a test of a console on SQLite, whose racks are those of a scenario.
+pub async fn on_sqlite_with(scenario: &Scenario, test: impl AsyncFnOnce(&Console)) {
+    let racks = Racks::of(scenario).await;
+    test(&Console::with(Books::on_sqlite().await, racks).await).await;
+}
+
 /// Runs a test on every database that there is, which no server serves.
 pub async fn on_stores(test: impl AsyncFn(&Books)) {
     test(&Books::on_sqlite().await).await;
@@ -62,10 +68,13 @@ pub struct Racks {
 impl Racks {
     pub async fn new(scenario: &str) -> Self {
         let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/scenarios");
-        let scenario = Scenario::load(&dir.join(format!("{scenario}.yaml"))).unwrap();
+        Self::of(&Scenario::load(&dir.join(format!("{scenario}.yaml"))).unwrap()).await
+    }
+
+    async fn of(scenario: &Scenario) -> Self {
         let start = "2026-11-22T02:00:00Z".parse().unwrap();
         let clock = Clock::starting_at(start, SPEED);
-        let sandbox = Sandbox::new(&scenario, clock.clone()).unwrap();
+        let sandbox = Sandbox::new(scenario, clock.clone()).unwrap();
         let transport = Transport::InProcess(sandbox.in_process());
         let account = Account::connect(&Access::new(transport, clock.clone())).await;
         let rack = account
@@ -218,7 +227,10 @@ impl Books {
 
 impl Console {
     async fn on(books: Books, scenario: &str) -> Self {
-        let racks = Racks::new(scenario).await;
+        Self::with(books, Racks::new(scenario).await).await
+    }
+
+    async fn with(books: Books, racks: Racks) -> Self {
         let source = KeySource::file(books.directory().join("master.key"));
         let vault = Vault::of(&books.store, source).await.unwrap();
         let (options, entropy) = (ServiceOptions::default(), books.entropy.clone());

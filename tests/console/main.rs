@@ -8,6 +8,7 @@
 )]
 
 mod account;
+mod chromium;
 mod classic;
 #[expect(dead_code, reason = "the key service's suite needs more of it")]
 #[path = "../common/databases.rs"]

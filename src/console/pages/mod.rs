@@ -33,7 +33,7 @@ use http::{Method, Request};
 use self::answer::{Wrong, see_other};
 use self::form::Fields;
 use self::session::Visitor;
-use self::sight::Sights;
+use self::sight::{Description, Instances, Sights};
 use super::broker::request_id;
 use super::passwords::Passwords;
 use super::service::Service;
@@ -51,7 +51,8 @@ const FIRST: [&str; 10] = [
 pub(super) struct Pages {
     service: Service,
     passwords: Passwords,
-    sights: Sights,
+    descriptions: Sights<Description>,
+    instances: Sights<Instances>,
 }
 
 /// Somebody asks for a page, or sends a form.
@@ -75,7 +76,8 @@ impl Pages {
         Self {
             service: service.clone(),
             passwords: Passwords::new(service.entropy().clone()),
-            sights: Sights::default(),
+            descriptions: Sights::default(),
+            instances: Sights::default(),
         }
     }
 

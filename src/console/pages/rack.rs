@@ -102,14 +102,18 @@ pub(super) async fn show(visit: &Visit, organization: &str, name: &str) -> Resul
     let of_racks = store.rolls_of_racks(&record.workspace).await?;
     let of_rack = of_racks.into_iter().find(|it| it.rack == record.id);
     let of_rack = of_rack.unwrap_or_default();
-    let sight = visit.pages.sight(&record, i64::MIN).await;
+    let (service, pages) = (visit.service(), &visit.pages);
+    let (sight, listed) = tokio::join!(
+        pages.descriptions.of(service, &record, i64::MIN),
+        pages.instances.of(service, &record, i64::MIN),
+    );
     let sight = sight.as_deref();
-    let now = visit.service().now();
-    let described = sight.and_then(|sight| sight.described.as_ref().ok());
-    let trouble = sight.and_then(|sight| sight.described.as_ref().err());
+    let now = service.now();
+    let described = sight.and_then(|sight| sight.what.told.as_ref().ok());
+    let trouble = sight.and_then(|sight| sight.what.told.as_ref().err());
     let key = described.and_then(|it| it.parameters.get("Key"));
     let key = key.map(String::as_str).filter(|key| !key.is_empty());
-    let listed = sight.map(|sight| sight.instances.as_ref());
+    let listed = listed.as_deref().map(|sight| sight.what.as_ref());
     let mut instances: Vec<Cell> = match listed {
         Some(Ok(listed)) => listed.iter().map(|it| Cell::of(it, None, key)).collect(),
         _ => Vec::new(),
@@ -120,7 +124,7 @@ pub(super) async fn show(visit: &Visit, organization: &str, name: &str) -> Resul
         (Some(_), None) => "unreachable",
         (_, Some(described)) => described.status.as_str(),
     };
-    let is_live = of_rack.under_way.is_some() || sight.is_none();
+    let is_live = of_rack.under_way.is_some() || sight.is_none() || listed.is_none();
     let title = record.full_name();
     page(&RackPage {
         frame: Frame::of(visit, title).within("racks").live(is_live, 5),
@@ -135,7 +139,10 @@ pub(super) async fn show(visit: &Visit, organization: &str, name: &str) -> Resul
             _ => None,
         },
         key,
-        ssh: Age::of(sight.and_then(|it| it.key_made).or(of_rack.ssh_rolled), now),
+        ssh: Age::of(
+            sight.and_then(|it| it.what.key_made).or(of_rack.ssh_rolled),
+            now,
+        ),
         api: Age::of(of_rack.api_rolled, now),
         rolls: rolls.iter().map(|roll| RollLine::of(roll, now)).collect(),
         under_way: of_rack.under_way,

@@ -52,13 +52,17 @@ pub(super) async fn show(visit: &Visit) -> Result<Response, Wrong> {
         let of_racks = store.rolls_of_racks(&membership.workspace).await?;
         rolls.extend(of_racks.into_iter().map(|it| (it.rack.clone(), it)));
     }
-    let sights = visit.pages.sights(&records).await;
+    let sights = visit
+        .pages
+        .descriptions
+        .all(visit.service(), &records)
+        .await;
     let now = visit.service().now();
     let mut racks = Vec::new();
     for (record, sight) in records.into_iter().zip(sights) {
         let rolls = rolls.remove(&record.id).unwrap_or_default();
-        let sight = sight.as_deref();
-        let described = sight.and_then(|sight| sight.described.as_ref().ok());
+        let sight = sight.as_deref().map(|sight| &sight.what);
+        let described = sight.and_then(|sight| sight.told.as_ref().ok());
         let status = match (sight, described) {
             (None, _) => "not seen yet",
             (Some(_), None) => "unreachable",

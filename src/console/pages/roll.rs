@@ -222,11 +222,12 @@ async fn cells(
     plan: &Plan,
     since: i64,
 ) -> (Vec<Cell>, Option<i64>) {
-    let Some(sight) = visit.pages.sight(record, since).await else {
+    let seen = &visit.pages.instances;
+    let Some(sight) = seen.of(visit.service(), record, since).await else {
         return (Vec::new(), None);
     };
     let (old, new) = (plan.old_key.as_deref(), Some(plan.new_key.as_str()));
-    let seen = sight.instances.iter().flatten();
+    let seen = sight.what.iter().flatten();
     let mut cells: Vec<_> = seen.map(|it| Cell::of(it, old, new)).collect();
     Cell::order(&mut cells);
     (cells, Some(sight.at))
