@@ -56,13 +56,15 @@ impl Plot {
         }
         if let Some((floor, name)) = self.floor {
             let y = self.y(floor, most);
+            let above = y - 5;
+            let label = if above < TOP { y + 14 } else { above };
             let _ = write!(
                 svg,
                 "<line class=\"floor\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{y}\" y2=\"{y}\"/>\
                  <text class=\"tick\" x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>",
                 WIDTH - RIGHT,
                 WIDTH - RIGHT - 4,
-                y - 5,
+                label,
                 escaped(name)
             );
         }

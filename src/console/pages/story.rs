@@ -51,6 +51,8 @@ pub(super) struct Line {
 struct Group {
     floor: Option<i64>,
     in_service: i64,
+    /// Instances that have reported in.
+    arrived: BTreeSet<String>,
     points: Vec<(i64, i64)>,
 }
 
@@ -60,6 +62,8 @@ pub(super) struct Story {
     steps: BTreeMap<Step, (Far, Option<String>)>,
     groups: BTreeMap<String, Group>,
     told: BTreeSet<String>,
+    /// Whether what CloudFormation says is of the way back.
+    is_going_back: bool,
     pub(super) progress: Option<Progress>,
     /// Of a rack API's processes: how many there should be, are new, and are old.
     pub(super) restarting: Option<(u32, u32, u32)>,
@@ -87,6 +91,7 @@ impl Story {
             let group_of = Group {
                 floor,
                 in_service: group.instances.into(),
+                arrived: BTreeSet::new(),
                 points: Vec::new(),
             };
             story.groups.insert(group.logical_id.clone(), group_of);
@@ -180,6 +185,9 @@ impl Story {
         let told = format!("{} {} {reason}", event.logical_id, event.status);
         let time = event.at.as_millisecond();
         self.line(time, class, told.trim_end().to_owned());
+        if event.is_about_the_stack() && event.status == "UPDATE_ROLLBACK_IN_PROGRESS" {
+            self.is_going_back = true;
+        }
         let Some(group) = self.groups.get_mut(&event.logical_id) else {
             return;
         };
@@ -190,12 +198,18 @@ impl Story {
             group.points.push((time, group.in_service));
         } else if let Some(rest) = reason.strip_prefix("Terminating instance(s) [") {
             let ids = rest.split(']').next().unwrap_or_default();
-            let gone = i64::try_from(ids.split(',').count()).unwrap_or(0);
-            group.in_service -= gone;
+            for id in ids.split(',').map(str::trim) {
+                // On the way back those go that are new, and some never were in service.
+                if group.arrived.remove(id) || !self.is_going_back {
+                    group.in_service -= 1;
+                }
+            }
             group.points.push((time, group.in_service));
-        } else if reason.starts_with("Received SUCCESS signal") {
-            group.in_service += 1;
-            group.points.push((time, group.in_service));
+        } else if let Some(id) = reason.strip_prefix("Received SUCCESS signal with UniqueId ") {
+            if group.arrived.insert(id.trim().to_owned()) {
+                group.in_service += 1;
+                group.points.push((time, group.in_service));
+            }
         }
     }
 
@@ -232,5 +246,109 @@ impl Story {
             plots.push((told, plot.svg()));
         }
         plots
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn plan() -> Plan {
+        let group = json!({
+            "logical_id": "Instances", "name": "prod-Instances", "instances": 2, "min": 1, "max": 4,
+            "policy": {
+                "kind": "rolling_update", "batch": 1, "min_in_service": 1, "pause_secs": 60,
+                "wait_on_signals": true,
+            },
+        });
+        let plan = json!({
+            "roll": "01kb2q5z8g000001", "rack": "prod", "stack_id": "arn", "key_parameter": "Key",
+            "old_key": "old", "new_key": "new", "options": {"key_type": "ed25519", "keep_old": false},
+            "key_store": "s3", "groups": [group], "spot_fleets": [], "steps": [], "changes": null,
+            "warnings": [],
+        });
+        serde_json::from_value(plan).unwrap()
+    }
+
+    fn events(told: &[(&str, &str)]) -> Vec<Event> {
+        let events = told.iter().enumerate().map(|(n, (status, reason))| {
+            let (logical, physical) = match status.contains("ROLLBACK") {
+                true => ("prod", "arn"),
+                false => ("Instances", "prod-Instances"),
+            };
+            let at = format!("2026-11-22T02:00:{n:02}Z");
+            json!({
+                "v": 1, "seq": n, "at": at, "roll": "01kb2q5z8g000001", "type": "stack", "data": {
+                    "id": n.to_string(), "stack_id": "arn", "stack_name": "prod",
+                    "logical_id": logical, "physical_id": physical, "resource_type": "",
+                    "status": status, "reason": reason, "at": at, "token": null,
+                    "operation_id": null,
+                },
+            })
+        });
+        events
+            .map(|event| serde_json::from_value(event).unwrap())
+            .collect()
+    }
+
+    fn counts(told: &[(&str, &str)]) -> Vec<i64> {
+        // Whoever takes a roll up tells all of it again.
+        let twice = [events(told), events(told)].concat();
+        let story = Story::of(&plan(), &twice);
+        assert_eq!(story.lines.len(), told.len());
+        let points = story.groups["Instances"].points.iter();
+        points.map(|(_, count)| *count).collect()
+    }
+
+    const BEGINS: (&str, &str) = (
+        "UPDATE_IN_PROGRESS",
+        "Rolling update initiated. Terminating 2 obsolete instance(s) in batches of 1, while \
+         keeping at least 1 instance(s) in service.",
+    );
+    const GOES: (&str, &str) = (
+        "UPDATE_IN_PROGRESS",
+        "Terminating instance(s) [i-1]; replacing with 1 new instance(s).",
+    );
+
+    fn arrives(id: &str) -> String {
+        format!("Received SUCCESS signal with UniqueId {id}")
+    }
+
+    #[test]
+    fn instances_are_in_service_until_they_go_and_once_they_report_in() {
+        let arrives = arrives("i-3");
+        let told = [BEGINS, GOES, ("UPDATE_IN_PROGRESS", arrives.as_str())];
+        assert_eq!(counts(&told), [2, 1, 2]);
+    }
+
+    #[test]
+    fn on_the_way_back_what_never_reported_in_is_not_missed() {
+        let (third, fourth) = (arrives("i-3"), arrives("i-5"));
+        let told = [
+            BEGINS,
+            GOES,
+            ("UPDATE_IN_PROGRESS", third.as_str()),
+            (
+                "UPDATE_IN_PROGRESS",
+                "Terminating instance(s) [i-2]; replacing",
+            ),
+            (
+                "UPDATE_ROLLBACK_IN_PROGRESS",
+                "The following resource(s) failed",
+            ),
+            BEGINS,
+            (
+                "UPDATE_IN_PROGRESS",
+                "Terminating instance(s) [i-4]; replacing",
+            ),
+            ("UPDATE_IN_PROGRESS", fourth.as_str()),
+            (
+                "UPDATE_IN_PROGRESS",
+                "Terminating instance(s) [i-3]; replacing",
+            ),
+        ];
+        assert_eq!(counts(&told), [2, 1, 2, 1, 1, 1, 2, 1]);
     }
 }
