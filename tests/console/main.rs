@@ -12,12 +12,14 @@ mod classic;
 #[expect(dead_code, reason = "the key service's suite needs more of it")]
 #[path = "../common/databases.rs"]
 mod databases;
+mod delegated;
 mod environment;
 #[path = "../common/invariants.rs"]
 mod invariants;
 mod journals;
 mod killed;
 mod program;
+mod programs;
 mod rights;
 mod rolling;
 #[path = "../common/sandbox_api.rs"]

@@ -120,6 +120,8 @@ impl From<NotBegun> for Refused {
         match error {
             NotBegun::Store(error) => error.into(),
             NotBegun::Rack(error) => error.into(),
+            // What CloudFormation says of a value that is there already.
+            NotBegun::Refused(refusal) if refusal.is_unchanged() => PortError::NoChanges.into(),
             error => Self::Roll(error),
         }
     }

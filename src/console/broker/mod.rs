@@ -122,10 +122,7 @@ async fn of_console(
         return Ok(unknown());
     }
     match asked.path.as_str() {
-        "/auth" => Ok(json(&AuthShape {
-            id: &caller.person.id,
-            name: &caller.person.name,
-        })),
+        "/auth" => Ok(json(&AuthShape::of(&caller.person.id, &caller.person.name))),
         "/racks" => Ok(json(&racks(service, caller).await?)),
         path => {
             let name = path.strip_prefix("/racks/").unwrap_or_default();
@@ -183,5 +180,5 @@ async fn racks(service: &Service, caller: &Caller) -> Result<Vec<RackShape>, Ref
 
 async fn listed(service: Service, rack: RackRecord) -> RackShape {
     let described = system::describe(&service, &rack).await;
-    RackShape::of(&rack, described.ok())
+    RackShape::of(&rack, described.ok().map(|(system, _)| system))
 }

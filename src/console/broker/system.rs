@@ -12,7 +12,7 @@ use super::{Call, logs, socket, standing};
 use crate::console::rolls::{self, Asker};
 use crate::console::service::Service;
 use crate::rack::{PortError, SystemDescription};
-use crate::store::{Actor, Audited, RackRecord};
+use crate::store::{Actor, Audited, RackRecord, RollRow};
 
 /// The parameter that is the key of the rack's API.
 const PASSWORD: &str = "Password";
@@ -26,8 +26,8 @@ pub(super) async fn answer(
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     match (&call.asked.method, parts.as_slice()) {
         (&Method::GET, ["system"]) => {
-            let system = describe(&call.service, &call.rack).await?;
-            Ok(json(&SystemShape::from(system)))
+            let (system, last) = describe(&call.service, &call.rack).await?;
+            Ok(json(&SystemShape::of(system, last.as_ref())))
         }
         (&Method::PUT, ["system"]) => update(call).await,
         (&Method::GET, ["instances"]) => {
@@ -59,14 +59,14 @@ pub(super) async fn answer(
     }
 }
 
-/// Describes a rack, with the word that whoever waits for a roll is to hear.
+/// Describes a rack, with the word that whoever waits for a roll is to hear, and its last roll.
 ///
 /// # Errors
 /// When it cannot be asked.
 pub(super) async fn describe(
     service: &Service,
     rack: &RackRecord,
-) -> Result<SystemDescription, Refused> {
+) -> Result<(SystemDescription, Option<RollRow>), Refused> {
     let found = service.find_rack(rack).await?;
     let mut system = found.rack.system.describe().await?;
     let last = service.store().rolls(&rack.id, 1).await?.pop();
@@ -75,7 +75,7 @@ pub(super) async fn describe(
         _ => false,
     };
     system.status = standing::word(&system.status, last.as_ref(), goes_back, service.now());
-    Ok(system)
+    Ok((system, last))
 }
 
 /// Sets parameters; one that is the key of the rack's API is rolled.

@@ -31,7 +31,7 @@ pub use endpoint::{DEFAULT_CONSOLE, Endpoint};
 pub use error::RemoteError;
 pub use fingerprint::{Fingerprint, KnownRacks};
 pub use logs::{LogOptions, Logs};
-pub use model::{AccountKeyroll, Auth, Keyroll, Organization, RackListing};
+pub use model::{AccountKeyroll, Auth, ConsoleRoll, Keyroll, Organization, RackListing};
 pub use proxy::Proxies;
 pub use shell::{Shell, ShellEvent, ShellInput, Size};
 pub use trust::Trust;
