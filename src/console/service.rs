@@ -13,7 +13,7 @@ use super::background;
 use super::connection::ConnectionOptions;
 use super::counter::{self, Counter};
 use super::memory::{KeyMemory, KnownRoot};
-use super::racks::{FoundRack, RackFinder};
+use super::racks::{FoundGateway, FoundRack, RackFinder};
 use super::rolls;
 use super::v2::Admission;
 use super::vault::{Vault, VaultError};
@@ -160,10 +160,22 @@ impl Service {
     /// # Errors
     /// When it cannot be reached.
     pub(super) async fn find_rack(&self, rack: &RackRecord) -> Result<FoundRack, PortError> {
+        self.finder()?.find(rack).await
+    }
+
+    /// Finds the API of a rack that is reached over it.
+    ///
+    /// # Errors
+    /// As [`Self::find_rack`]'s.
+    pub(super) async fn gateway(&self, rack: &RackRecord) -> Result<FoundGateway, PortError> {
+        self.finder()?.gateway(rack).await
+    }
+
+    fn finder(&self) -> Result<&dyn RackFinder, PortError> {
         let finder = self.0.finder.get().ok_or_else(|| PortError::NotFound {
             what: "a way to racks".to_owned(),
         })?;
-        finder.find(rack).await
+        Ok(finder.as_ref())
     }
 
     /// Returns where people's keys are.

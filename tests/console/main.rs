@@ -8,6 +8,7 @@
 )]
 
 mod account;
+mod added_over_api;
 mod classic;
 #[expect(dead_code, reason = "the key service's suite needs more of it")]
 #[path = "../common/databases.rs"]
@@ -18,10 +19,15 @@ mod environment;
 mod invariants;
 mod journals;
 mod killed;
+mod passing;
 mod program;
 mod programs;
 mod rights;
 mod rolling;
+mod rolling_over_api;
 #[path = "../common/sandbox_api.rs"]
 mod sandbox_api;
+#[expect(dead_code, reason = "the tests of the wire need more of it")]
+#[path = "../wire/server.rs"]
+mod server;
 mod sockets;

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 /// The server's machine, with a console that serves until this is let go, and a person's machine.
 pub struct Programs {
-    server: tempfile::TempDir,
+    pub server: tempfile::TempDir,
     pub person: tempfile::TempDir,
     serving: Option<Child>,
     /// What every program is told of its surroundings.
@@ -67,7 +67,20 @@ impl Programs {
 
     /// The same, with more on its command line.
     pub fn serve_with(&mut self, more: &[&str]) -> String {
-        let mut command = self.of_console(&["serve", "--listen", "127.0.0.1:0"]);
+        self.serve_at("127.0.0.1:0", more)
+    }
+
+    /// Kills the console that was started.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.serving.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Starts a console at this address.
+    pub fn serve_at(&mut self, address: &str, more: &[&str]) -> String {
+        let mut command = self.of_console(&["serve", "--listen", address]);
         command.args(["--tls-cert", "data/tls.crt", "--tls-key", "data/tls.key"]);
         let mut child = command.args(more).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();

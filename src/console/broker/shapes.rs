@@ -102,7 +102,7 @@ pub(super) struct SystemShape {
 
 /// A roll, as `GET /system` tells of the last one.
 #[derive(Serialize)]
-struct RollShape {
+pub(super) struct RollShape {
     id: String,
     /// `ssh` or `api`.
     key: String,
@@ -114,7 +114,8 @@ struct RollShape {
 }
 
 impl RollShape {
-    fn of(roll: &RollRow) -> Self {
+    /// Writes how a roll stands.
+    pub(super) fn of(roll: &RollRow) -> Self {
         let report = roll.report.as_deref();
         let report: Option<Report> = report.and_then(|text| serde_json::from_str(text).ok());
         Self {

@@ -8,14 +8,14 @@ use secrecy::SecretString;
 
 use super::answer::{Refused, json, plain, unknown};
 use super::shapes::{InstanceShape, SystemShape};
-use super::{Call, logs, socket, standing};
+use super::{Call, logs, passing, socket, standing};
 use crate::console::rolls::{self, Asker};
 use crate::console::service::Service;
 use crate::rack::{PortError, SystemDescription};
-use crate::store::{Actor, Audited, RackRecord, RollRow};
+use crate::store::{Actor, Audited, RackKind, RackRecord, RollRow};
 
 /// The parameter that is the key of the rack's API.
-const PASSWORD: &str = "Password";
+pub(super) const PASSWORD: &str = "Password";
 
 /// Answers a call to a rack.
 pub(super) async fn answer(
@@ -67,9 +67,14 @@ pub(super) async fn describe(
     service: &Service,
     rack: &RackRecord,
 ) -> Result<(SystemDescription, Option<RollRow>), Refused> {
-    let found = service.find_rack(rack).await?;
-    let mut system = found.rack.system.describe().await?;
     let last = service.store().rolls(&rack.id, 1).await?.pop();
+    let mut system = match rack.kind {
+        RackKind::Api => passing::describe(service, rack, last.as_ref()).await?,
+        RackKind::Aws | RackKind::Sandbox => {
+            let found = service.find_rack(rack).await?;
+            found.rack.system.describe().await?
+        }
+    };
     let goes_back = match &last {
         Some(roll) if roll.ended_at.is_none() => service.store().goes_back(&roll.id).await?,
         _ => false,
@@ -105,7 +110,7 @@ async fn update(call: &Call) -> Result<Response, Refused> {
 
 /// Reads which parameters are to be set: `parameters` holds a form within the form; `count` and
 /// `type` are parameters too.
-fn changes(body: &[u8]) -> Result<BTreeMap<String, String>, Refused> {
+pub(super) fn changes(body: &[u8]) -> Result<BTreeMap<String, String>, Refused> {
     let mut changes = BTreeMap::new();
     for (field, value) in form_urlencoded::parse(body) {
         let name = match field.as_ref() {
@@ -127,7 +132,8 @@ fn changes(body: &[u8]) -> Result<BTreeMap<String, String>, Refused> {
     Ok(changes)
 }
 
-fn asker(call: &Call) -> Asker {
+/// Says who asks for a roll.
+pub(super) fn asker(call: &Call) -> Asker {
     Asker {
         person: Some(call.caller.person.id.clone()),
         actor: call.caller.actor(),
@@ -155,7 +161,8 @@ async fn audited_as(
     }
 }
 
-async fn note(call: &Call, event: &str, told: &str) -> Result<(), Refused> {
+/// Tells the audit log of the rack's organization what a call does.
+pub(super) async fn note(call: &Call, event: &str, told: &str) -> Result<(), Refused> {
     let by = audited(call, call.caller.actor());
     let store = call.service.store();
     Ok(store.note(event, told, &[&call.rack.id], by).await?)
