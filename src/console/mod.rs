@@ -12,6 +12,7 @@ mod racks;
 mod rolls;
 mod serve;
 mod service;
+mod shells;
 mod stalled;
 mod tls;
 mod v2;
@@ -25,6 +26,7 @@ pub use people::{AccountKey, Issuer, add_person, issue_account_key};
 pub use racks::{FoundGateway, FoundRack, RackFinder};
 pub use serve::{router, serve};
 pub use service::{Service, ServiceOptions};
+pub use shells::Shells;
 pub use tls::{TlsError, TlsFiles, make_certificate};
 pub use v2::openapi;
 pub use vault::{

@@ -15,6 +15,7 @@ use super::counter::{self, Counter};
 use super::memory::{KeyMemory, KnownRoot};
 use super::racks::{FoundGateway, FoundRack, RackFinder};
 use super::rolls;
+use super::shells::Shells;
 use super::v2::Admission;
 use super::vault::{Vault, VaultError};
 use crate::clock::Clock;
@@ -92,6 +93,8 @@ struct Inner {
     home: OnceCell<ConsoleHome>,
     /// How racks are reached, once that is known.
     finder: OnceLock<Box<dyn RackFinder>>,
+    /// How instances are logged in to, if they are.
+    shells: OnceLock<Shells>,
 }
 
 impl Service {
@@ -125,6 +128,7 @@ impl Service {
             sockets: Arc::new(Semaphore::new(SOCKETS)),
             home: OnceCell::new(),
             finder: OnceLock::new(),
+            shells: OnceLock::new(),
         }));
         background::start(&service);
         Ok(service)
@@ -148,6 +152,16 @@ impl Service {
         if self.0.finder.set(finder).is_ok() {
             rolls::take_up_for_ever(self);
         }
+    }
+
+    /// Opens shells on instances with the system's `ssh` from now on; until then there are none.
+    pub fn open_shells_with(&self, shells: Shells) {
+        let _ = self.0.shells.set(shells);
+    }
+
+    /// Returns how instances are logged in to.
+    pub(super) fn shells(&self) -> Option<&Shells> {
+        self.0.shells.get()
     }
 
     /// Returns the gate in front of websockets.

@@ -82,6 +82,10 @@ impl Viewer {
         }
     }
 
+    pub(super) fn rack(&self) -> &RackRecord {
+        &self.rack
+    }
+
     /// Tells whether they still belong to the rack's organization, with a role that may.
     pub(super) async fn may_look(&self, service: &Service) -> bool {
         let found = service.store().person(&self.person).await;

@@ -10,6 +10,7 @@ mod may;
 mod passing;
 mod plain;
 mod shapes;
+mod shell;
 mod socket;
 mod standing;
 mod system;

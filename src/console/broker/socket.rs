@@ -88,26 +88,13 @@ impl Asked {
     where
         F: Future<Output = ()> + Send,
     {
-        let place = place(service)?;
-        let mut response = switching();
-        let headers = response.headers_mut();
-        let accepted = derive_accept_key(self.key.as_bytes());
-        if let Ok(accepted) = HeaderValue::from_str(&accepted) {
-            headers.insert("sec-websocket-accept", accepted);
-        }
-        tokio::spawn(async move {
-            let Ok(upgraded) = self.upgrade.await else {
-                return;
-            };
-            let config = WebSocketConfig::default()
-                .max_message_size(Some(LARGEST))
-                .max_frame_size(Some(LARGEST));
-            let io = TokioIo::new(upgraded);
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(LARGEST))
+            .max_frame_size(Some(LARGEST));
+        Ok(self.take(place(service)?, async move |io| {
             let stream = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
             talk(Socket(stream)).await;
-            drop(place);
-        });
-        Ok(response)
+        }))
     }
 
     /// Accepts it as a rack has done with its `head`, and carries whatever comes from the client to
@@ -124,18 +111,49 @@ impl Asked {
             response.headers_mut().append(name, value.clone());
         }
         let (service, viewer) = (call.service.clone(), Viewer::of(call));
-        tokio::spawn(async move {
-            let Ok(upgraded) = self.upgrade.await else {
-                return;
-            };
+        self.hold(place, async move |near| {
             let heard = AtomicBool::new(true);
             tokio::select! {
-                () = relay(TokioIo::new(upgraded), far, &heard) => {}
+                () = relay(near, far, &heard) => {}
                 () = watch(&service, &viewer, &heard) => {}
+            }
+        });
+        response
+    }
+
+    /// Accepts it, and has `talk` read and write its frames by itself once it is open.
+    pub(super) fn take<F>(
+        self,
+        place: OwnedSemaphorePermit,
+        talk: impl FnOnce(TokioIo<Upgraded>) -> F + Send + 'static,
+    ) -> Response
+    where
+        F: Future<Output = ()> + Send,
+    {
+        let mut response = switching();
+        let accepted = derive_accept_key(self.key.as_bytes());
+        if let Ok(accepted) = HeaderValue::from_str(&accepted) {
+            let headers = response.headers_mut();
+            headers.insert("sec-websocket-accept", accepted);
+        }
+        self.hold(place, talk);
+        response
+    }
+
+    /// Has `talk` talk as soon as the client has heard that it may.
+    fn hold<F>(
+        self,
+        place: OwnedSemaphorePermit,
+        talk: impl FnOnce(TokioIo<Upgraded>) -> F + Send + 'static,
+    ) where
+        F: Future<Output = ()> + Send,
+    {
+        tokio::spawn(async move {
+            if let Ok(upgraded) = self.upgrade.await {
+                talk(TokioIo::new(upgraded)).await;
             }
             drop(place);
         });
-        response
     }
 }
 
@@ -186,7 +204,7 @@ async fn carry(
 }
 
 /// Returns once nothing was heard for a while, or `viewer` may not look any more.
-async fn watch(service: &Service, viewer: &Viewer, heard: &AtomicBool) {
+pub(super) async fn watch(service: &Service, viewer: &Viewer, heard: &AtomicBool) {
     let mut silent = 0;
     while silent < SILENT {
         service.clock().sleep(BETWEEN_CHECKS).await;

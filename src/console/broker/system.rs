@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use super::answer::{Refused, json, plain, unknown};
 use super::shapes::{InstanceShape, SystemShape};
-use super::{Call, logs, passing, socket, standing};
+use super::{Call, logs, passing, shell, socket, standing};
 use crate::console::rolls::{self, Asker};
 use crate::console::service::Service;
 use crate::rack::{PortError, SystemDescription};
@@ -54,6 +54,10 @@ pub(super) async fn answer(
             socket.accept(&call.service, async move |socket| {
                 logs::send(service, viewer, wanted, socket).await;
             })
+        }
+        (&Method::GET, ["instances", id, "shell"]) => {
+            let socket = socket.ok_or_else(|| Refused::Bad("a shell is a websocket".to_owned()))?;
+            shell::open(call, id, socket).await
         }
         _ => Ok(unknown()),
     }
