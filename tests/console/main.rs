@@ -22,6 +22,7 @@ mod killed;
 mod passing;
 mod program;
 mod programs;
+mod recorded;
 mod rights;
 mod rolling;
 mod rolling_over_api;

@@ -15,6 +15,8 @@ mod socket;
 mod standing;
 mod system;
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes};
 use axum::response::Response;
 use http::{HeaderMap, Method, Request, Uri};
@@ -27,6 +29,8 @@ use super::people::Caller;
 use super::service::Service;
 use crate::store::{RackKind, RackRecord, Role};
 
+/// For how long a rack is waited for that is to be listed.
+const LISTING: Duration = Duration::from_secs(20);
 /// The largest body that a rack takes here, in bytes.
 const LARGEST_BODY: usize = 1 << 20;
 
@@ -231,6 +235,10 @@ async fn racks(service: &Service, caller: &Caller) -> Result<Vec<RackShape>, Ref
 }
 
 async fn listed(service: Service, rack: RackRecord) -> RackShape {
-    let described = system::describe(&service, &rack).await;
-    RackShape::of(&rack, described.ok().map(|(system, _)| system))
+    let described = tokio::select! {
+        described = system::describe(&service, &rack) => described.ok(),
+        // One that does not answer keeps nobody from the others.
+        () = service.clock().sleep(LISTING) => None,
+    };
+    RackShape::of(&rack, described.map(|(system, _)| system))
 }

@@ -203,27 +203,13 @@ impl Passing {
                 request.headers_mut().remove(CONTENT_LENGTH);
             }
             let sent = self.gateway().pass(key, request).await;
-            let answer = sent.map_err(|error| self.refused(error))?;
+            let answer = sent.map_err(|error| self.down(&error))?;
             // Whoever asks is let in here, and so is not at fault.
             if answer.status() != StatusCode::UNAUTHORIZED {
                 return Ok(answer.map(Body::from_stream));
             }
         }
         Err(self.not_let_in())
-    }
-
-    fn refused(&self, error: PortError) -> Refused {
-        match error {
-            // Nothing was sent: the path has two readings.
-            PortError::Remote {
-                status: None,
-                transient: false,
-                hint: None,
-                message,
-                ..
-            } => Refused::Bad(message),
-            error => self.down(&error),
-        }
     }
 
     /// `GET /system`: what the rack says, unless a roll of its key has a word to say as well.
@@ -321,7 +307,7 @@ impl Passing {
         }
         let request = call.asked.request(());
         let opened = self.gateway().switch(self.key().await?, request).await;
-        match opened.map_err(|error| self.refused(error))? {
+        match opened.map_err(|error| self.down(&error))? {
             Switched::Answered(answer) if answer.status() == StatusCode::UNAUTHORIZED => {
                 Err(self.not_let_in())
             }
