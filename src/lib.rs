@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod console;
 pub mod envelope;
+mod frames;
 pub mod ids;
 pub mod keys;
 pub mod private;

@@ -39,7 +39,12 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     (
         "console",
-        &["roll", "rack", "keys", "store", "clock", "ids", "private"],
+        &[
+            "roll", "rack", "keys", "store", "clock", "frames", "ids", "private",
+            // Shells on instances: the key that opens one is handed to the system's `ssh` by an
+            // agent, as the command line does it.
+            "ssh",
+        ],
     ),
     ("roll", &["rack", "template", "clock", "ids", "private"]),
     ("rack", &["template", "clock", "ids", "envelope", "private"]),
@@ -47,7 +52,10 @@ const DOORS: &[(&str, &[&str])] = &[
         "rack::aws",
         &["rack", "template", "envelope", "clock", "ids"],
     ),
-    ("rack::remote", &["rack", "clock", "ids", "private"]),
+    (
+        "rack::remote",
+        &["rack", "clock", "frames", "ids", "private"],
+    ),
     (
         "sandbox",
         &["template", "envelope", "clock", "ids", "private"],
@@ -57,6 +65,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("unkey", &["clock"]),
     ("template", &[]),
     ("envelope", &[]),
+    ("frames", &[]),
     ("ids", &[]),
     ("clock", &[]),
     ("private", &[]),
@@ -72,7 +81,7 @@ const CRATES: &[(&str, &[&str])] = &[
     // A client in one room, a server in the other.
     ("rustls", &["rack::remote", "console"]),
     ("rustls_native_certs", &["rack::remote"]),
-    ("tokio_tungstenite", &["rack::remote", "console"]),
+    ("tokio_tungstenite", &["rack::remote", "console", "frames"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("indicatif", &["ui"]),

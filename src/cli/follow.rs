@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::app::Output;
 use super::context::Context;
 use super::signals;
-use crate::rack::remote::{LogOptions, Remote, RemoteError};
+use crate::rack::remote::{ConsoleRoll, LogOptions, Remote, RemoteError};
 use crate::rack::{Progress, Standing};
 use crate::roll::{EVENT_VERSION, Outcome, Report};
 use crate::ui::{CliError, Exit, Printer, Task, one_line, print_report, span};
@@ -19,11 +19,11 @@ const FIRST: Duration = Duration::from_secs(10);
 /// How often the rack is asked from then on.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// How following a rack ended.
+/// How following a rack, or a roll of it, ended.
 #[derive(Debug)]
-pub(crate) enum Followed {
-    /// The rack has come to something.
-    Ended(Standing<RemoteError>),
+pub(crate) enum Followed<T = Standing<RemoteError>> {
+    /// It has come to something.
+    Ended(T),
     /// Somebody typed Ctrl-C; the rack goes on.
     LetGo,
     /// It took too long; the rack goes on.
@@ -52,6 +52,19 @@ impl<'a> Follower<'a> {
         progress: Progress,
         timeout: Duration,
     ) -> Result<Followed, CliError> {
+        let judge =
+            |standing, _: Option<ConsoleRoll>| (standing != Standing::Going).then_some(standing);
+        self.follow_until(progress, timeout, judge).await
+    }
+
+    /// Follows the rack until `judge`, which hears of each of its answers what `progress` makes of
+    /// it and which roll is told, knows how it ended, but not longer than `timeout`.
+    pub(crate) async fn follow_until<T>(
+        &self,
+        progress: Progress,
+        timeout: Duration,
+        judge: impl FnMut(Standing<RemoteError>, Option<ConsoleRoll>) -> Option<T>,
+    ) -> Result<Followed<T>, CliError> {
         let told = signals::told()
             .map_err(|error| CliError::failed(format!("cannot listen for signals: {error}")))?;
         tokio::select! {
@@ -60,23 +73,27 @@ impl<'a> Follower<'a> {
                 self.printer.erase_echo();
                 Ok(Followed::LetGo)
             }
-            standing = self.ask(progress) => Ok(Followed::Ended(standing)),
+            end = self.ask(progress, judge) => Ok(Followed::Ended(end)),
             never = self.listen() => match never {},
             () = self.remote.clock().sleep(timeout) => Ok(Followed::TimedOut),
         }
     }
 
     /// Asks how the rack is until that means something.
-    async fn ask(&self, mut progress: Progress) -> Standing<RemoteError> {
+    async fn ask<T>(
+        &self,
+        mut progress: Progress,
+        mut judge: impl FnMut(Standing<RemoteError>, Option<ConsoleRoll>) -> Option<T>,
+    ) -> T {
         let clock = self.remote.clock();
         let mut status = String::new();
         let mut silent_since = None;
         clock.sleep(FIRST).await;
         loop {
-            let system = self.remote.system().await;
+            let answer = self.remote.system_and_roll().await;
             let now = clock.now();
-            let standing = match system {
-                Ok(system) => {
+            let (standing, roll) = match answer {
+                Ok((system, roll)) => {
                     if let Some(since) = silent_since.take() {
                         let passed = span(now.duration_since(since).unsigned_abs());
                         self.say(&format!("The rack answers again, after {passed}"));
@@ -89,7 +106,7 @@ impl<'a> Follower<'a> {
                             &format!("{} is {}", system.name, one_line(&system.status)),
                         );
                     }
-                    progress.hear(&system, now)
+                    (progress.hear(&system, now), roll)
                 }
                 Err(error) => {
                     if silent_since.is_none() {
@@ -101,11 +118,11 @@ impl<'a> Follower<'a> {
                         ));
                     }
                     let is_final = error.is_final();
-                    progress.miss(error, is_final, now)
+                    (progress.miss(error, is_final, now), None)
                 }
             };
-            if standing != Standing::Going {
-                return standing;
+            if let Some(end) = judge(standing, roll) {
+                return end;
             }
             clock.sleep(EVERY).await;
         }
@@ -154,10 +171,15 @@ impl<'a> Follower<'a> {
 
     /// Leaves stdout as the classic does when it fails; the error follows.
     pub(crate) fn failed(&self, task: &Task, error: RemoteError) -> CliError {
+        self.failed_with(task, error.into())
+    }
+
+    /// The same with an error of the edge.
+    pub(crate) fn failed_with(&self, task: &Task, error: CliError) -> CliError {
         if self.output == Output::Text {
             task.failed(self.printer);
         }
-        error.into()
+        error
     }
 }
 

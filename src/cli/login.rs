@@ -217,7 +217,8 @@ async fn ask(
     remote.auth().await
 }
 
-fn from_stdin() -> Result<SecretString, CliError> {
+/// Reads a password from standard input.
+pub(crate) fn from_stdin() -> Result<SecretString, CliError> {
     let mut text = Zeroizing::new(String::with_capacity(4096));
     let read = std::io::stdin().take(LONGEST).read_to_string(&mut text);
     read.map_err(|error| CliError::failed(format!("cannot read the password: {error}")))?;
@@ -244,7 +245,8 @@ fn prompt(context: &Context) -> Result<Credential, CliError> {
     })
 }
 
-fn not_empty(text: &str) -> Result<SecretString, CliError> {
+/// Takes a password that is not empty.
+pub(crate) fn not_empty(text: &str) -> Result<SecretString, CliError> {
     if text.is_empty() {
         return Err(CliError::failed("the password is empty").hint("nothing is stored"));
     }

@@ -10,6 +10,7 @@ mod app;
 mod complete;
 mod completions;
 mod console;
+mod console_roll;
 mod context;
 mod find;
 mod follow;

@@ -7,7 +7,7 @@ use super::api_key::{Purpose, api_access, far_rack};
 use super::app::Output;
 use super::complete;
 use super::context::Context;
-use super::reach::{How, reach};
+use super::reach::{How, Reached, reach};
 use super::signals;
 use super::way::Way;
 use crate::clock::Clock;
@@ -67,8 +67,23 @@ impl AnySession {
         host: Option<&str>,
         purpose: Purpose,
     ) -> Result<Self, CliError> {
-        let opening = Opening::begin(context, rack, output)?;
+        if output == Output::Text {
+            context.printer().busy("Looking at the rack");
+        }
         let reached = reach(context, rack).await?;
+        Self::of(context, rack, reached, output, host, purpose).await
+    }
+
+    /// As [`Self::open`], of a rack that is found already.
+    pub(crate) async fn of(
+        context: &Context,
+        rack: &RackArgs,
+        reached: Reached,
+        output: Output,
+        host: Option<&str>,
+        purpose: Purpose,
+    ) -> Result<Self, CliError> {
+        let opening = Opening::begin(context, rack, output)?;
         let clock = reached.clock().clone();
         if let How::Api(_) = reached.how() {
             let rack = far_rack(context, &reached, host, purpose).await?;

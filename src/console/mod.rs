@@ -17,6 +17,7 @@ mod rolls;
 mod rotation;
 mod serve;
 mod service;
+mod shells;
 mod stalled;
 mod tls;
 mod v2;
@@ -29,9 +30,12 @@ pub use doctor::{Examined, examine};
 pub use init::{Initialized, initialize};
 pub use passwords::{BadPassword, Passwords};
 pub use people::{AccountKey, Issuer, add_person, issue_account_key};
-pub use racks::{FoundRack, RackFinder};
+pub use racks::{FoundGateway, FoundRack, RackFinder};
 pub use serve::{router, serve};
 pub use service::{Service, ServiceOptions};
+pub use shells::Shells;
 pub use tls::{TlsError, TlsFiles, make_certificate};
 pub use v2::openapi;
-pub use vault::{KeySource, Rotated, Step, Vault, VaultError, first_key, prepare, rotate};
+pub use vault::{
+    KeySource, Rotated, Step, Vault, VaultError, first_key, prepare, rotate, seal_rack_key,
+};

@@ -13,8 +13,9 @@ use super::background;
 use super::connection::ConnectionOptions;
 use super::counter::{self, Counter};
 use super::memory::{KeyMemory, KnownRoot};
-use super::racks::{FoundRack, RackFinder};
+use super::racks::{FoundGateway, FoundRack, RackFinder};
 use super::rolls;
+use super::shells::Shells;
 use super::v2::Admission;
 use super::vault::{Vault, VaultError};
 use crate::clock::Clock;
@@ -92,6 +93,8 @@ struct Inner {
     home: OnceCell<ConsoleHome>,
     /// How racks are reached, once that is known.
     finder: OnceLock<Box<dyn RackFinder>>,
+    /// How instances are logged in to, if they are.
+    shells: OnceLock<Shells>,
 }
 
 impl Service {
@@ -125,6 +128,7 @@ impl Service {
             sockets: Arc::new(Semaphore::new(SOCKETS)),
             home: OnceCell::new(),
             finder: OnceLock::new(),
+            shells: OnceLock::new(),
         }));
         background::start(&service);
         Ok(service)
@@ -150,6 +154,16 @@ impl Service {
         }
     }
 
+    /// Opens shells on instances with the system's `ssh` from now on; until then there are none.
+    pub fn open_shells_with(&self, shells: Shells) {
+        let _ = self.0.shells.set(shells);
+    }
+
+    /// Returns how instances are logged in to.
+    pub(super) fn shells(&self) -> Option<&Shells> {
+        self.0.shells.get()
+    }
+
     /// Returns the gate in front of websockets.
     pub(super) fn sockets(&self) -> &Arc<Semaphore> {
         &self.0.sockets
@@ -160,10 +174,22 @@ impl Service {
     /// # Errors
     /// When it cannot be reached.
     pub(super) async fn find_rack(&self, rack: &RackRecord) -> Result<FoundRack, PortError> {
+        self.finder()?.find(rack).await
+    }
+
+    /// Finds the API of a rack that is reached over it.
+    ///
+    /// # Errors
+    /// As [`Self::find_rack`]'s.
+    pub(super) async fn gateway(&self, rack: &RackRecord) -> Result<FoundGateway, PortError> {
+        self.finder()?.gateway(rack).await
+    }
+
+    fn finder(&self) -> Result<&dyn RackFinder, PortError> {
         let finder = self.0.finder.get().ok_or_else(|| PortError::NotFound {
             what: "a way to racks".to_owned(),
         })?;
-        finder.find(rack).await
+        Ok(finder.as_ref())
     }
 
     /// Returns where people's keys are.

@@ -8,6 +8,7 @@ pub mod directory;
 mod error;
 mod far;
 mod fleet;
+mod gateway;
 mod groups;
 mod key;
 mod ports;
@@ -27,6 +28,7 @@ pub use fleet::{
     Group, Instance, LaunchTemplateRef, Member, Service, ServiceDeployment, ServiceState,
     ServiceTask,
 };
+pub use gateway::{Duplex, Gateway, Pieces, Switched};
 pub use groups::{GroupProblem, ParameterGroup};
 pub use key::{KeyPair, KeyType, MintedKeyPair, PrivateKey};
 pub use ports::{Fleet, KeyPairs, KeyStore, Rack, Services, Stacks};

@@ -34,6 +34,7 @@ mod watch;
 
 pub use api::{
     API_KEY_PARAMETER, ApiKeyEngine, ApiKeyRequest, ApiPlan, ApiService, ApiWay, KeyKind,
+    mint as mint_api_key,
 };
 pub use engine::{Engine, RollSummary};
 pub use event::{EVENT_VERSION, Event, EventKind, EventSink, Holdout, Progress};

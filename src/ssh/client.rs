@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use super::agent::Agent;
 use super::error::SshError;
@@ -87,6 +87,28 @@ pub struct Ran {
     pub stdout: String,
     /// Its stderr, and `ssh`'s own.
     pub stderr: String,
+}
+
+/// An `ssh` that runs for somebody else. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Attended {
+    /// What is typed.
+    pub input: Option<ChildStdin>,
+    /// What the instance prints.
+    pub output: Option<ChildStdout>,
+    /// What `ssh` itself says.
+    pub errors: Option<ChildStderr>,
+    child: Child,
+}
+
+impl Attended {
+    /// Waits until it has ended.
+    ///
+    /// # Errors
+    /// [`SshError::Program`].
+    pub async fn wait(&mut self) -> Result<Ended, SshError> {
+        Ok(ended(self.child.wait().await.map_err(SshError::Program)?))
+    }
 }
 
 impl Invocation {
@@ -205,6 +227,27 @@ impl Invocation {
             ended: ended.unwrap_or(Ended::Stopped),
             stdout: text(texts.0),
             stderr: text(texts.1),
+        })
+    }
+
+    /// Runs `ssh` with streams that somebody else reads and writes, until it is dropped.
+    ///
+    /// # Errors
+    /// [`SshError::NoProgram`], [`SshError::Program`].
+    pub fn hand_over(&self, agent: &Agent) -> Result<Attended, SshError> {
+        let mut child = self.start(agent, |command| {
+            command
+                // A terminal over there is made for this one.
+                .env("TERM", "xterm")
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+        })?;
+        Ok(Attended {
+            input: child.stdin.take(),
+            output: child.stdout.take(),
+            errors: child.stderr.take(),
+            child,
         })
     }
 

@@ -10,14 +10,16 @@ mod der;
 mod error;
 mod host_keys;
 mod key;
+mod login;
 mod private_dir;
 mod terminal;
 
 pub use agent::{Agent, Seen};
 pub use choose::{Candidate, ChooseError, choose};
-pub use client::{Ended, HostKeyCheck, Invocation, Ran};
+pub use client::{Attended, Ended, HostKeyCheck, Invocation, Ran};
 pub use error::SshError;
 pub use host_keys::{HostKey, KnownHosts, Learned, host_keys_of_console};
 pub use key::SigningKey;
+pub use login::{Hosts, LoginError, Logins};
 pub use private_dir::PrivateDir;
 pub use terminal::Terminal;

@@ -8,12 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use convox::clock::Clock;
 use convox::console::{
-    FoundRack, Issuer, KeySource, RackFinder, Service, ServiceOptions, Vault, add_person,
-    initialize, router,
+    FoundGateway, FoundRack, Issuer, KeySource, RackFinder, Service, ServiceOptions, Vault,
+    add_person, initialize, router, seal_rack_key,
 };
 use convox::ids::Entropy;
 use convox::keys::{IdKind, NewSecret, SecretFormat, new_id};
 use convox::rack::aws::{Access, Account, Target, Transport};
+use convox::rack::remote::{Endpoint, Proxies, RemoteGateway, RemoteOptions, Trust};
 use convox::rack::{PortError, Rack};
 use convox::sandbox::{Sandbox, Scenario};
 use convox::store::{
@@ -101,6 +102,20 @@ impl RackFinder for Racks {
     async fn find(&self, _: &RackRecord) -> Result<FoundRack, PortError> {
         Ok(FoundRack {
             rack: self.rack.clone(),
+            clock: self.clock.clone(),
+        })
+    }
+
+    async fn gateway(&self, rack: &RackRecord) -> Result<FoundGateway, PortError> {
+        let host = rack.settings["host"].as_str().unwrap();
+        let endpoint = Endpoint::of_host(host, "".into(), false)?;
+        let options = RemoteOptions {
+            proxies: Proxies::none(),
+            ..RemoteOptions::default()
+        };
+        let gateway = RemoteGateway::new(endpoint, &Trust::new(), Clock::system(), options)?;
+        Ok(FoundGateway {
+            gateway: Arc::new(gateway),
             clock: self.clock.clone(),
         })
     }
@@ -208,6 +223,23 @@ impl Books {
             settings: json!({}),
             password: None,
         };
+        self.store.create_rack(new, by).await.unwrap();
+        id
+    }
+
+    /// Lets the console know a rack that is reached over its API, and returns its id.
+    pub async fn add_api_rack(&self, name: &str, host: &str, password: &str) -> String {
+        let id = self.store.new_rack_id(1);
+        let source = KeySource::file(self.directory().join("master.key"));
+        let vault = Vault::of(&self.store, source).await.unwrap();
+        let new = NewRack {
+            id: id.clone(),
+            name: name.to_owned(),
+            kind: RackKind::Api,
+            settings: json!({ "host": host }),
+            password: Some(seal_rack_key(&vault, &id, &password.into(), &self.entropy)),
+        };
+        let by = self.by(&self.acme, 1);
         self.store.create_rack(new, by).await.unwrap();
         id
     }
@@ -375,8 +407,13 @@ impl Console {
 
     /// Waits until the only roll of the rack has ended, and returns its report.
     pub async fn ended(&self) -> Value {
+        self.ended_of(&self.rack).await
+    }
+
+    /// The same of another rack, by its id; one that is left until it is tried again has ended.
+    pub async fn ended_of(&self, rack: &str) -> Value {
         for _ in 0..6000 {
-            let roll = self.store.rolls(&self.rack, 1).await.unwrap().pop();
+            let roll = self.store.rolls(rack, 1).await.unwrap().pop();
             if let Some(report) = roll.and_then(|roll| roll.report) {
                 return serde_json::from_str(&report).unwrap();
             }
@@ -392,7 +429,7 @@ pub struct Person<'c> {
     pub console: &'c Console,
     pub id: String,
     pub key: String,
-    rack: Option<String>,
+    pub rack: Option<String>,
 }
 
 impl Person<'_> {

@@ -8,20 +8,29 @@
 )]
 
 mod account;
+mod added_over_api;
 mod chromium;
 mod classic;
 #[expect(dead_code, reason = "the key service's suite needs more of it")]
 #[path = "../common/databases.rs"]
 mod databases;
+mod delegated;
 mod environment;
 #[path = "../common/invariants.rs"]
 mod invariants;
 mod journals;
 mod killed;
 mod pages;
+mod passing;
 mod program;
+mod programs;
+mod recorded;
 mod rights;
 mod rolling;
+mod rolling_over_api;
 #[path = "../common/sandbox_api.rs"]
 mod sandbox_api;
+#[expect(dead_code, reason = "the tests of the wire need more of it")]
+#[path = "../wire/server.rs"]
+mod server;
 mod sockets;

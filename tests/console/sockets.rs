@@ -9,28 +9,32 @@ use tokio_tungstenite::tungstenite::handshake::client::{Request, generate_key};
 
 use crate::environment::{Console, Person, on_both};
 
-type Socket = WebSocketStream<tokio::net::TcpStream>;
+pub type Socket = WebSocketStream<tokio::net::TcpStream>;
 
 fn request(person: &Person<'_>, key: &str, headers: &[(&str, &str)]) -> Request {
+    request_to(person, key, "/system/logs", headers)
+}
+
+pub fn request_to(person: &Person<'_>, key: &str, path: &str, headers: &[(&str, &str)]) -> Request {
     use base64::Engine as _;
     let basic = base64::engine::general_purpose::STANDARD.encode(format!("convox:{key}"));
     let address = person.console.address.strip_prefix("http://").unwrap();
     let mut request = Request::builder()
-        .uri(format!("ws://{address}/system/logs"))
+        .uri(format!("ws://{address}{path}"))
         .header("Host", address)
         .header("Connection", "Upgrade")
         .header("Upgrade", "websocket")
         .header("Sec-WebSocket-Version", "13")
         .header("Sec-WebSocket-Key", generate_key())
         .header("Authorization", format!("Basic {basic}"))
-        .header("Rack", "acme/prod");
+        .header("Rack", person.rack.as_deref().unwrap());
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
     request.body(()).unwrap()
 }
 
-async fn open(request: Request) -> Result<Socket, (u16, String)> {
+pub async fn open(request: Request) -> Result<Socket, (u16, String)> {
     let address = request.uri().authority().unwrap().to_string();
     let stream = tokio::net::TcpStream::connect(address).await.unwrap();
     match tokio_tungstenite::client_async(request, stream).await {

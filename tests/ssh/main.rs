@@ -4,10 +4,15 @@
 //! each test says that it was skipped and passes.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stderr, reason = "a test says what a server says")]
 
 mod api;
+mod console;
 mod jump;
 mod machines;
+#[expect(dead_code, reason = "the console's suite needs more of it")]
+#[path = "../console/programs.rs"]
+mod programs;
 mod rack;
 #[expect(dead_code, reason = "other suites need more of it")]
 #[path = "../common/rehearsing.rs"]

@@ -146,6 +146,11 @@ impl Rehearsal {
         self.machines.follow(&self.sandbox);
     }
 
+    /// Where the account is served.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
     pub fn runtime_dir(&self) -> PathBuf {
         self.home.path().join("run")
     }

@@ -1,17 +1,18 @@
 //! How the console's racks are found: by settings of the shape that `config.yaml` has.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
+use super::api_rack::gateway;
 use crate::cli::context::Context;
 use crate::cli::find::{rack_in_aws, rack_in_sandbox, sandbox_account};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::console::{FoundRack, RackFinder};
+use crate::console::{FoundGateway, FoundRack, RackFinder};
 use crate::rack::aws::Account;
 use crate::rack::{PortError, Rack};
 use crate::sandbox::Sandbox;
@@ -26,6 +27,8 @@ pub(super) struct Finder {
     /// Racks that were found, and by which settings, by their ids: making connections anew for
     /// each question would take longer than the question.
     found: Mutex<HashMap<String, (Value, Rack, Clock)>>,
+    /// The same of racks that are reached over their API.
+    gateways: Mutex<HashMap<String, (Value, FoundGateway)>>,
 }
 
 impl Finder {
@@ -34,6 +37,7 @@ impl Finder {
             context: context.clone(),
             sandbox: OnceCell::new(),
             found: Mutex::default(),
+            gateways: Mutex::default(),
         }
     }
 
@@ -59,7 +63,7 @@ impl Finder {
                 let rack = rack_in_sandbox(account, sandbox, settings, &entropy)?;
                 Ok((rack, clock.clone()))
             }
-            RackKind::Api => Err(CliError::failed("racks over their API are not reached yet")),
+            RackKind::Api => Err(CliError::failed("this rack is reached over its API only")),
         }
     }
 }
@@ -79,6 +83,23 @@ impl RackFinder for Finder {
             }
         };
         Ok(FoundRack { rack, clock })
+    }
+
+    async fn gateway(&self, record: &RackRecord) -> Result<FoundGateway, PortError> {
+        let mut gateways = self.gateways.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((settings, found)) = gateways.get(&record.id)
+            && *settings == record.settings
+        {
+            return Ok(found.clone());
+        }
+        let gateway = gateway(&self.context, &record.settings);
+        let found = FoundGateway {
+            gateway: Arc::new(gateway.map_err(|error| no_way(&error))?),
+            clock: self.context.clock_of_server(),
+        };
+        let made = (record.settings.clone(), found.clone());
+        gateways.insert(record.id.clone(), made);
+        Ok(found)
     }
 }
 

@@ -1,5 +1,6 @@
 //! `convox console`: the server of keys and racks.
 
+mod api_rack;
 mod audit;
 mod backup;
 mod certificate;

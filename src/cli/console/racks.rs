@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::database::explain;
+use super::api_rack::ApiRackArgs;
+use super::database::{explain, explain_vault};
 use super::organization::OrganizationArgs;
 use crate::cli::context::Context;
 use crate::config::Config;
+use crate::console::{Vault, seal_rack_key};
 use crate::store::{BadRackKind, NewRack, RackKind, StoreError, Thing};
 use crate::ui::{CliError, Exit, Table};
 
@@ -30,9 +32,11 @@ impl Command {
     }
 }
 
-/// Let the console know a rack in an AWS account, or in the sandbox of the server's machine
+/// Let the console know a rack in an AWS account, behind its own API, or in the server's sandbox
 ///
-/// The server acts with its own credentials, or the role that is named here.
+/// In an AWS account the server acts with its own credentials, or the role that is named here. Of a
+/// rack of kind api it needs nothing but the password, which the rack is asked about and which is
+/// kept sealed; people are let in by their own keys, and what they ask is passed on.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct AddArgs {
     #[command(flatten)]
@@ -42,9 +46,12 @@ pub(in crate::cli) struct AddArgs {
     #[arg(value_parser = name)]
     name: String,
 
-    /// How it is reached: aws or sandbox
+    /// How it is reached: aws, api or sandbox
     #[arg(long, value_name = "KIND", default_value_t = RackKind::Aws, value_parser = kind)]
     kind: RackKind,
+
+    #[command(flatten)]
+    api: ApiRackArgs,
 
     /// Name of its stack [default: the rack's]
     #[arg(long, value_name = "NAME")]
@@ -65,15 +72,32 @@ pub(in crate::cli) struct AddArgs {
 
 impl AddArgs {
     async fn run(self, context: &Context) -> Result<Exit, CliError> {
-        let settings = self.settings()?;
+        let (settings, password) = match self.kind {
+            RackKind::Api => {
+                self.check_api()?;
+                let (settings, password) = self.api.settings(context).await?;
+                (settings, Some(password))
+            }
+            RackKind::Aws | RackKind::Sandbox => (self.settings()?, None),
+        };
         let place = self.place.open(context).await?;
         let by = place.audited();
+        let id = place.store.new_rack_id(by.at());
+        let sealed = match &password {
+            Some(password) => {
+                let source = self.place.database.key_source(context).await?;
+                let vault = Vault::of(&place.store, source).await;
+                let vault = vault.map_err(explain_vault)?;
+                Some(seal_rack_key(&vault, &id, password, &context.entropy()?))
+            }
+            None => None,
+        };
         let new = NewRack {
-            id: place.store.new_rack_id(by.at()),
+            id,
             name: self.name.clone(),
             kind: self.kind,
             settings,
-            password: None,
+            password: sealed,
         };
         let made = place.store.create_rack(new, by).await;
         made.map_err(|error| about(&self.name, error))?;
@@ -85,7 +109,26 @@ impl AddArgs {
         place.close().await
     }
 
+    /// Refuses flags that say where in an account a rack is that is reached over its API.
+    fn check_api(&self) -> Result<(), CliError> {
+        let given = [
+            (self.stack.is_some(), "--stack"),
+            (self.rack_region.is_some(), "--rack-region"),
+            (self.role_arn.is_some(), "--role-arn"),
+            (self.settings.is_some(), "--settings"),
+        ];
+        match given.into_iter().find(|(is, _)| *is) {
+            Some((_, flag)) => Err(CliError::usage(format!(
+                "{flag} is for a rack that is reached in its account"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     fn settings(&self) -> Result<Value, CliError> {
+        if let Some(flag) = self.api.stray() {
+            return Err(CliError::usage(format!("{flag} goes with --kind api")));
+        }
         let wrong = |told: String| {
             CliError::usage(told).hint("the README shows the settings that a rack can have")
         };
@@ -177,11 +220,7 @@ fn about(name: &str, error: StoreError) -> CliError {
 }
 
 fn kind(text: &str) -> Result<RackKind, String> {
-    match text.parse() {
-        Ok(RackKind::Api) => Err("a rack is reached in its account as yet".to_owned()),
-        Ok(kind) => Ok(kind),
-        Err(error) => Err(BadRackKind::to_string(&error)),
-    }
+    text.parse().map_err(|error| BadRackKind::to_string(&error))
 }
 
 fn name(text: &str) -> Result<String, String> {

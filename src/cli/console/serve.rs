@@ -1,8 +1,9 @@
 //! `convox console serve`: serve keys over HTTP.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use tokio::net::TcpListener;
 
 use super::certificate::{self, TlsArgs};
@@ -10,8 +11,9 @@ use super::database::{DatabaseArgs, explain, explain_vault};
 use super::demo::Demo;
 use super::finder::Finder;
 use crate::cli::context::Context;
+use crate::cli::instances::socket_places;
 use crate::cli::signals;
-use crate::console::{Service, ServiceOptions, Vault, serve};
+use crate::console::{Service, ServiceOptions, Shells, Vault, serve};
 use crate::ui::{CliError, Exit};
 
 /// Serve the key service, and stand between people and racks
@@ -50,6 +52,10 @@ pub(in crate::cli) struct ServeArgs {
     /// A million usual keys take about 60.
     #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
     remember: u32,
+
+    /// File that ssh reads in place of ~/.ssh/config, for shells on instances
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    ssh_config: Option<PathBuf>,
 }
 
 impl ServeArgs {
@@ -78,6 +84,11 @@ impl ServeArgs {
         };
         let log = printer.clone();
         service.log_to(move |line| log.always(line));
+        service.open_shells_with(Shells {
+            known_hosts: context.known_hosts_dir()?.join("console"),
+            sockets: socket_places(context),
+            config: self.ssh_config.clone(),
+        });
         let cannot = |error: std::io::Error| {
             CliError::failed(format!("cannot listen on {}: {error}", self.listen))
                 .hint("--listen names another address or port")

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::keyroll::KeyrollArgs;
 use crate::cli::app::Output;
+use crate::cli::console_roll::{Delegate, Patience, rolls_by_itself};
 use crate::cli::context::Context;
 use crate::cli::follow::{Followed, Follower, report};
 use crate::cli::reserve::ReservedFile;
@@ -33,6 +34,9 @@ pub(super) async fn roll(
             CliError::usage("a rack that is reached over its API makes its own plan")
                 .hint("`--via aws --plan` shows the one that this program would follow"),
         );
+    }
+    if rolls_by_itself(remote).await? {
+        return by_console(args, context, remote).await;
     }
     let system = at_rest(args, &follower, remote).await?;
     let hands_over = is_third_generation(&system);
@@ -80,6 +84,32 @@ pub(super) async fn roll(
     let progress = Progress::of_keyroll(before, asked_at);
     let followed = follower.follow(progress, TIMEOUT).await?;
     Ok(follower.finish(&task, &told(&system.name, followed)))
+}
+
+/// Has a console roll the key that does so as this program does: the old one works until the new
+/// one is proven.
+async fn by_console(
+    args: &KeyrollArgs,
+    context: &Context,
+    remote: &Remote,
+) -> Result<Exit, CliError> {
+    let printer = context.printer();
+    check_save_key(args, false)?;
+    let must_ask = !args.yes && args.output() == Output::Text && printer.can_ask();
+    if must_ask && !printer.confirm("Roll the key?") {
+        return Err(CliError::failed("not rolled, nothing is changed")
+            .hint("`--yes` goes ahead without asking"));
+    }
+    let delegate = Delegate::new(context, remote, args.output(), Task::roll());
+    let patience = Patience {
+        busy: args.wait_busy,
+        roll: (!args.detach).then_some(TIMEOUT),
+    };
+    let ask = async |remote: &Remote| Ok(remote.keyroll().await.map(drop)?);
+    match delegate.carry_out(patience, ask).await? {
+        Some(report) => Ok(delegate.finish(&report)),
+        None => Err(CliError::failed("the console has nothing to change")),
+    }
 }
 
 /// Describes the rack as soon as it is at rest: while it updates it would replace its stored

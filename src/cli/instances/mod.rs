@@ -6,6 +6,8 @@ mod list;
 mod ssh;
 mod terminate;
 
+pub(super) use ssh::socket_places;
+
 use clap::{Args, Subcommand};
 
 use super::app::Output;

@@ -4,6 +4,7 @@ mod explain;
 mod params;
 mod params_set;
 mod password;
+mod password_console;
 mod show;
 mod wait;
 

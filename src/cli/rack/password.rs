@@ -10,11 +10,14 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use super::password_console::by_console;
 use crate::cli::api_key::Purpose;
 use crate::cli::app::Output;
+use crate::cli::console_roll::rolls_by_itself;
 use crate::cli::context::Context;
+use crate::cli::reach::{How, reach};
 use crate::cli::session::{AnySession, RackArgs, Session};
-use crate::roll::{ApiKeyEngine, ApiKeyRequest, EVENT_VERSION, Outcome, Plan, Refusal};
+use crate::roll::{ApiKeyEngine, ApiKeyRequest, EVENT_VERSION, Outcome, Plan};
 use crate::ui::{
     CliError, Exit, Printer, Task, print_plan, print_plan_summary, print_plan_warnings,
 };
@@ -24,11 +27,11 @@ use crate::ui::{
 pub(super) struct PasswordArgs {
     /// With Password=: also write the new password to this file, which must not exist yet
     #[arg(long, value_name = "FILE")]
-    password_out: Option<PathBuf>,
+    pub(super) password_out: Option<PathBuf>,
 
     /// With Password=: print the new password once it works
     #[arg(long, conflicts_with = "plan")]
-    reveal: bool,
+    pub(super) reveal: bool,
 
     /// With Password=: the login to keep the new password in [default: the rack's own]
     #[arg(long, value_name = "HOST")]
@@ -36,15 +39,15 @@ pub(super) struct PasswordArgs {
 
     /// With Password=: leave as soon as CloudFormation has taken the update
     #[arg(long, conflicts_with = "plan")]
-    detach: bool,
+    pub(super) detach: bool,
 
     /// With Password=: do not ask whether to go ahead
     #[arg(short, long)]
-    yes: bool,
+    pub(super) yes: bool,
 
     /// With Password=: how long to wait for a stack that is busy, such as 90s or 15m
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = humantime::parse_duration)]
-    wait_busy: Duration,
+    pub(super) wait_busy: Duration,
 }
 
 impl PasswordArgs {
@@ -85,7 +88,14 @@ pub(super) async fn roll_password(
         shown: args.reveal,
     };
     let host = args.login.as_deref();
-    let session = AnySession::open(context, rack, output, host, Purpose::Begin).await?;
+    let reached = reach(context, rack).await?;
+    if let How::Api(remote) = reached.how()
+        && host.is_none()
+        && rolls_by_itself(remote).await?
+    {
+        return by_console(context, remote, request, args, manner).await;
+    }
+    let session = AnySession::of(context, rack, reached, output, host, Purpose::Begin).await?;
     let roll = Roll {
         context,
         args,
@@ -117,7 +127,7 @@ impl Roll<'_> {
         let plan = match session.engine().plan_api_key(request, wait_busy).await {
             Ok(plan) => plan,
             Err(refusal) if refusal.is_unchanged() => {
-                return Ok(unchanged(printer, output, &refusal));
+                return Ok(unchanged(printer, output, &refusal.to_string()));
             }
             Err(refusal) => return Ok(session.refused(&task, &refusal)),
         };
@@ -169,11 +179,12 @@ impl Roll<'_> {
     }
 }
 
-fn unchanged(printer: &Printer, output: Output, refusal: &Refusal) -> Exit {
+/// Says that the password is the one that the rack has, in the words of `told`.
+pub(super) fn unchanged(printer: &Printer, output: Output, told: &str) -> Exit {
     match output {
-        Output::Text => printer.say(&format!("nothing to change: {refusal}")),
+        Output::Text => printer.say(&format!("nothing to change: {told}")),
         Output::Json => {
-            let data = json!({ "message": refusal.to_string() });
+            let data = json!({ "message": told });
             let line = json!({ "v": EVENT_VERSION, "type": "unchanged", "data": data });
             printer.data(&format!("{line}\n"));
         }
@@ -220,7 +231,7 @@ fn read_value(printer: &Printer, value: &str) -> Result<Option<SecretString>, Cl
 }
 
 /// Has GitHub Actions hide the password in this job's log, whatever prints it later.
-fn mask(context: &Context, printer: &Printer, new: &SecretString) {
+pub(super) fn mask(context: &Context, printer: &Printer, new: &SecretString) {
     if context.environment().get("GITHUB_ACTIONS") == Some("true") {
         // Workflow commands are data: GitHub encodes `%` and ends of lines.
         let escaped = Zeroizing::new(new.expose_secret().replace('%', "%25"));
@@ -228,7 +239,7 @@ fn mask(context: &Context, printer: &Printer, new: &SecretString) {
     }
 }
 
-fn reveal(printer: &Printer, output: Output, new: &SecretString) {
+pub(super) fn reveal(printer: &Printer, output: Output, new: &SecretString) {
     match output {
         Output::Text => printer.data(&format!("{}\n", new.expose_secret())),
         Output::Json => {

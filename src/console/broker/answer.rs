@@ -51,6 +51,9 @@ pub(in crate::console) enum Refused {
     /// The rack does not do it.
     #[error("{}", in_classic_words(.0))]
     Rack(PortError),
+    /// The rack's own API does not answer as it should.
+    #[error("{0}")]
+    Down(String),
     /// A roll has not begun.
     #[error("{0}")]
     Roll(NotBegun),
@@ -81,6 +84,7 @@ impl Refused {
             Self::Origin => StatusCode::FORBIDDEN,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::Full => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Down(_) => StatusCode::BAD_GATEWAY,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Ambiguous(_) | Self::Bad(_) => StatusCode::BAD_REQUEST,
@@ -120,6 +124,8 @@ impl From<NotBegun> for Refused {
         match error {
             NotBegun::Store(error) => error.into(),
             NotBegun::Rack(error) => error.into(),
+            // What CloudFormation says of a value that is there already.
+            NotBegun::Refused(refusal) if refusal.is_unchanged() => PortError::NoChanges.into(),
             error => Self::Roll(error),
         }
     }

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Call;
 use super::answer::text_of;
+use super::may::may;
 use super::socket::Socket;
 use crate::clock::Clock;
 use crate::console::service::Service;
@@ -65,10 +66,11 @@ impl Wanted {
     }
 }
 
-/// Who looks, and at which rack.
+/// Who looks, at which rack, and at what.
 pub(super) struct Viewer {
     rack: RackRecord,
     person: String,
+    path: String,
 }
 
 impl Viewer {
@@ -76,16 +78,24 @@ impl Viewer {
         Self {
             rack: call.rack.clone(),
             person: call.caller.person.id.clone(),
+            path: call.asked.path.clone(),
         }
     }
 
-    /// Tells whether they still belong to the rack's organization.
-    async fn may_look(&self, service: &Service) -> bool {
+    pub(super) fn rack(&self) -> &RackRecord {
+        &self.rack
+    }
+
+    /// Tells whether they still belong to the rack's organization, with a role that may.
+    pub(super) async fn may_look(&self, service: &Service) -> bool {
         let found = service.store().person(&self.person).await;
         found.is_ok_and(|found| {
             let memberships = found.map(|(_, memberships)| memberships);
             let mut all = memberships.iter().flatten();
-            all.any(|membership| membership.workspace == self.rack.workspace)
+            all.any(|membership| {
+                membership.workspace == self.rack.workspace
+                    && may(membership.role, &Method::GET, &self.path, true)
+            })
         })
     }
 }

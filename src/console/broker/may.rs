@@ -9,11 +9,13 @@ const DEPLOYING: [&str; 5] = ["builds", "environment", "objects", "processes", "
 
 /// Tells whether somebody with this role may make a call to a rack.
 ///
-/// Who may read sees everything but a shell, which changes whatever it is used for. A deploy key
-/// may besides make what it takes to deploy an app, and nothing of the rack itself.
-pub(super) fn may(role: Role, method: &Method, path: &str) -> bool {
+/// Who may read sees everything but a shell, which changes whatever it is used for: of websockets
+/// only logs. A deploy key may besides make what it takes to deploy an app, and nothing of the rack
+/// itself.
+pub(super) fn may(role: Role, method: &Method, path: &str, is_socket: bool) -> bool {
     let is_shell = path.ends_with("/shell") || path.ends_with("/exec");
-    let reads = (method == Method::GET || method == Method::HEAD) && !is_shell;
+    let is_seen = !is_shell && (!is_socket || path.ends_with("/logs"));
+    let reads = (method == Method::GET || method == Method::HEAD) && is_seen;
     match role {
         Role::Admin | Role::Operator => true,
         Role::Read => reads,
@@ -47,7 +49,7 @@ mod tests {
         for (method, path, least) in calls {
             let allowed: Vec<_> = Role::ALL
                 .into_iter()
-                .filter(|role| may(*role, &method, path))
+                .filter(|role| may(*role, &method, path, false))
                 .map(Role::as_str)
                 .collect();
             let expected: &[&str] = match least {
@@ -56,6 +58,22 @@ mod tests {
                 _ => &["operator", "admin"],
             };
             assert_eq!(allowed, expected, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn of_websockets_only_logs_are_looked_at() {
+        for (path, reader, deployer) in [
+            ("/system/logs", true, true),
+            ("/apps/web/logs", true, true),
+            ("/instances/i-0/shell", false, false),
+            ("/proxy/10.0.0.1/5432", false, false),
+            ("/apps/web/processes/p/exec", false, true),
+        ] {
+            let opens = |role| may(role, &Method::GET, path, true);
+            assert_eq!(opens(Role::Read), reader, "{path}");
+            assert_eq!(opens(Role::Deploy), deployer, "{path}");
+            assert!(opens(Role::Operator), "{path}");
         }
     }
 }

@@ -7,34 +7,55 @@ mod account;
 mod answer;
 mod logs;
 mod may;
+mod passing;
+mod plain;
 mod shapes;
+mod shell;
 mod socket;
 mod standing;
 mod system;
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes};
 use axum::response::Response;
-use http::{HeaderMap, Method, Request};
+use http::{HeaderMap, Method, Request, Uri};
 use tokio::task::JoinSet;
 
 pub(super) use self::answer::request_id;
 use self::answer::{Refused, json, plain, refused, unknown};
 use self::may::may;
 use self::shapes::{AuthShape, RackShape};
-pub(super) use self::system::describe;
+pub(super) use self::system::{describe, instances};
 use super::people::Caller;
 use super::service::Service;
-use crate::store::{RackRecord, Role};
+use crate::store::{RackKind, RackRecord, Role};
 
+/// For how long a rack is waited for that is to be listed.
+const LISTING: Duration = Duration::from_secs(20);
 /// The largest body that a rack takes here, in bytes.
 const LARGEST_BODY: usize = 1 << 20;
 
 /// What is asked for.
 struct Asked {
     method: Method,
+    /// As it came.
+    uri: Uri,
+    /// Without escapes, where it was looked at already.
     path: String,
     headers: HeaderMap,
     body: Bytes,
+}
+
+impl Asked {
+    /// Writes the same request again, with this body.
+    fn request<T>(&self, body: T) -> Request<T> {
+        let mut request = Request::new(body);
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = self.headers.clone();
+        request
+    }
 }
 
 /// A rack, and who asks something of it.
@@ -78,12 +99,40 @@ async fn take(service: &Service, request: Request<Body>, id: &str) -> Result<Res
     }
     let caller = answer::authenticate(service, &head.headers).await?;
     let socket = socket::Asked::of(&mut head)?;
+    let found = match &rack {
+        Some(rack) if !is_of_console => Some(find(service, &caller, rack).await?),
+        _ => None,
+    };
+    if let Some((rack, role)) = &found
+        && rack.kind == RackKind::Api
+    {
+        let path = plain::plain(&path);
+        let path = path.ok_or_else(|| Refused::Bad("the path has two readings".to_owned()))?;
+        if !may(*role, &head.method, &path, socket.is_some()) {
+            return Err(Refused::Forbidden);
+        }
+        let call = Call {
+            service: service.clone(),
+            caller,
+            rack: rack.clone(),
+            asked: Asked {
+                method: head.method,
+                uri: head.uri,
+                path,
+                headers: head.headers,
+                body: Bytes::new(),
+            },
+            request: id.to_owned(),
+        };
+        return to_its_end(async move { passing::answer(&call, body, socket).await }).await;
+    }
     let body = tokio::select! {
         body = axum::body::to_bytes(body, LARGEST_BODY) => body,
         () = service.clock().sleep(service.options().request_time) => return Err(Refused::Slow),
     };
     let asked = Asked {
         method: head.method,
+        uri: head.uri,
         path,
         headers: head.headers,
         body: body.map_err(|_| Refused::TooLarge)?,
@@ -94,8 +143,10 @@ async fn take(service: &Service, request: Request<Body>, id: &str) -> Result<Res
     if is_of_console {
         return of_console(service, &caller, &asked).await;
     }
-    let (rack, role) = find(service, &caller, &rack.unwrap_or_default()).await?;
-    if !may(role, &asked.method, &asked.path) {
+    let Some((rack, role)) = found else {
+        return Ok(unknown());
+    };
+    if !may(role, &asked.method, &asked.path, socket.is_some()) {
         return Err(Refused::Forbidden);
     }
     let changes = asked.method != Method::GET;
@@ -109,9 +160,14 @@ async fn take(service: &Service, request: Request<Body>, id: &str) -> Result<Res
     if !changes {
         return system::answer(&call, socket).await;
     }
-    // What was begun is ended, and written down, whether the client is still there or not.
-    let doing = tokio::spawn(async move { system::answer(&call, None).await });
-    doing.await.unwrap_or(Err(Refused::Stopped))
+    to_its_end(async move { system::answer(&call, None).await }).await
+}
+
+/// Has what was begun ended, and written down, whether the client is still there or not.
+async fn to_its_end(
+    work: impl Future<Output = Result<Response, Refused>> + Send + 'static,
+) -> Result<Response, Refused> {
+    tokio::spawn(work).await.unwrap_or(Err(Refused::Stopped))
 }
 
 /// Answers what is asked of the console itself.
@@ -124,10 +180,7 @@ async fn of_console(
         return Ok(unknown());
     }
     match asked.path.as_str() {
-        "/auth" => Ok(json(&AuthShape {
-            id: &caller.person.id,
-            name: &caller.person.name,
-        })),
+        "/auth" => Ok(json(&AuthShape::of(&caller.person.id, &caller.person.name))),
         "/racks" => Ok(json(&racks(service, caller).await?)),
         path => {
             let name = path.strip_prefix("/racks/").unwrap_or_default();
@@ -184,6 +237,10 @@ async fn racks(service: &Service, caller: &Caller) -> Result<Vec<RackShape>, Ref
 }
 
 async fn listed(service: Service, rack: RackRecord) -> RackShape {
-    let described = system::describe(&service, &rack).await;
-    RackShape::of(&rack, described.ok())
+    let described = tokio::select! {
+        described = system::describe(&service, &rack) => described.ok(),
+        // One that does not answer keeps nobody from the others.
+        () = service.clock().sleep(LISTING) => None,
+    };
+    RackShape::of(&rack, described.map(|(system, _)| system))
 }

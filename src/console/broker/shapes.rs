@@ -6,16 +6,33 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::rack::{SystemDescription, SystemInstance};
-use crate::store::RackRecord;
+use crate::roll::Report;
+use crate::store::{RackRecord, RollRow};
 
 /// When nothing is known of a time, as Go writes it.
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
+/// What this console does that the classic's does not: it rolls every key of a rack by itself, and
+/// tells in `GET /system` how the last roll stands. The classic reads nothing but `id`.
+const CAPABILITIES: [&str; 1] = ["rolls"];
+
 /// `GET /auth` of a console.
 #[derive(Serialize)]
 pub(super) struct AuthShape<'a> {
-    pub(super) id: &'a str,
-    pub(super) name: &'a str,
+    id: &'a str,
+    name: &'a str,
+    capabilities: [&'static str; 1],
+}
+
+impl<'a> AuthShape<'a> {
+    /// Writes who somebody is.
+    pub(super) fn of(id: &'a str, name: &'a str) -> Self {
+        Self {
+            id,
+            name,
+            capabilities: CAPABILITIES,
+        }
+    }
 }
 
 /// A rack as a console lists it.
@@ -78,10 +95,52 @@ pub(super) struct SystemShape {
     #[serde(rename = "type")]
     kind: String,
     version: String,
+    /// The last roll of one of the rack's keys. A rack has no such field, and the classic reads none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    roll: Option<RollShape>,
 }
 
-impl From<SystemDescription> for SystemShape {
-    fn from(system: SystemDescription) -> Self {
+/// A roll, as `GET /system` tells of the last one.
+#[derive(Serialize)]
+pub(super) struct RollShape {
+    id: String,
+    /// `ssh` or `api`.
+    key: String,
+    /// Whether nothing is done about it any more.
+    ended: bool,
+    /// How it ended, or was left until it is tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<Report>,
+}
+
+impl RollShape {
+    /// Writes how a roll stands.
+    pub(super) fn of(roll: &RollRow) -> Self {
+        let report = roll.report.as_deref();
+        let report: Option<Report> = report.and_then(|text| serde_json::from_str(text).ok());
+        Self {
+            id: roll.id.clone(),
+            key: roll.key_kind.clone(),
+            ended: roll.ended_at.is_some(),
+            report: report.map(for_others),
+        }
+    }
+}
+
+/// Puts in the place of hints for whoever sits at the engine what others can do.
+fn for_others(mut report: Report) -> Report {
+    report.hints.retain(|hint| !hint.contains("`convox rolls "));
+    if !report.is_over() {
+        let hint = "the console tries again by itself; `convox console rolls list`, on its \
+                    machine, tells how the roll stands";
+        report.hints.push(hint.to_owned());
+    }
+    report
+}
+
+impl SystemShape {
+    /// Writes how a rack describes itself, and how its last roll stands.
+    pub(super) fn of(system: SystemDescription, roll: Option<&RollRow>) -> Self {
         Self {
             count: system.count,
             domain: system.domain,
@@ -94,6 +153,7 @@ impl From<SystemDescription> for SystemShape {
             status: system.status,
             kind: system.instance_type,
             version: system.version,
+            roll: roll.map(RollShape::of),
         }
     }
 }

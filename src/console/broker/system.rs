@@ -8,14 +8,14 @@ use secrecy::SecretString;
 
 use super::answer::{Refused, json, plain, unknown};
 use super::shapes::{InstanceShape, SystemShape};
-use super::{Call, logs, socket, standing};
+use super::{Call, logs, passing, shell, socket, standing};
 use crate::console::rolls::{self, Asker};
 use crate::console::service::Service;
-use crate::rack::{PortError, SystemDescription};
-use crate::store::{Actor, Audited, RackRecord};
+use crate::rack::{PortError, SystemDescription, SystemInstance};
+use crate::store::{Actor, Audited, RackKind, RackRecord, RollRow};
 
 /// The parameter that is the key of the rack's API.
-const PASSWORD: &str = "Password";
+pub(super) const PASSWORD: &str = "Password";
 
 /// Answers a call to a rack.
 pub(super) async fn answer(
@@ -26,13 +26,12 @@ pub(super) async fn answer(
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     match (&call.asked.method, parts.as_slice()) {
         (&Method::GET, ["system"]) => {
-            let system = describe(&call.service, &call.rack).await?;
-            Ok(json(&SystemShape::from(system)))
+            let (system, last) = describe(&call.service, &call.rack).await?;
+            Ok(json(&SystemShape::of(system, last.as_ref())))
         }
         (&Method::PUT, ["system"]) => update(call).await,
         (&Method::GET, ["instances"]) => {
-            let found = call.service.find_rack(&call.rack).await?;
-            let instances = found.rack.system.instances().await?;
+            let instances = instances(&call.service, &call.rack).await?;
             let instances = instances.into_iter().map(InstanceShape::from);
             Ok(json(&instances.collect::<Vec<_>>()))
         }
@@ -55,27 +54,53 @@ pub(super) async fn answer(
                 logs::send(service, viewer, wanted, socket).await;
             })
         }
+        (&Method::GET, ["instances", id, "shell"]) => {
+            let socket = socket.ok_or_else(|| Refused::Bad("a shell is a websocket".to_owned()))?;
+            shell::open(call, id, socket).await
+        }
         _ => Ok(unknown()),
     }
 }
 
-/// Describes a rack, with the word that whoever waits for a roll is to hear.
+/// Describes a rack, with the word that whoever waits for a roll is to hear, and its last roll.
 ///
 /// # Errors
 /// When it cannot be asked.
 pub(in crate::console) async fn describe(
     service: &Service,
     rack: &RackRecord,
-) -> Result<SystemDescription, Refused> {
-    let found = service.find_rack(rack).await?;
-    let mut system = found.rack.system.describe().await?;
+) -> Result<(SystemDescription, Option<RollRow>), Refused> {
     let last = service.store().rolls(&rack.id, 1).await?.pop();
+    let mut system = match rack.kind {
+        RackKind::Api => passing::describe(service, rack, last.as_ref()).await?,
+        RackKind::Aws | RackKind::Sandbox => {
+            let found = service.find_rack(rack).await?;
+            found.rack.system.describe().await?
+        }
+    };
     let goes_back = match &last {
         Some(roll) if roll.ended_at.is_none() => service.store().goes_back(&roll.id).await?,
         _ => false,
     };
     system.status = standing::word(&system.status, last.as_ref(), goes_back, service.now());
-    Ok(system)
+    Ok((system, last))
+}
+
+/// Lists the instances of a rack, ordered by id.
+///
+/// # Errors
+/// When it cannot be asked.
+pub(in crate::console) async fn instances(
+    service: &Service,
+    rack: &RackRecord,
+) -> Result<Vec<SystemInstance>, Refused> {
+    match rack.kind {
+        RackKind::Api => passing::instances(service, rack).await,
+        RackKind::Aws | RackKind::Sandbox => {
+            let found = service.find_rack(rack).await?;
+            Ok(found.rack.system.instances().await?)
+        }
+    }
 }
 
 /// Sets parameters; one that is the key of the rack's API is rolled.
@@ -105,7 +130,7 @@ async fn update(call: &Call) -> Result<Response, Refused> {
 
 /// Reads which parameters are to be set: `parameters` holds a form within the form; `count` and
 /// `type` are parameters too.
-fn changes(body: &[u8]) -> Result<BTreeMap<String, String>, Refused> {
+pub(super) fn changes(body: &[u8]) -> Result<BTreeMap<String, String>, Refused> {
     let mut changes = BTreeMap::new();
     for (field, value) in form_urlencoded::parse(body) {
         let name = match field.as_ref() {
@@ -127,7 +152,8 @@ fn changes(body: &[u8]) -> Result<BTreeMap<String, String>, Refused> {
     Ok(changes)
 }
 
-fn asker(call: &Call) -> Asker {
+/// Says who asks for a roll.
+pub(super) fn asker(call: &Call) -> Asker {
     Asker {
         person: Some(call.caller.person.id.clone()),
         actor: call.caller.actor(),
@@ -155,7 +181,8 @@ async fn audited_as(
     }
 }
 
-async fn note(call: &Call, event: &str, told: &str) -> Result<(), Refused> {
+/// Tells the audit log of the rack's organization what a call does.
+pub(super) async fn note(call: &Call, event: &str, told: &str) -> Result<(), Refused> {
     let by = audited(call, call.caller.actor());
     let store = call.service.store();
     Ok(store.note(event, told, &[&call.rack.id], by).await?)

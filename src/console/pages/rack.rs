@@ -10,7 +10,7 @@ use super::racks::class_of;
 use super::roll::RollLine;
 use super::words::{Age, Moment};
 use crate::rack::{SystemDescription, SystemInstance};
-use crate::store::{RackRecord, Role};
+use crate::store::{RackKind, RackRecord, Role};
 
 /// How many rolls are listed.
 const ROLLS: i64 = 20;
@@ -33,6 +33,8 @@ struct RackPage<'a> {
     rolls: Vec<RollLine>,
     under_way: Option<String>,
     may_change: bool,
+    /// Whether the rack rolls its SSH key by itself.
+    is_far: bool,
 }
 
 /// An instance in a grid.
@@ -147,6 +149,7 @@ pub(super) async fn show(visit: &Visit, organization: &str, name: &str) -> Resul
         rolls: rolls.iter().map(|roll| RollLine::of(roll, now)).collect(),
         under_way: of_rack.under_way,
         may_change: may_change(role),
+        is_far: record.kind == RackKind::Api,
         record: &record,
     })
 }

@@ -183,7 +183,7 @@ pub(super) async fn show(visit: &Visit, id: &str) -> Result<Response, Wrong> {
         is_live,
         is_under_way,
         is_left,
-        may_cancel: is_under_way && !is_left && !story.goes_back,
+        may_cancel: is_under_way && !is_left && !story.goes_back && !plan.is_far(),
         may_change,
         began: Moment::at(roll.created_at, now),
         took,

@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::console::broker::describe;
+use crate::console::broker::{describe, instances};
 use crate::console::service::Service;
 use crate::rack::{SystemDescription, SystemInstance};
-use crate::store::RackRecord;
+use crate::store::{RackKind, RackRecord};
 
 /// For how long what was seen is good enough, in ms.
 const FRESH: i64 = 2_000;
@@ -135,6 +135,7 @@ pub(super) trait Seen: Send + Sync + Sized + 'static {
 impl Seen for Description {
     async fn see(service: &Service, rack: &RackRecord) -> Self {
         let told = describe(service, rack).await;
+        let told = told.map(|(told, _)| told);
         let told = told.map_err(|refused| refused.to_string());
         let key = told.as_ref().ok().and_then(|it| it.parameters.get("Key"));
         let key_made = match key.filter(|name| !name.is_empty()) {
@@ -146,6 +147,9 @@ impl Seen for Description {
 }
 
 async fn key_made(service: &Service, rack: &RackRecord, name: &str) -> Option<i64> {
+    if rack.kind == RackKind::Api {
+        return None;
+    }
     let found = service.find_rack(rack).await.ok()?;
     let made = found.rack.key_pairs.find(name).await.ok()??.created_at?;
     // The rack's own time may be another than ours.
@@ -155,9 +159,7 @@ async fn key_made(service: &Service, rack: &RackRecord, name: &str) -> Option<i6
 
 impl Seen for Instances {
     async fn see(service: &Service, rack: &RackRecord) -> Self {
-        let found = service.find_rack(rack).await;
-        let found = found.map_err(|error| error.to_string())?;
-        let listed = found.rack.system.instances().await;
-        listed.map_err(|error| error.to_string())
+        let listed = instances(service, rack).await;
+        listed.map_err(|refused| refused.to_string())
     }
 }

@@ -94,11 +94,11 @@ pub(in crate::console) async fn preview(
         }),
         false => Start::Api(ApiKeyRequest::default()),
     };
-    let found = service.find_rack(rack).await?;
+    let reached = runner::reach(service, rack).await?;
     let (planned, plan) = oneshot::channel();
     // Nobody ever says that it may begin.
     let (_, gone) = oneshot::channel();
-    runner::begin(service, rack.clone(), found, start, planned, gone);
+    runner::begin(service, rack.clone(), reached, start, planned, gone);
     Ok(plan.await.map_err(|_| NotBegun::Stopped)??)
 }
 
@@ -113,10 +113,10 @@ async fn begin(
     if let Some(roll) = last.filter(|roll| roll.ended_at.is_none()) {
         return Err(NotBegun::UnderWay(roll.id));
     }
-    let found = service.find_rack(rack).await?;
+    let reached = runner::reach(service, rack).await?;
     let (planned, plan) = oneshot::channel();
     let (go, gone) = oneshot::channel();
-    runner::begin(service, rack.clone(), found, start, planned, gone);
+    runner::begin(service, rack.clone(), reached, start, planned, gone);
     let plan: Plan = plan.await.map_err(|_| NotBegun::Stopped)??;
     let new = NewRoll {
         id: plan.roll.to_string(),

@@ -2,9 +2,12 @@
 
 use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
+use zeroize::Zeroizing;
+
+use super::staged::{ReadStaged, Staged};
 
 use crate::console::service::Service;
-use crate::console::vault::about;
+use crate::console::vault::{VaultError, about};
 use crate::ids::RollId;
 use crate::rack::{ApiKeyHolder, PortError};
 use crate::store::{Actor, Audited, RackKeyChange, RackRecord, Sealed, SealedThing};
@@ -32,7 +35,7 @@ impl RecordHolder {
         }
     }
 
-    fn failed(&self, error: impl std::fmt::Display) -> PortError {
+    pub(super) fn failed(&self, error: impl std::fmt::Display) -> PortError {
         PortError::KeyStore {
             store: self.describe(),
             message: error.to_string(),
@@ -48,14 +51,35 @@ impl RecordHolder {
         about(&SealedThing::RackKey(self.rack.clone()))
     }
 
-    fn seal(&self, key: &SecretString) -> Sealed {
-        self.service.seal(key.expose_secret(), &self.about())
+    fn seal(&self, text: &str) -> Sealed {
+        self.service.seal(text, &self.about())
     }
 
-    async fn open(&self, sealed: &[u8]) -> Result<SecretString> {
+    async fn open(&self, sealed: &[u8]) -> Result<Zeroizing<String>> {
         let opened = self.service.unseal(sealed, &self.about()).await;
-        let opened = opened.map_err(|error| self.failed(error))?;
-        Ok(SecretString::from(opened.as_str()))
+        opened.map_err(|error| self.failed(error))
+    }
+
+    /// Makes sure that what is sealed now can be opened again, and that the record is there.
+    pub(super) async fn check(&self) -> Result<()> {
+        self.record().await?;
+        self.open(&self.seal("convox-check").bytes).await.map(drop)
+    }
+
+    /// Returns what roll `roll` has staged.
+    pub(super) async fn staged(&self, roll: &RollId) -> Result<Option<ReadStaged>> {
+        match self.record().await?.next {
+            Some((sealed, staged_by)) if staged_by == roll.as_str() => {
+                Ok(Some(ReadStaged::of_text(self.open(&sealed).await?)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Keeps what roll `roll` stages, in the form in which it is sealed.
+    pub(super) async fn stage_text(&self, text: &str, roll: &RollId) -> Result<()> {
+        let staged = RackKeyChange::Stage(self.seal(text));
+        self.change(roll, staged).await
     }
 
     async fn change(&self, roll: &RollId, change: RackKeyChange) -> Result<()> {
@@ -67,6 +91,40 @@ impl RecordHolder {
     }
 }
 
+/// The keys by which a rack's API may be asked just now.
+pub(in crate::console) struct RackKeys {
+    /// The one that works, as far as the record knows.
+    pub(in crate::console) current: SecretString,
+    /// The one that a roll is about to set.
+    pub(in crate::console) next: Option<SecretString>,
+}
+
+/// Opens the keys that a rack's record holds; none if it holds none.
+///
+/// # Errors
+/// When no master key opens them.
+pub(in crate::console) async fn keys_of(
+    service: &Service,
+    rack: &RackRecord,
+) -> std::result::Result<Option<RackKeys>, VaultError> {
+    let about = about(&SealedThing::RackKey(rack.id.clone()));
+    let Some(sealed) = &rack.password else {
+        return Ok(None);
+    };
+    let current = service.unseal(sealed, &about).await?;
+    let next = match &rack.next {
+        Some((sealed, _)) => {
+            let text = service.unseal(sealed, &about).await?;
+            Some(ReadStaged::of_text(text).key())
+        }
+        None => None,
+    };
+    Ok(Some(RackKeys {
+        current: SecretString::from(current.as_str()),
+        next,
+    }))
+}
+
 #[async_trait]
 impl ApiKeyHolder for RecordHolder {
     fn describe(&self) -> String {
@@ -75,27 +133,25 @@ impl ApiKeyHolder for RecordHolder {
 
     async fn current(&self) -> Result<Option<SecretString>> {
         match self.record().await?.password {
-            Some(sealed) => Ok(Some(self.open(&sealed).await?)),
+            Some(sealed) => Ok(Some(SecretString::from(self.open(&sealed).await?.as_str()))),
             None => Ok(None),
         }
     }
 
     async fn pending(&self, roll: &RollId) -> Result<Option<SecretString>> {
-        match self.record().await?.next {
-            Some((sealed, staged_by)) if staged_by == roll.as_str() => {
-                Ok(Some(self.open(&sealed).await?))
-            }
-            _ => Ok(None),
-        }
+        Ok(self.staged(roll).await?.map(|staged| staged.key()))
     }
 
     async fn stage(&self, new: &SecretString, roll: &RollId) -> Result<()> {
-        let staged = RackKeyChange::Stage(self.seal(new));
-        self.change(roll, staged).await
+        let staged = Staged {
+            key: new.expose_secret(),
+            stored: None,
+        };
+        self.stage_text(&staged.to_text(), roll).await
     }
 
     async fn promote(&self, new: &SecretString, roll: &RollId) -> Result<()> {
-        let promoted = RackKeyChange::Promote(self.seal(new));
+        let promoted = RackKeyChange::Promote(self.seal(new.expose_secret()));
         self.change(roll, promoted).await
     }
 

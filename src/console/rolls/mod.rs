@@ -9,10 +9,12 @@ mod holder;
 mod keeper;
 mod lease;
 mod runner;
+mod staged;
 
 use std::time::Duration;
 
 pub(super) use begin::{Asker, NotBegun, begin_api, begin_ssh, preview};
+pub(super) use holder::{RackKeys, keys_of};
 
 use super::service::Service;
 use crate::store::{Audited, NewRoll, RollRow, StoreError};

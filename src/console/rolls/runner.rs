@@ -1,29 +1,49 @@
 //! Who is at work on a roll: a thread of its own for each, since a roll may take hours and its
 //! engine is for one thread.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::holder::RecordHolder;
 use super::keeper::Keeper;
 use super::lease::Term;
+use super::staged::RecordKeys;
 use super::{AGAIN, later};
-use crate::console::racks::FoundRack;
+use crate::console::racks::{FoundGateway, FoundRack};
 use crate::console::service::Service;
 use crate::ids::RollId;
-use crate::rack::{ApiKeyAccess, PortError};
+use crate::rack::{ApiKeyAccess, FarRack, PortError};
 use crate::roll::{
-    ApiKeyRequest, Engine, Event, EventSink, JournalError, Outcome, Plan, Refusal, Report,
-    RollOptions, Stop,
+    ApiKeyEngine as _, ApiKeyRequest, Engine, Event, EventSink, FarEngine, JournalError, Outcome,
+    Plan, Refusal, Report, RollOptions, Stop,
 };
-use crate::store::{Actor, Audited, RackRecord, RollRow};
+use crate::store::{Actor, Audited, RackKind, RackRecord, RollRow};
 
 /// What a roll begins with.
 pub(super) enum Start {
     Ssh(RollOptions),
     Api(ApiKeyRequest),
+}
+
+/// A rack, by the way that it is reached.
+pub(super) enum Reached {
+    Account(FoundRack),
+    Api(FoundGateway),
+}
+
+/// Gets ready to roll a key of a rack.
+///
+/// # Errors
+/// When it cannot be reached.
+pub(super) async fn reach(service: &Service, rack: &RackRecord) -> Result<Reached, PortError> {
+    Ok(match rack.kind {
+        RackKind::Aws | RackKind::Sandbox => Reached::Account(service.find_rack(rack).await?),
+        RackKind::Api => Reached::Api(service.gateway(rack).await?),
+    })
 }
 
 /// The term of whoever begins a roll.
@@ -40,18 +60,15 @@ impl EventSink for Quiet {
 pub(super) fn begin(
     service: &Service,
     rack: RackRecord,
-    found: FoundRack,
+    reached: Reached,
     start: Start,
     planned: oneshot::Sender<Result<Plan, Refusal>>,
     gone: oneshot::Receiver<i64>,
 ) {
     let service = service.clone();
     on_a_thread(&service.clone(), move || async move {
-        let mut engine = engine(&service, &rack, found, FIRST);
-        let plan = match start {
-            Start::Ssh(options) => engine.plan(options, Duration::ZERO).await,
-            Start::Api(request) => engine.plan_api_key(request, Duration::ZERO).await,
-        };
+        let mut engine = Working::new(&service, &rack, reached, FIRST);
+        let plan = engine.plan(start).await;
         let mine = plan.as_ref().ok().cloned();
         if planned.send(plan).is_err() {
             return;
@@ -64,10 +81,7 @@ pub(super) fn begin(
             number: FIRST,
             until,
         };
-        carry_out(&service, &rack, &term, async {
-            Ok(engine.run(plan, false).await)
-        })
-        .await;
+        carry_out(&service, &rack, &term, async { Ok(engine.run(plan).await) }).await;
     });
 }
 
@@ -92,8 +106,8 @@ pub(super) fn take_up(service: &Service, roll: RollRow) {
 }
 
 async fn go_on(service: &Service, rack: &RackRecord, roll: &RollRow) -> Result<Report, Refusal> {
-    let found = service.find_rack(rack).await?;
-    let mut engine = engine(service, rack, found, roll.term);
+    let reached = reach(service, rack).await?;
+    let mut engine = Working::new(service, rack, reached, roll.term);
     let id: Result<RollId, _> = roll.id.parse();
     let plan: Result<Plan, _> = serde_json::from_str(&roll.plan);
     let (Ok(id), Ok(plan)) = (id, plan) else {
@@ -108,7 +122,7 @@ async fn go_on(service: &Service, rack: &RackRecord, roll: &RollRow) -> Result<R
     match (!lines.is_empty(), plan.is_api()) {
         (true, _) => engine.resume(&id).await,
         // Nothing was done yet, and nothing has to be known but what is in the plan.
-        (false, false) => Ok(engine.run(plan, false).await),
+        (false, false) => Ok(engine.run(plan).await),
         // The new key was known to nobody but the process that is gone.
         (false, true) => Ok(never_begun(&plan)),
     }
@@ -128,23 +142,69 @@ fn never_begun(plan: &Plan) -> Report {
     }
 }
 
-fn engine(service: &Service, record: &RackRecord, found: FoundRack, term: i64) -> Engine {
-    let FoundRack { rack, clock } = found;
-    let access = ApiKeyAccess {
-        probe: rack.probe.clone(),
-        holders: vec![std::sync::Arc::new(RecordHolder::new(
-            service, record, term,
-        ))],
-    };
-    let engine = Engine::new(
-        rack,
-        clock,
-        service.entropy().clone(),
-        Keeper::new(service, &record.id, term),
-        Box::new(Quiet),
-        Stop::new(),
-    );
-    engine.with_api(access)
+/// An engine, by the way that its rack is reached.
+enum Working {
+    Account(Box<Engine>),
+    Api(Box<FarEngine>),
+}
+
+impl Working {
+    fn new(service: &Service, record: &RackRecord, reached: Reached, term: i64) -> Self {
+        let holder = || RecordHolder::new(service, record, term);
+        let (entropy, stop) = (service.entropy().clone(), Stop::new());
+        let (keeper, quiet) = (Keeper::new(service, &record.id, term), Box::new(Quiet));
+        match reached {
+            Reached::Account(FoundRack { rack, clock }) => {
+                let access = ApiKeyAccess {
+                    probe: rack.probe.clone(),
+                    holders: vec![Arc::new(holder())],
+                };
+                let engine = Engine::new(rack, clock, entropy, keeper, quiet, stop);
+                Self::Account(Box::new(engine.with_api(access)))
+            }
+            Reached::Api(FoundGateway { gateway, clock }) => {
+                let rack = FarRack {
+                    api: gateway,
+                    // The record has it.
+                    password: SecretString::from(""),
+                    holders: vec![Arc::new(holder())],
+                    keys: Arc::new(RecordKeys::new(holder())),
+                };
+                let engine = FarEngine::new(rack, clock, entropy, keeper, quiet, stop);
+                Self::Api(Box::new(engine))
+            }
+        }
+    }
+
+    async fn plan(&mut self, start: Start) -> Result<Plan, Refusal> {
+        let at_once = Duration::ZERO;
+        match (self, start) {
+            (Self::Account(engine), Start::Ssh(options)) => engine.plan(options, at_once).await,
+            (Self::Account(engine), Start::Api(request)) => {
+                engine.plan_api_key(request, at_once).await
+            }
+            (Self::Api(engine), Start::Api(request)) => engine.plan_api_key(request, at_once).await,
+            // The rack is asked to, and does it by itself.
+            (Self::Api(_), Start::Ssh(_)) => Err(PortError::NotFound {
+                what: "a way to roll the instances' key from here".to_owned(),
+            }
+            .into()),
+        }
+    }
+
+    async fn run(&mut self, plan: Plan) -> Report {
+        match self {
+            Self::Account(engine) => engine.run(plan, false).await,
+            Self::Api(engine) => engine.run(plan, false).await,
+        }
+    }
+
+    async fn resume(&mut self, id: &RollId) -> Result<Report, Refusal> {
+        match self {
+            Self::Account(engine) => engine.resume(id).await,
+            Self::Api(engine) => engine.resume(id).await,
+        }
+    }
 }
 
 /// Works on a roll for as long as the lease is held, and writes down how it ended.

@@ -17,11 +17,12 @@ use zeroize::Zeroizing;
 
 pub(super) use rotate::about;
 pub use rotate::{Rotated, Step, prepare, rotate};
+use secrecy::{ExposeSecret as _, SecretString};
 pub use source::{KeySource, first_key};
 
 use crate::ids::Entropy;
 use crate::rack::PortError;
-use crate::store::{Sealed, Store, StoreError};
+use crate::store::{Sealed, SealedThing, Store, StoreError};
 pub(super) use ring::Held;
 use ring::Ring;
 
@@ -77,6 +78,13 @@ pub enum VaultError {
     /// The database does not answer as it should.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Seals the key of a rack's API for the record of that rack, by its id.
+#[must_use]
+pub fn seal_rack_key(vault: &Vault, rack: &str, key: &SecretString, entropy: &Entropy) -> Sealed {
+    let about = about(&SealedThing::RackKey(rack.to_owned()));
+    vault.seal(key.expose_secret(), &about, entropy)
 }
 
 /// What a server seals and opens with. It learns of new master keys while it runs.

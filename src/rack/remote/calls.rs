@@ -13,12 +13,15 @@ use super::error::RemoteError;
 use super::exchange::Request;
 use super::form;
 use super::model::{
-    AccountKeyroll, AccountKeyrollAnswer, Auth, AuthAnswer, InstanceAnswer, Keyroll, KeyrollAnswer,
-    RackListing, SystemAnswer,
+    AccountKeyroll, AccountKeyrollAnswer, Auth, AuthAnswer, ConsoleRoll, InstanceAnswer, Keyroll,
+    KeyrollAnswer, RackListing, SystemAnswer, WithRoll,
 };
 use crate::rack::{PrivateKey, SystemDescription, SystemInstance};
 
 type Result<T> = std::result::Result<T, RemoteError>;
+
+/// The word by which a console says that it rolls the keys of racks by itself.
+const ROLLS: &str = "rolls";
 
 /// The last release that has some of its paths elsewhere.
 const LAST_CLASSIC: &str = "20180708231844";
@@ -56,8 +59,10 @@ impl Remote {
             return Err(self.not_a_rack(&request, "a web page"));
         }
         let answer: AuthAnswer = serde_json::from_slice(&body).unwrap_or_default();
+        let capabilities = answer.capabilities.as_array();
         Ok(Auth {
             id: Some(answer.id).filter(|id| !id.is_empty()),
+            has_rolls: capabilities.is_some_and(|words| words.iter().any(|word| word == ROLLS)),
         })
     }
 
@@ -80,19 +85,37 @@ impl Remote {
         self.system_with(None).await
     }
 
-    /// Does the same with another password.
+    /// Describes the rack, with how its last roll stands where a console of our own tells that.
+    ///
+    /// # Errors
+    /// As [`Self::system`]'s.
+    pub async fn system_and_roll(&self) -> Result<(SystemDescription, Option<ConsoleRoll>)> {
+        self.described_with(None).await
+    }
+
+    /// Describes the rack with another password.
     pub(super) async fn system_with(
         &self,
         password: Option<&SecretString>,
     ) -> Result<SystemDescription> {
+        Ok(self.described_with(password).await?.0)
+    }
+
+    async fn described_with(
+        &self,
+        password: Option<&SecretString>,
+    ) -> Result<(SystemDescription, Option<ConsoleRoll>)> {
         let request = Request {
             password,
             ..Request::get("/system")
         };
-        let answer: SystemAnswer = self.json(&request).await?;
+        let body = self.send(&request).await?;
+        let answer: SystemAnswer = self.parse(&request, &body)?;
         let system = SystemDescription::from(answer);
         self.set_version(&system.version);
-        Ok(system)
+        // Whatever else a server puts there is none of ours.
+        let roll = serde_json::from_slice(&body).ok();
+        Ok((system, roll.and_then(|WithRoll { roll }| roll)))
     }
 
     /// Sets parameters of the rack's stack in one update (`PUT /system`), and returns once that
@@ -158,7 +181,19 @@ impl Remote {
     /// # Errors
     /// Whatever may happen on the way.
     pub async fn instances(&self) -> Result<Vec<SystemInstance>> {
-        let answers: Option<Vec<InstanceAnswer>> = self.json(&Request::get("/instances")).await?;
+        self.instances_with(None).await
+    }
+
+    /// Does the same with another password.
+    pub(super) async fn instances_with(
+        &self,
+        password: Option<&SecretString>,
+    ) -> Result<Vec<SystemInstance>> {
+        let request = Request {
+            password,
+            ..Request::get("/instances")
+        };
+        let answers: Option<Vec<InstanceAnswer>> = self.json(&request).await?;
         let answers = answers.unwrap_or_default().into_iter();
         let mut instances: Vec<_> = answers.map(SystemInstance::from).collect();
         instances.sort_by(|one, other| one.id.cmp(&other.id));

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::Client;
 use reqwest::redirect::Policy;
+use reqwest::{Client, ClientBuilder};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::endpoint::Endpoint;
@@ -92,22 +92,9 @@ impl Remote {
         on_session: SessionStore,
         options: RemoteOptions,
     ) -> Result<Self, RemoteError> {
-        let client = Client::builder()
-            .http1_only()
-            .http1_title_case_headers()
-            .redirect(Policy::none())
-            .retry(reqwest::retry::never())
-            .connect_timeout(options.connect_timeout)
-            .timeout(options.timeout);
-        let client = options.proxies.apply(client, &endpoint)?;
-        let (client, refusals) = if endpoint.is_secure() {
-            let (tls, refusals) = trust.configure(&endpoint)?;
-            (client.tls_backend_preconfigured(tls), refusals)
-        } else {
-            // Plain HTTP needs no authorities, and reading them takes a while.
-            (client.tls_certs_only([]), Refusals::default())
-        };
-        let client = client.build().map_err(|error| RemoteError::Tls {
+        let (client, refusals) = builder(&endpoint, trust, &options)?;
+        let client = client.timeout(options.timeout).build();
+        let client = client.map_err(|error| RemoteError::Tls {
             message: super::exchange::root_cause(&error),
         })?;
         let session = endpoint.session().map(SecretString::from);
@@ -188,4 +175,26 @@ impl Remote {
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = Some(version.to_owned());
     }
+}
+
+/// Begins to build an HTTP client for `endpoint`, with nothing that ends what takes too long but a
+/// connection; and what tells why it refused a certificate.
+pub(super) fn builder(
+    endpoint: &Endpoint,
+    trust: &Trust,
+    options: &RemoteOptions,
+) -> Result<(ClientBuilder, Refusals), RemoteError> {
+    let client = Client::builder()
+        .http1_only()
+        .http1_title_case_headers()
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        .connect_timeout(options.connect_timeout);
+    let client = options.proxies.apply(client, endpoint)?;
+    if !endpoint.is_secure() {
+        // Plain HTTP needs no authorities, and reading them takes a while.
+        return Ok((client.tls_certs_only([]), Refusals::default()));
+    }
+    let (tls, refusals) = trust.configure(endpoint)?;
+    Ok((client.tls_backend_preconfigured(tls), refusals))
 }

@@ -13,6 +13,21 @@ use crate::rack::{PrivateKey, SystemDescription, SystemInstance};
 pub struct Auth {
     /// Who the console says this is; a rack says nothing.
     pub id: Option<String>,
+    /// Whether it is a console that rolls the keys of racks by itself, all of them, and tells of it.
+    pub has_rolls: bool,
+}
+
+/// What a console tells of the last roll of a rack's key.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct ConsoleRoll {
+    /// Its id.
+    pub id: String,
+    /// Whether nothing is done about it any more.
+    #[serde(default)]
+    pub ended: bool,
+    /// How it ended, or was left until it is tried again: the report of an engine, as JSON.
+    #[serde(default)]
+    pub report: Option<serde_json::Value>,
 }
 
 /// A rack as a console lists it.
@@ -95,6 +110,14 @@ pub(super) struct AccountKeyrollAnswer {
 pub(super) struct AuthAnswer {
     #[serde(deserialize_with = "or_default")]
     pub(super) id: String,
+    /// Consoles of our own have a list of words here.
+    pub(super) capabilities: serde_json::Value,
+}
+
+/// A field of `GET /system` that consoles of our own add.
+#[derive(Deserialize)]
+pub(super) struct WithRoll {
+    pub(super) roll: Option<ConsoleRoll>,
 }
 
 /// The answer to `POST /instances/keyroll` of a rack of the third generation.

@@ -22,8 +22,8 @@ pub use plan::{ApiPlan, ApiService, ApiWay, KeyKind};
 pub(super) use plan::{REPLACED_IN, draft, plan};
 pub(super) use prove::{Proof, Question};
 pub(super) use stage::with_file;
-pub use value::ApiKeyRequest;
-pub(super) use value::{NewKey, mint, name_of, roll_of};
+pub use value::{ApiKeyRequest, mint};
+pub(super) use value::{NewKey, name_of, roll_of};
 
 /// The logical id of the API's service in a rack's template.
 pub(super) const API_SERVICE: &str = "ServiceWebApi";

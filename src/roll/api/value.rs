@@ -28,7 +28,7 @@ pub struct ApiKeyRequest {
 }
 
 /// Makes a key: 32 bytes of chance in base 58, which no shell, URL or header has to quote.
-pub(in crate::roll) fn mint(entropy: &Entropy) -> SecretString {
+pub fn mint(entropy: &Entropy) -> SecretString {
     let mut bytes = Zeroizing::new([0; MINTED_FROM]);
     entropy.fill(bytes.as_mut_slice());
     SecretString::from(bs58::encode(bytes.as_slice()).into_string())

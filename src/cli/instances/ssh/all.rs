@@ -67,7 +67,7 @@ pub(super) async fn run_directly(
             let key = door.key_of(instance).await?;
             let invocation = door.invocation(instance, &told)?;
             // One each, so that each tells whether its key was used.
-            let agent = Agent::start(&door.dir, &place.to_string(), key)?;
+            let agent = Agent::start(door.dir(), &place.to_string(), key)?;
             Ok::<_, CliError>((invocation, agent))
         };
         let timeout = args.timeout;

@@ -1,37 +1,27 @@
 //! Logging in with the system's `ssh`: the instance, its key and its host keys.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-
-use tokio::sync::{OnceCell, Semaphore};
-use tokio::task::JoinSet;
 
 use super::SshArgs;
 use super::explain;
 use crate::cli::context::Context;
 use crate::cli::signals;
 use crate::config::nearest;
-use crate::rack::{Instance, PortError, PrivateKey, Rack};
+use crate::rack::{Instance, PortError, Rack};
 use crate::ssh::{
-    Agent, Candidate, ChooseError, Ended, HostKeyCheck, Invocation, KnownHosts, PrivateDir,
-    SigningKey, Terminal, choose, host_keys_of_console,
+    Agent, Candidate, ChooseError, Ended, HostKeyCheck, Invocation, KnownHosts, LoginError, Logins,
+    PrivateDir, SigningKey, Terminal, choose,
 };
 use crate::ui::{CliError, Exit, Printer};
 
-/// How many consoles are asked for at a time.
-const CONSOLES_AT_ONCE: usize = 8;
-
-/// A rack whose instances can be logged in to.
+/// A rack whose instances can be logged in to as the command line asks for it.
 pub(super) struct Doorway<'a> {
     args: &'a SshArgs,
     printer: &'a Printer,
     is_sandbox: bool,
-    rack: Rack,
-    known_hosts: KnownHosts,
-    pub(super) dir: PrivateDir,
-    /// The private key that everybody uses by default, and the key pair that it is of.
-    current: OnceCell<Option<(String, PrivateKey)>>,
+    logins: Logins,
 }
 
 /// Logs in to the instance that `wanted` means, on our own terminal.
@@ -47,7 +37,7 @@ pub(super) async fn log_in(
     let key = door.key_of(&instance).await?;
     let told = door.learn(&[&instance], &instances).await?;
     let invocation = door.invocation(&instance, &told)?;
-    let agent = Agent::start(&door.dir, "agent", key)?;
+    let agent = Agent::start(door.dir(), "agent", key)?;
     context.printer().close_screen();
     let stop = signals::told_by_others()
         .map_err(|error| CliError::failed(format!("cannot listen for signals: {error}")))?;
@@ -63,50 +53,41 @@ pub(super) async fn log_in(
     }
 }
 
+/// Lists the directories in which an agent's socket may be, the best first.
+pub(in crate::cli) fn socket_places(context: &Context) -> Vec<PathBuf> {
+    let environment = context.environment();
+    let named = ["XDG_RUNTIME_DIR", "TMPDIR"].map(|name| environment.get(name));
+    let all = named.into_iter().flatten().chain(["/tmp"]);
+    all.map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .collect()
+}
+
 impl<'a> Doorway<'a> {
     pub(super) fn new(
         args: &'a SshArgs,
         context: &'a Context,
         rack: Rack,
     ) -> Result<Self, CliError> {
-        let environment = context.environment();
-        let named = ["XDG_RUNTIME_DIR", "TMPDIR"].map(|name| environment.get(name));
-        let places: Vec<PathBuf> = named
-            .into_iter()
-            .flatten()
-            .chain(["/tmp"])
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-            .collect();
+        let places = socket_places(context);
+        let known_hosts = KnownHosts::of_rack(&context.known_hosts_dir()?, &rack.name);
+        let dir = PrivateDir::create(&places, &context.entropy()?)?;
         Ok(Self {
             args,
             printer: context.printer(),
             is_sandbox: context.global().sandbox,
-            known_hosts: KnownHosts::of_rack(&context.known_hosts_dir()?, &rack.name),
-            rack,
-            dir: PrivateDir::create(&places, &context.entropy()?)?,
-            current: OnceCell::new(),
+            logins: Logins::new(rack, known_hosts, dir),
         })
+    }
+
+    /// Returns the directory for sockets and public keys.
+    pub(super) fn dir(&self) -> &PrivateDir {
+        self.logins.dir()
     }
 
     /// Lists all that could be logged in to, those that build and those on the way out included.
     pub(super) async fn instances(&self) -> Result<Vec<Instance>, PortError> {
-        let stack = self.rack.stacks.describe(&self.rack.stack).await?;
-        let resources = self.rack.stacks.resources(&stack.id).await?;
-        let names = |kind: &str| {
-            let live = resources.iter().filter(|resource| {
-                resource.resource_type == kind
-                    && !resource.physical_id.is_empty()
-                    && resource.status != "DELETE_COMPLETE"
-            });
-            live.map(|resource| resource.physical_id.clone())
-                .collect::<Vec<_>>()
-        };
-        let groups = names("AWS::AutoScaling::AutoScalingGroup");
-        let fleets = names("AWS::EC2::SpotFleet");
-        let mut instances = self.rack.fleet.instances(&groups, &fleets).await?;
-        instances.retain(Instance::is_live);
-        Ok(instances)
+        self.logins.instances().await
     }
 
     /// Finds the instance that is meant; one that no group has any more may still be the rack's.
@@ -123,22 +104,7 @@ impl<'a> Doorway<'a> {
             }
             Err(error) => return Err(unclear(&error, &[])),
         };
-        let mut others = self.rack.system.instances().await?;
-        others.retain(|other| instances.iter().all(|instance| instance.id != other.id));
-        let detached: Vec<Instance> = others
-            .into_iter()
-            .map(|other| Instance {
-                id: other.id,
-                name: other.name,
-                state: "running".to_owned(),
-                key_name: other.key_name,
-                owner: None,
-                lifecycle: None,
-                private_ip: Some(other.private_ip).filter(|ip| !ip.is_empty()),
-                public_ip: Some(other.public_ip).filter(|ip| !ip.is_empty()),
-                launched_at: other.started,
-            })
-            .collect();
+        let detached = self.logins.detached(instances).await?;
         let candidates: Vec<Candidate> = detached.iter().map(candidate_of).collect();
         match choose(wanted, &candidates) {
             Ok(place) => Ok(detached[place].clone()),
@@ -149,41 +115,7 @@ impl<'a> Doorway<'a> {
 
     /// Finds the private key that opens an instance.
     pub(super) async fn key_of(&self, instance: &Instance) -> Result<Arc<SigningKey>, CliError> {
-        let id = &instance.id;
-        let name = instance.key_name.as_deref().ok_or_else(|| {
-            CliError::failed(format!("{id} was started without a key pair"))
-                .hint("`convox instances keyroll` gives every instance one")
-        })?;
-        let stored = match self.rack.keys.get(name).await? {
-            Some(key) => Some(key),
-            // A classic rack keeps one key only, without its name.
-            None => {
-                let current = self.current().await?.as_ref();
-                let same = current.filter(|(current, _)| current == name);
-                same.map(|(_, key)| key.clone())
-            }
-        };
-        let key = stored.ok_or_else(|| {
-            let store = self.rack.keys.describe();
-            CliError::failed(format!(
-                "the private key of {name}, which {id} has, is not in {store}"
-            ))
-            .hint("a keyroll of the classic CLI that failed leaves instances like this")
-            .hint("`convox instances keyroll` gives every instance a new key that is kept")
-        })?;
-        Ok(Arc::new(SigningKey::read(name, &key)?))
-    }
-
-    async fn current(&self) -> Result<&Option<(String, PrivateKey)>, PortError> {
-        let rack = &self.rack;
-        self.current
-            .get_or_try_init(|| async {
-                let stack = rack.stacks.describe(&rack.stack).await?;
-                let name = stack.parameter(&rack.key_parameter).unwrap_or_default();
-                let key = rack.keys.current().await?;
-                Ok(key.map(|key| (name.to_owned(), key)))
-            })
-            .await
+        self.logins.key_of(instance).await.map_err(CliError::from)
     }
 
     /// Learns host keys from the consoles of those of `wanted` that have not told them yet, and
@@ -193,62 +125,18 @@ impl<'a> Doorway<'a> {
         wanted: &[&Instance],
         alive: &[Instance],
     ) -> Result<BTreeSet<String>, CliError> {
-        let mut known = self.known_hosts.told_by_console()?;
-        let unknown = wanted
-            .iter()
-            .map(|instance| instance.id.clone())
-            .filter(|id| !known.contains(id));
-        let at_once = Arc::new(Semaphore::new(CONSOLES_AT_ONCE));
-        let mut asking = JoinSet::new();
-        for id in unknown {
-            let (fleet, at_once) = (Arc::clone(&self.rack.fleet), Arc::clone(&at_once));
-            asking.spawn(async move {
-                let _permit = at_once.acquire().await;
-                // Most tell what they wrote while they started; some only what they wrote last.
-                let mut keys = Vec::new();
-                for latest in [false, true] {
-                    match fleet.console_output(&id, latest).await {
-                        Ok(text) => keys = host_keys_of_console(&text.unwrap_or_default()),
-                        Err(error) if latest => drop(error),
-                        Err(error) => return (id, Err(error)),
-                    }
-                    if !keys.is_empty() {
-                        break;
-                    }
-                }
-                (id, Ok(keys))
-            });
+        let hosts = self.logins.learn(wanted, alive).await?;
+        for (id, error) in hosts.unread {
+            let message = format!("the console of {id} cannot be read: {error}");
+            self.printer.warn(&message, Some(ON_FIRST_USE));
         }
-        let mut told = BTreeMap::new();
-        while let Some(asked) = asking.join_next().await {
-            match asked {
-                Ok((id, Ok(keys))) if !keys.is_empty() => {
-                    told.insert(id, keys);
-                }
-                Ok((id, Err(error))) => {
-                    let message = format!("the console of {id} cannot be read: {error}");
-                    self.printer.warn(&message, Some(ON_FIRST_USE));
-                }
-                Ok(_) | Err(_) => {}
-            }
+        for id in hosts.contradicted {
+            let message =
+                format!("{id} showed another host key on first use than its console tells");
+            let hint = "somebody may have been in between then; its console is believed now";
+            self.printer.warn(&message, Some(hint));
         }
-        let alive: BTreeSet<String> = alive
-            .iter()
-            .chain(wanted.iter().copied())
-            .map(|instance| instance.id.clone())
-            .collect();
-        self.known_hosts.prepare()?;
-        if !told.is_empty() {
-            let learned = self.known_hosts.learn(&told, &alive)?;
-            for id in learned.contradicted {
-                let message =
-                    format!("{id} showed another host key on first use than its console tells");
-                let hint = "somebody may have been in between then; its console is believed now";
-                self.printer.warn(&message, Some(hint));
-            }
-        }
-        known.extend(told.into_keys());
-        Ok(known)
+        Ok(hosts.told)
     }
 
     /// Returns what was asked for, and no long wait for machines that are none.
@@ -283,12 +171,15 @@ impl<'a> Doorway<'a> {
         Ok(Invocation {
             host: host.clone(),
             instance: instance.id.clone(),
-            user: args.user.clone().unwrap_or(self.rack.ssh_user.clone()),
+            user: args
+                .user
+                .clone()
+                .unwrap_or(self.logins.rack().ssh_user.clone()),
             port: args.port,
             jump: args.jump.clone(),
             config: args.ssh_config.clone(),
             options: self.options(),
-            known_hosts: self.known_hosts.path().to_owned(),
+            known_hosts: self.logins.known_hosts().path().to_owned(),
             check: if told.contains(&instance.id) {
                 HostKeyCheck::Known
             } else {
@@ -298,6 +189,22 @@ impl<'a> Doorway<'a> {
             batch: args.all,
             command: args.command.clone(),
         })
+    }
+}
+
+impl From<LoginError> for CliError {
+    fn from(error: LoginError) -> Self {
+        let told = Self::failed(error.to_string());
+        match error {
+            LoginError::Rack(error) => error.into(),
+            LoginError::Ssh(error) => error.into(),
+            LoginError::NoKeyPair(_) => {
+                told.hint("`convox instances keyroll` gives every instance one")
+            }
+            LoginError::NoKey { .. } => told
+                .hint("a keyroll of the classic CLI that failed leaves instances like this")
+                .hint("`convox instances keyroll` gives every instance a new key that is kept"),
+        }
     }
 }
 

@@ -5,6 +5,8 @@ mod api;
 mod direct;
 mod explain;
 
+pub(in crate::cli) use direct::socket_places;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
