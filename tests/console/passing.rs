@@ -233,6 +233,37 @@ async fn a_rack_that_is_down_or_shuts_the_console_out_is_told_from_a_wrong_key()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_rack_rolls_its_ssh_key_by_itself_but_only_at_rest() {
+    on_both("success", async |console: &Console| {
+        let mut statuses = ["updating", "rollback", "running"].into_iter();
+        let server = Server::start(move |request| match request.what() {
+            "GET /system?" => {
+                let status = statuses.next().unwrap();
+                Answer::ok(&format!("{{\"name\":\"far\",\"status\":\"{status}\"}}"))
+            }
+            "POST /instances/keyroll?" => Answer::ok("ok\n"),
+            _ => Answer::status(404, ""),
+        });
+        let ada = person_of(console, &server, Role::Operator).await;
+        for status in ["updating", "rollback"] {
+            let refused = ada.ask(Method::POST, "/instances/keyroll", None).await;
+            let told = format!("ValidationError: rack acme/far is in {status} state");
+            assert_eq!(refused.status, 500);
+            assert!(refused.body.starts_with(&told), "{}", refused.body);
+        }
+        let rolled = ada.ask(Method::POST, "/instances/keyroll", None).await;
+        assert_eq!(rolled.told(), (200, "ok\n"));
+        let asked = server.asked();
+        assert_eq!(asked[..3], ["GET /system?"; 3]);
+        assert_eq!(asked[3..], ["POST /instances/keyroll?"]);
+        let audited = console.audited().await;
+        let (_, last) = audited.last().unwrap();
+        assert_eq!(last, "POST /instances/keyroll of acme/far");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bodies_go_through_piece_by_piece_however_long_they_are() {
     on_both("success", async |console: &Console| {
         let rack = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -292,8 +323,8 @@ async fn a_shell_of_the_rack_is_carried_both_ways_as_it_is() {
         let marker = "F1E49A85-0AD7-4AEF-A618-C249C6E6568D:7\n";
         let server = Server::start(move |request| match request.what() {
             "GET /instances/i-1/shell" => Answer::Socket(vec![
-                Step::Text(b"prompt \xff\xe2\x82".to_vec()),
                 Step::Await,
+                Step::Text(b"prompt \xff\xe2\x82".to_vec()),
                 Step::Await,
                 Step::Text(marker.as_bytes().to_vec()),
                 Step::End,
@@ -313,12 +344,12 @@ async fn a_shell_of_the_rack_is_carried_both_ways_as_it_is() {
         let mut socket = open(request_to(&ada, &ada.key, shell, &headers))
             .await
             .unwrap();
+        let typed = Frame::message(b"typed \xfe".to_vec(), OpCode::Data(Data::Text), true);
+        socket.send(Message::Frame(typed)).await.unwrap();
         // Frames that are no UTF-8 are for whoever reads them raw.
         let mut prompt = vec![0; 12];
         socket.get_mut().read_exact(&mut prompt).await.unwrap();
         assert_eq!(prompt, b"\x81\x0aprompt \xff\xe2\x82");
-        let typed = Frame::message(b"typed \xfe".to_vec(), OpCode::Data(Data::Text), true);
-        socket.send(Message::Frame(typed)).await.unwrap();
         socket.send(Message::binary(Vec::new())).await.unwrap();
         let text = socket.next().await.unwrap().unwrap();
         assert_eq!(text, Message::text(marker));

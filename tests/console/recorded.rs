@@ -1,7 +1,9 @@
 //! A session of the classic command line, byte for byte: what it sends, and what it is answered.
 //!
-//! `recorded/session.txt` holds the requests as a classic client's were recorded, one after the
-//! other, and below each the console's answer. What differs from run to run is masked.
+//! `recorded/session.txt` holds requests one after the other, written down from what is known of
+//! the classic's headers and their order, and below each the answer that this console gave. It
+//! tells when an answer changes, and not whether a classic's own program is content with it. What
+//! differs from run to run is masked.
 
 use std::fmt::Write as _;
 
@@ -59,7 +61,7 @@ struct Classic<'c> {
 }
 
 impl Classic<'_> {
-    /// Sends a request as it was recorded, and returns the connection.
+    /// Sends a request as it is written down, and returns the connection.
     async fn send(&self, recorded: &str) -> TcpStream {
         let mut stream = TcpStream::connect(&self.host).await.unwrap();
         let (head, body) = recorded.split_once("\n\n").unwrap_or((recorded, ""));
@@ -136,7 +138,7 @@ fn masked(text: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_request_is_answered_as_it_was_recorded() {
+async fn every_request_is_answered_as_it_was_before() {
     on_both("success", async |console: &Console| {
         let ada = console.operator().await;
         let host = console.address.strip_prefix("http://").unwrap().to_owned();

@@ -40,9 +40,15 @@ struct Far<'c> {
 
 impl<'c> Far<'c> {
     async fn new(console: &'c Console, scenario: &str) -> Self {
+        let template = template_of_before_2023(console.directory());
+        Self::of(console, scenario, Some(template)).await
+    }
+
+    /// A rack of this template, or the sandbox's own.
+    async fn of(console: &'c Console, scenario: &str, template: Option<PathBuf>) -> Self {
         let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/scenarios");
         let mut scenario = Scenario::load(&dir.join(format!("{scenario}.yaml"))).unwrap();
-        scenario.template = Some(template_of_before_2023(console.directory()));
+        scenario.template = template;
         let sandbox = Sandbox::new(&scenario, console.racks.clock.clone()).unwrap();
         let listener = sandbox::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
         let host = format!("http://{}", listener.local_addr().unwrap());
@@ -139,6 +145,32 @@ async fn a_roll_that_goes_back_leaves_the_password_that_works() {
         assert_eq!(console.store.rack(&far.id).await.unwrap(), before);
         assert!(accepts(&far.sandbox, OLD).await.unwrap());
         assert_eq!(far.ada.get("/system").await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_passwords_are_kept_until_somebody_restarts_the_racks_api() {
+    on_both("success", async |console: &Console| {
+        let far = Far::of(console, "success", None).await;
+        let form = Some("parameters=Password%3Danother-password");
+        let asked = far.ada.ask(Method::PUT, "/system", form).await;
+        assert_eq!(asked.told(), (200, "ok\n"));
+        let report = console.ended_of(&far.id).await;
+        assert_eq!(report["outcome"], json!("unproven"), "{report:#}");
+        let record = console.store.rack(&far.id).await.unwrap();
+        assert!(record.password.is_some() && record.next.is_some());
+        // It is tried again later, and everybody can work meanwhile.
+        let system = far.ada.get("/system").await.json();
+        assert_eq!(system["status"], json!("failed"));
+        assert_eq!(system["roll"]["ended"], json!(false));
+        let hints = system["roll"]["report"]["hints"].to_string();
+        assert!(hints.contains("tries again by itself"), "{hints}");
+        assert!(!hints.contains("convox rolls "), "{hints}");
+        // What restarts the API is asked of the rack, which has no such path here.
+        let keyroll = far.ada.ask(Method::POST, "/instances/keyroll", None).await;
+        assert_eq!(keyroll.told(), (404, ""));
+        assert!(accepts(&far.sandbox, OLD).await.unwrap());
     })
     .await;
 }
