@@ -10,6 +10,7 @@ mod memory;
 mod people;
 mod racks;
 mod rolls;
+pub mod schedule;
 mod serve;
 mod service;
 mod stalled;
