@@ -17,6 +17,9 @@ const ADDING: Duration = Duration::from_millis(150);
 /// How often what is too old is removed.
 const TIDY: Duration = Duration::from_mins(1);
 
+/// How often it is looked for schedules that nobody has looked at for a while.
+const DUE: Duration = Duration::from_secs(5);
+
 /// How often it is looked whether there is a new master key.
 const MASTER_KEYS: Duration = Duration::from_secs(1);
 
@@ -51,6 +54,15 @@ pub(super) fn start(service: &Service) {
     let keys = Trouble::with("master keys cannot be read");
     repeat(service, MASTER_KEYS, keys, |service: Service| async move {
         service.refresh_master_keys().await
+    });
+}
+
+/// Begins to begin rolls for which it is time.
+pub(super) fn start_with_racks(service: &Service) {
+    // What has not begun is looked at again.
+    let due = Trouble::with("rolls that are due cannot be begun");
+    repeat(service, DUE, due, |service: Service| async move {
+        service.begin_due_rolls().await
     });
 }
 

@@ -143,10 +143,11 @@ impl Service {
     }
 
     /// Has racks found by `finder` from now on; until then there are none. What is left of their
-    /// rolls is taken up.
+    /// rolls is taken up, and those that are due begin.
     pub fn find_racks_by(&self, finder: Box<dyn RackFinder>) {
         if self.0.finder.set(finder).is_ok() {
             rolls::take_up_for_ever(self);
+            background::start_with_racks(self);
         }
     }
 

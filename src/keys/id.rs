@@ -34,6 +34,10 @@ pub enum IdKind {
     Workspace,
     /// A line of the audit log.
     Event,
+    /// When a rack's key is rolled by itself.
+    Schedule,
+    /// A span in which nothing begins by itself.
+    Freeze,
 }
 
 impl IdKind {
@@ -53,6 +57,8 @@ impl IdKind {
             Self::Role => "role",
             Self::Workspace => "ws",
             Self::Event => "evt",
+            Self::Schedule => "sched",
+            Self::Freeze => "frz",
         }
     }
 }

@@ -96,6 +96,8 @@ pub enum Thing {
     Rack,
     /// A roll of a rack's key.
     Roll,
+    /// A span in which nothing begins by itself.
+    Freeze,
 }
 
 impl Thing {
@@ -113,6 +115,7 @@ impl Thing {
             Self::Person => "person",
             Self::Rack => "rack",
             Self::Roll => "roll",
+            Self::Freeze => "freeze",
         }
     }
 }

@@ -21,6 +21,11 @@ const SQLITE: &[(i64, &str, &str)] = &[
         "people, racks and rolls",
         include_str!("../../migrations/sqlite/0002_people_racks_rolls.sql"),
     ),
+    (
+        4,
+        "schedules",
+        include_str!("../../migrations/sqlite/0004_schedules.sql"),
+    ),
 ];
 
 const POSTGRES: &[(i64, &str, &str)] = &[
@@ -33,6 +38,11 @@ const POSTGRES: &[(i64, &str, &str)] = &[
         2,
         "people, racks and rolls",
         include_str!("../../migrations/postgres/0002_people_racks_rolls.sql"),
+    ),
+    (
+        4,
+        "schedules",
+        include_str!("../../migrations/postgres/0004_schedules.sql"),
     ),
 ];
 

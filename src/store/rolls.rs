@@ -4,12 +4,78 @@
 //! Whoever is at work on a roll does so for a term, which counts up with every claim. Nothing is
 //! written on behalf of a term that is over.
 
+use std::fmt;
+use std::str::FromStr;
+
 use super::Store;
 use super::audit::Audited;
 use super::database::Sql;
 use super::error::{StoreError, Thing};
 use super::racks::RackRecord;
+use super::schedules::{self, HeldSchedule};
 use super::value::{Row, Value, args};
+
+/// Which key of a rack is rolled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RackKeyKind {
+    /// The one that opens its instances.
+    Ssh,
+    /// The one of its API.
+    Api,
+}
+
+impl RackKeyKind {
+    /// All kinds.
+    pub const ALL: [Self; 2] = [Self::Ssh, Self::Api];
+
+    /// Returns the word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ssh => "ssh",
+            Self::Api => "api",
+        }
+    }
+}
+
+impl fmt::Display for RackKeyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The text names no key of a rack.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no key of a rack (ssh, api)")]
+pub struct BadRackKeyKind(String);
+
+impl FromStr for RackKeyKind {
+    type Err = BadRackKeyKind;
+
+    fn from_str(text: &str) -> Result<Self, BadRackKeyKind> {
+        let found = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
+        found.ok_or_else(|| BadRackKeyKind(text.to_owned()))
+    }
+}
+
+/// Why a roll begins.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Cause {
+    /// Somebody asks for it.
+    #[default]
+    Asked,
+    /// It is time, by a schedule.
+    Schedule(HeldSchedule),
+}
+
+impl Cause {
+    fn schedule(&self) -> Option<&str> {
+        match self {
+            Self::Schedule(held) => Some(&held.id),
+            Self::Asked => None,
+        }
+    }
+}
 
 /// A roll that is about to begin.
 #[derive(Debug, Clone)]
@@ -24,6 +90,8 @@ pub struct NewRoll {
     pub person: Option<String>,
     /// What is going to be done, as JSON.
     pub plan: String,
+    /// Why.
+    pub cause: Cause,
 }
 
 /// A roll.
@@ -49,17 +117,19 @@ pub struct RollRow {
     pub ended_at: Option<i64>,
     /// How it ended, as JSON.
     pub report: Option<String>,
+    /// The id of the schedule by which it began.
+    pub schedule: Option<String>,
 }
 
 const COLUMNS: &str = "id, rack_id, key_kind, person_id, plan, term, lease_until, created_at, \
-     ended_at, report";
+     ended_at, report, schedule_id";
 
 impl Store {
     /// Makes a roll, with whoever makes it at work on it until `lease_until`, for its first term.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the rack is gone, [`StoreError::Unfit`] while another roll of
-    /// it is under way.
+    /// it is under way, or when the schedule is not held any more.
     pub async fn begin_roll(
         &self,
         new: NewRoll,
@@ -79,8 +149,15 @@ impl Store {
                     let told = format!("roll {} of the rack is under way", row.text()?);
                     return Err(StoreError::Unfit(told));
                 }
+                if let Cause::Schedule(held) = &new.cause
+                    && !schedules::tried(sql, held, by.at()).await?
+                {
+                    let told = "somebody else looks at the schedule by now";
+                    return Err(StoreError::Unfit(told.to_owned()));
+                }
                 let insert = "INSERT INTO rolls (id, rack_id, key_kind, person_id, plan, term, \
-                              lease_until, created_at) VALUES ($1, $2, $3, $4, $5, 1, $6, $7)";
+                              lease_until, created_at, schedule_id) \
+                              VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8)";
                 let args = args![
                     &new.id,
                     &new.rack,
@@ -88,12 +165,14 @@ impl Store {
                     &new.person,
                     &new.plan,
                     lease_until,
-                    by.at()
+                    by.at(),
+                    new.cause.schedule()
                 ];
                 sql.run(insert.into(), args).await?;
                 let told = format!("Began to roll the {} key of {rack}", new.key_kind);
-                by.record(sql, "roll.begin", &told, &[&new.rack, &new.id])
-                    .await
+                let mut targets = vec![new.rack.as_str(), &new.id];
+                targets.extend(new.cause.schedule());
+                by.record(sql, "roll.begin", &told, &targets).await
             })
         })
         .await
@@ -427,5 +506,6 @@ fn read_roll(row: &mut Row) -> Result<RollRow, StoreError> {
         created_at: row.int()?,
         ended_at: row.maybe_int()?,
         report: row.maybe_text()?,
+        schedule: row.maybe_text()?,
     })
 }

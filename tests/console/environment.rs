@@ -32,7 +32,15 @@ const SPEED: f64 = 600.0;
 
 /// Runs a test of a console on every database that there is.
 pub async fn on_both(scenario: &str, test: impl AsyncFn(&Console)) {
-    on_stores(async |books: &Books| test(&Console::on(books.clone(), scenario).await).await).await;
+    on_both_at(&Clock::system, scenario, test).await;
+}
+
+/// Runs a test of a console whose server has a time of its own on every database that there is.
+pub async fn on_both_at(clock: &dyn Fn() -> Clock, scenario: &str, test: impl AsyncFn(&Console)) {
+    on_stores(async |books: &Books| {
+        test(&Console::on(books.clone(), scenario, clock()).await).await;
+    })
+    .await;
 }
 
 /// Runs a test on every database that there is, which no server serves.
@@ -111,8 +119,10 @@ pub struct Books {
 pub struct Console {
     pub address: String,
     pub racks: Racks,
+    /// The server's time, which is not that of the racks.
+    pub clock: Clock,
+    pub service: Service,
     books: Books,
-    _service: Service,
 }
 
 impl Deref for Console {
@@ -209,6 +219,19 @@ impl Books {
         vault.seal(text, "a test", &self.entropy)
     }
 
+    /// Starts a server of this database, and of racks.
+    pub async fn service(&self, racks: &Racks, clock: &Clock) -> Service {
+        let source = KeySource::file(self.directory().join("master.key"));
+        let vault = Vault::of(&self.store, source).await.unwrap();
+        let (options, entropy) = (ServiceOptions::default(), self.entropy.clone());
+        let store = self.store.clone();
+        let service = Service::new(store, clock.clone(), entropy, vault, options);
+        let service = service.await.unwrap();
+        service.log_to(|line| eprintln!("console: {line}"));
+        service.find_racks_by(Box::new(racks.clone()));
+        service
+    }
+
     /// Says who changes something in an organization at `at`.
     pub fn by(&self, workspace: &str, at: i64) -> Audited {
         Audited::new(workspace, Actor::Operator, at, &self.entropy)
@@ -216,21 +239,9 @@ impl Books {
 }
 
 impl Console {
-    async fn on(books: Books, scenario: &str) -> Self {
+    async fn on(books: Books, scenario: &str, clock: Clock) -> Self {
         let racks = Racks::new(scenario).await;
-        let source = KeySource::file(books.directory().join("master.key"));
-        let vault = Vault::of(&books.store, source).await.unwrap();
-        let (options, entropy) = (ServiceOptions::default(), books.entropy.clone());
-        let service = Service::new(
-            books.store.clone(),
-            Clock::system(),
-            entropy,
-            vault,
-            options,
-        );
-        let service = service.await.unwrap();
-        service.log_to(|line| eprintln!("console: {line}"));
-        service.find_racks_by(Box::new(racks.clone()));
+        let service = books.service(&racks, &clock).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let routes = router(&service);
@@ -238,9 +249,15 @@ impl Console {
         Self {
             address,
             racks,
+            clock,
+            service,
             books,
-            _service: service,
         }
+    }
+
+    /// Returns the database, which other servers may serve too.
+    pub fn books(&self) -> &Books {
+        &self.books
     }
 
     /// Adds somebody to an organization, and returns them with their account key.

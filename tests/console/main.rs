@@ -22,4 +22,5 @@ mod rights;
 mod rolling;
 #[path = "../common/sandbox_api.rs"]
 mod sandbox_api;
+mod schedules;
 mod sockets;

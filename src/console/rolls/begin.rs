@@ -10,7 +10,7 @@ use super::{LEASE, NewRoll, later};
 use crate::console::service::Service;
 use crate::rack::{KeyType, PortError};
 use crate::roll::{ApiKeyRequest, Plan, Refusal, RollOptions};
-use crate::store::{Actor, Audited, RackRecord, StoreError};
+use crate::store::{Actor, Audited, Cause, HeldSchedule, RackKeyKind, RackRecord, StoreError};
 
 /// Who asks for a roll.
 #[derive(Debug, Clone)]
@@ -50,11 +50,7 @@ pub(in crate::console) async fn begin_ssh(
     rack: &RackRecord,
     asker: Asker,
 ) -> Result<String, NotBegun> {
-    let options = RollOptions {
-        key_type: KeyType::Ed25519,
-        keep_old: false,
-    };
-    begin(service, rack, asker, "ssh", Start::Ssh(options)).await
+    begin(service, rack, asker, Cause::Asked, ssh()).await
 }
 
 /// Begins to roll the key of a rack's API to `value`, or one that is made, and to set other
@@ -74,14 +70,43 @@ pub(in crate::console) async fn begin_api(
         set,
         ..ApiKeyRequest::default()
     };
-    begin(service, rack, asker, "api", Start::Api(request)).await
+    begin(service, rack, asker, Cause::Asked, Start::Api(request)).await
+}
+
+/// Begins to roll a key of a rack, since a schedule that is held says so; returns the roll's id.
+///
+/// # Errors
+/// As [`begin_ssh`]'s.
+pub(in crate::console) async fn begin_scheduled(
+    service: &Service,
+    rack: &RackRecord,
+    key: RackKeyKind,
+    held: HeldSchedule,
+) -> Result<String, NotBegun> {
+    let asker = Asker {
+        person: None,
+        actor: Actor::System,
+        request: None,
+    };
+    let start = match key {
+        RackKeyKind::Ssh => ssh(),
+        RackKeyKind::Api => Start::Api(ApiKeyRequest::default()),
+    };
+    begin(service, rack, asker, Cause::Schedule(held), start).await
+}
+
+fn ssh() -> Start {
+    Start::Ssh(RollOptions {
+        key_type: KeyType::Ed25519,
+        keep_old: false,
+    })
 }
 
 async fn begin(
     service: &Service,
     rack: &RackRecord,
     asker: Asker,
-    key_kind: &'static str,
+    cause: Cause,
     start: Start,
 ) -> Result<String, NotBegun> {
     let last = service.store().rolls(&rack.id, 1).await?.pop();
@@ -89,6 +114,10 @@ async fn begin(
         return Err(NotBegun::UnderWay(roll.id));
     }
     let found = service.find_rack(rack).await?;
+    let key = match &start {
+        Start::Ssh(_) => RackKeyKind::Ssh,
+        Start::Api(_) => RackKeyKind::Api,
+    };
     let (planned, plan) = oneshot::channel();
     let (go, gone) = oneshot::channel();
     runner::begin(service, rack.clone(), found, start, planned, gone);
@@ -96,9 +125,10 @@ async fn begin(
     let new = NewRoll {
         id: plan.roll.to_string(),
         rack: rack.id.clone(),
-        key_kind,
+        key_kind: key.as_str(),
         person: asker.person,
         plan: serde_json::to_string(&plan).map_err(|_| NotBegun::Stopped)?,
+        cause,
     };
     let now = service.now();
     let mut by = Audited::new(&rack.workspace, asker.actor, now, service.entropy());

@@ -12,7 +12,7 @@ mod runner;
 
 use std::time::Duration;
 
-pub(super) use begin::{Asker, NotBegun, begin_api, begin_ssh};
+pub(super) use begin::{Asker, NotBegun, begin_api, begin_scheduled, begin_ssh};
 
 use super::service::Service;
 use crate::store::{NewRoll, RollRow};
@@ -54,6 +54,6 @@ async fn claim(service: &Service) -> Result<Option<RollRow>, crate::store::Store
 }
 
 /// Returns the time that is so much later, in Unix ms.
-fn later(now: i64, span: Duration) -> i64 {
+pub(super) fn later(now: i64, span: Duration) -> i64 {
     now.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX))
 }

@@ -6,6 +6,8 @@
 mod calendar;
 mod days;
 mod freeze;
+mod glob;
+mod policy;
 mod sentence;
 mod window;
 mod zone;
@@ -20,6 +22,8 @@ use std::fmt;
 pub use calendar::{Past, next_opening, next_roll};
 pub use days::Days;
 pub use freeze::{Freeze, FreezeBounds};
+pub use glob::Glob;
+pub use policy::{BadPolicy, Policy, Rule};
 pub use sentence::BadSchedule;
 pub use window::{Minute, Window};
 pub use zone::Zone;
