@@ -23,4 +23,5 @@ mod rolling;
 #[path = "../common/sandbox_api.rs"]
 mod sandbox_api;
 mod schedules;
+mod schedules_program;
 mod sockets;

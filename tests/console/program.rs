@@ -4,8 +4,8 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
 /// The server's machine, with a console that serves until this is let go, and a person's machine.
-struct Programs {
-    server: tempfile::TempDir,
+pub struct Programs {
+    pub server: tempfile::TempDir,
     person: tempfile::TempDir,
     serving: Option<Child>,
 }
@@ -20,7 +20,7 @@ impl Drop for Programs {
 }
 
 impl Programs {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             server: tempfile::tempdir().unwrap(),
             person: tempfile::tempdir().unwrap(),
@@ -29,7 +29,7 @@ impl Programs {
     }
 
     /// A command of the console, on the server's machine.
-    fn of_console(&self, words: &[&str]) -> Command {
+    pub fn of_console(&self, words: &[&str]) -> Command {
         let mut command = at(&self.server);
         command.arg("console").args(words).args(["--data", "data"]);
         command
@@ -69,14 +69,14 @@ fn at(machine: &tempfile::TempDir) -> Command {
 }
 
 /// Runs a command that succeeds, and returns its stdout.
-fn done(mut command: Command) -> String {
+pub fn done(mut command: Command) -> String {
     let output = command.output().unwrap();
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{command:?}: {said}");
     text(&output.stdout)
 }
 
-fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 

@@ -6,15 +6,18 @@ mod certificate;
 mod database;
 mod doctor;
 mod finder;
+mod freezes;
 mod init;
 mod master_key;
 mod migrate;
 mod openapi;
 mod organization;
 mod people;
+mod policy;
 mod racks;
 mod restore;
 mod rolls;
+mod schedules;
 mod serve;
 
 use clap::Subcommand;
@@ -41,6 +44,12 @@ pub(super) enum Command {
     Racks(racks::Command),
     #[command(subcommand)]
     Rolls(rolls::Command),
+    #[command(subcommand)]
+    Schedules(schedules::Command),
+    #[command(subcommand)]
+    Freezes(freezes::Command),
+    #[command(subcommand)]
+    Policy(policy::Command),
     Audit(audit::AuditArgs),
 }
 
@@ -58,6 +67,9 @@ impl Command {
             Self::People(command) => command.run(context),
             Self::Racks(command) => command.run(context),
             Self::Rolls(command) => command.run(context),
+            Self::Schedules(command) => command.run(context),
+            Self::Freezes(command) => command.run(context),
+            Self::Policy(command) => command.run(context),
             Self::Audit(args) => context.block_on(args.run(context)),
         }
     }

@@ -1,0 +1,149 @@
+//! The commands of schedules, freezes and policies.
+
+use std::process::Output;
+
+use crate::program::{Programs, done, text};
+
+/// A console of three racks, and nobody who serves it.
+fn console() -> Programs {
+    let programs = Programs::new();
+    done(programs.of_console(&["init", "--workspace", "acme"]));
+    for rack in ["prod-eu", "prod-us", "staging"] {
+        done(programs.of_console(&["racks", "add", rack, "--kind", "sandbox"]));
+    }
+    programs
+}
+
+impl Programs {
+    fn fails(&self, words: &[&str]) -> (Option<i32>, String) {
+        let Output { status, stderr, .. } = self.of_console(words).output().unwrap();
+        (status.code(), text(&stderr))
+    }
+}
+
+#[test]
+fn a_schedule_is_set_listed_and_removed() {
+    let programs = console();
+    let sentence = "every 2 weeks, tue 3:00-5:00 europe/paris";
+    let set = programs
+        .of_console(&["schedules", "set", "prod-eu", sentence])
+        .output();
+    let said = text(&set.unwrap().stderr);
+    let expected = "The ssh key of prod-eu is rolled every 14 days, Tue 03:00-05:00 Europe/Paris, \
+                    not in a freeze; next: 20";
+    assert!(said.starts_with(expected), "{said}");
+    assert!(
+        said.trim_end().ends_with("CET") || said.trim_end().ends_with("CEST"),
+        "{said}"
+    );
+    done(programs.of_console(&["schedules", "set", "staging", "--key", "api", "every day"]));
+    let listed = done(programs.of_console(&["schedules", "list"]));
+    let words = |line: &str| {
+        line.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let lines: Vec<_> = listed.lines().map(words).collect();
+    assert_eq!(lines[0], ["RACK", "KEY", "NEXT", "SCHEDULE"], "{listed}");
+    assert_eq!(lines[1][..2], ["prod-eu", "ssh"], "{listed}");
+    assert!(listed.contains("every 14 days, Tue 03:00-05:00 Europe/Paris, not in a freeze"));
+    assert_eq!(lines[2][..2], ["staging", "api"], "{listed}");
+    done(programs.of_console(&["schedules", "remove", "prod-eu"]));
+    let (code, said) = programs.fails(&["schedules", "remove", "prod-eu"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        said.contains("the ssh key of prod-eu has no schedule"),
+        "{said}"
+    );
+    for (words, told) in [
+        (["set", "prod-eu", "sometimes"], "does not say how often"),
+        (
+            ["set", "prod-eu", "every day, Tue 3:00-5:00 Mars"],
+            "there is no time zone `Mars`",
+        ),
+    ] {
+        let words = ["schedules", words[0], words[1], words[2]];
+        let (code, said) = programs.fails(&words);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains(told) && said.contains("hint: "), "{said}");
+    }
+    let (code, said) = programs.fails(&["schedules", "set", "dev", "every day"]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("the console knows no rack dev"), "{said}");
+}
+
+#[test]
+fn a_freeze_is_added_listed_and_removed() {
+    let programs = console();
+    let add = [
+        "freezes",
+        "add",
+        "--from",
+        "2096-12-20",
+        "--to",
+        "2097-01-04",
+    ];
+    let more = ["--zone", "Europe/Paris", "--reason", "the end of the year"];
+    done(programs.of_console(&[add.as_slice(), &more].concat()));
+    let listed = done(programs.of_console(&["freezes", "list"]));
+    let line = listed.lines().nth(1).unwrap();
+    let (id, rest) = line.split_once(' ').unwrap();
+    let expected = "2096-12-19T23:00:00Z  2097-01-04T23:00:00Z  the end of the year";
+    assert_eq!(rest.trim(), expected);
+    done(programs.of_console(&["freezes", "remove", id]));
+    assert_eq!(
+        done(programs.of_console(&["freezes", "list"]))
+            .lines()
+            .count(),
+        1
+    );
+    let (code, said) = programs.fails(&["freezes", "remove", id]);
+    assert_eq!(code, Some(1), "{said}");
+    let backwards = [
+        "freezes",
+        "add",
+        "--from",
+        "2096-12-20",
+        "--to",
+        "2096-12-19",
+    ];
+    let (code, said) = programs.fails(&[backwards.as_slice(), &["--reason", "none"]].concat());
+    assert_eq!(code, Some(2));
+    assert!(said.contains("over before it begins"), "{said}");
+}
+
+#[test]
+fn a_policy_is_the_truth_for_the_racks_that_it_names() {
+    let programs = console();
+    let set = |rack, key, sentence: &str| {
+        done(programs.of_console(&["schedules", "set", rack, "--key", key, sentence]));
+    };
+    set("prod-us", "ssh", "every 30 days");
+    set("prod-us", "api", "every 30 days");
+    set("staging", "ssh", "every 5 days");
+    let policy = "schedules:\n\
+                  - {racks: prod-eu, schedule: 'every 90 days, Tue 03:00-05:00 Europe/Paris'}\n\
+                  - {racks: ['prod-*', nowhere], every: 60 days}\n";
+    std::fs::write(programs.server.path().join("policy.yaml"), policy).unwrap();
+    let apply = ["policy", "apply", "policy.yaml"];
+    let plan = "+ prod-eu ssh: every 90 days, Tue 03:00-05:00 Europe/Paris, not in a freeze\n\
+                ~ prod-us ssh: every 60 days, not in a freeze (was: every 30 days, not in a freeze)\n\
+                - prod-us api: every 30 days, not in a freeze\n";
+    let dry = [apply.as_slice(), &["--dry-run"]].concat();
+    assert_eq!(done(programs.of_console(&dry)), plan);
+    let applied = programs.of_console(&apply).output().unwrap();
+    assert_eq!(text(&applied.stdout), plan);
+    let said = text(&applied.stderr);
+    assert!(said.contains("no rack is called nowhere"), "{said}");
+    assert!(said.contains("3 schedules are changed"), "{said}");
+    let again = programs.of_console(&apply).output().unwrap();
+    assert_eq!(text(&again.stdout), "");
+    assert!(text(&again.stderr).contains("Nothing changes"));
+    let listed = done(programs.of_console(&["schedules", "list"]));
+    let kept = listed.lines().any(|line| line.starts_with("staging  ssh"));
+    assert!(kept && listed.lines().count() == 4, "{listed}");
+    std::fs::write(programs.server.path().join("policy.yaml"), "rules: []").unwrap();
+    let (code, said) = programs.fails(&apply);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("policy.yaml: "), "{said}");
+}
