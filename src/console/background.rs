@@ -20,6 +20,9 @@ const TIDY: Duration = Duration::from_mins(1);
 /// How often it is looked for schedules that nobody has looked at for a while.
 const DUE: Duration = Duration::from_secs(5);
 
+/// How often waves are seen to.
+const WAVES: Duration = Duration::from_secs(2);
+
 /// How often it is looked whether there is a new master key.
 const MASTER_KEYS: Duration = Duration::from_secs(1);
 
@@ -63,6 +66,14 @@ pub(super) fn start_with_racks(service: &Service) {
     let due = Trouble::with("rolls that are due cannot be begun");
     repeat(service, DUE, due, |service: Service| async move {
         service.begin_due_rolls().await
+    });
+    let waves = Trouble::with("waves that are due cannot be begun");
+    repeat(service, DUE, waves, |service: Service| async move {
+        service.begin_due_waves().await
+    });
+    let waves = Trouble::with("waves cannot go on");
+    repeat(service, WAVES, waves, |service: Service| async move {
+        service.advance_waves().await
     });
 }
 

@@ -9,12 +9,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 
-use super::rolls::{NotBegun, begin_scheduled, later};
+use super::rolls::{NotBegun, begin_by_itself, later};
 use super::schedules::{Scheduled, freezes_of};
 use super::service::Service;
 use crate::rack::PortError;
 use crate::store::{
-    Actor, Audited, HeldSchedule, RackKeyKind, RackRecord, ScheduleRow, StoreError, Thing,
+    Actor, Audited, Cause, HeldSchedule, RackKeyKind, RackRecord, ScheduleRow, StoreError, Thing,
 };
 
 /// How often each schedule is looked at.
@@ -58,7 +58,8 @@ async fn look(service: &Service, row: ScheduleRow, held: HeldSchedule) -> Result
         return Ok(());
     };
     let name = rack.full_name();
-    match begin_scheduled(service, &rack, scheduled.key, held.clone()).await {
+    let cause = Cause::Schedule(held.clone());
+    match begin_by_itself(service, &rack, scheduled.key, cause, None).await {
         Ok(_) | Err(NotBegun::Stopped) => Ok(()),
         Err(NotBegun::UnderWay(_)) => {
             let soon = later(service.now(), LOOKING);

@@ -19,6 +19,7 @@ mod stalled;
 mod tls;
 mod v2;
 mod vault;
+mod waves;
 mod written;
 
 pub use connection::ConnectionOptions;
@@ -32,3 +33,4 @@ pub use service::{Service, ServiceOptions};
 pub use tls::{TlsError, TlsFiles, make_certificate};
 pub use v2::openapi;
 pub use vault::{KeySource, Rotated, Step, Vault, VaultError, first_key, prepare, rotate};
+pub use waves::{CONCURRENCY, NoWave, Wave, begin_wave};

@@ -38,6 +38,8 @@ pub enum IdKind {
     Schedule,
     /// A span in which nothing begins by itself.
     Freeze,
+    /// Rolls of many racks.
+    Wave,
 }
 
 impl IdKind {
@@ -59,6 +61,7 @@ impl IdKind {
             Self::Event => "evt",
             Self::Schedule => "sched",
             Self::Freeze => "frz",
+            Self::Wave => "wave",
         }
     }
 }

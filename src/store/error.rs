@@ -98,6 +98,8 @@ pub enum Thing {
     Roll,
     /// A span in which nothing begins by itself.
     Freeze,
+    /// Rolls of many racks.
+    Wave,
 }
 
 impl Thing {
@@ -116,6 +118,7 @@ impl Thing {
             Self::Rack => "rack",
             Self::Roll => "roll",
             Self::Freeze => "freeze",
+            Self::Wave => "wave",
         }
     }
 }

@@ -26,6 +26,11 @@ const SQLITE: &[(i64, &str, &str)] = &[
         "schedules",
         include_str!("../../migrations/sqlite/0004_schedules.sql"),
     ),
+    (
+        5,
+        "waves",
+        include_str!("../../migrations/sqlite/0005_waves.sql"),
+    ),
 ];
 
 const POSTGRES: &[(i64, &str, &str)] = &[
@@ -43,6 +48,11 @@ const POSTGRES: &[(i64, &str, &str)] = &[
         4,
         "schedules",
         include_str!("../../migrations/postgres/0004_schedules.sql"),
+    ),
+    (
+        5,
+        "waves",
+        include_str!("../../migrations/postgres/0005_waves.sql"),
     ),
 ];
 

@@ -48,6 +48,8 @@ mod sqlite_writer;
 mod upkeep;
 mod value;
 mod verifications;
+mod wave_schedules;
+mod waves;
 mod workspaces;
 
 use std::path::Path;
@@ -81,6 +83,8 @@ pub use root_keys::{NewRootKey, RootReroll};
 pub use schedules::{HeldSchedule, ScheduleRow};
 pub use upkeep::{Health, SealedKey, Strays};
 pub use verifications::Batch;
+pub use wave_schedules::{WaveSchedule, WaveScheduleRow};
+pub use waves::{NewWave, WaveRack, WaveRackState, WaveRow};
 pub use workspaces::Workspace;
 
 use crate::clock::Clock;

@@ -14,6 +14,7 @@ use super::error::{StoreError, Thing};
 use super::racks::RackRecord;
 use super::schedules::{self, HeldSchedule};
 use super::value::{Row, Value, args};
+use super::waves;
 
 /// Which key of a rack is rolled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,13 +67,27 @@ pub enum Cause {
     Asked,
     /// It is time, by a schedule.
     Schedule(HeldSchedule),
+    /// It is the rack's turn in a wave.
+    Wave {
+        /// The id of the wave.
+        wave: String,
+        /// The rack's place in it.
+        number: i64,
+    },
 }
 
 impl Cause {
     fn schedule(&self) -> Option<&str> {
         match self {
             Self::Schedule(held) => Some(&held.id),
-            Self::Asked => None,
+            _ => None,
+        }
+    }
+
+    fn wave(&self) -> Option<&str> {
+        match self {
+            Self::Wave { wave, .. } => Some(wave),
+            _ => None,
         }
     }
 }
@@ -119,17 +134,19 @@ pub struct RollRow {
     pub report: Option<String>,
     /// The id of the schedule by which it began.
     pub schedule: Option<String>,
+    /// The id of the wave that it belongs to.
+    pub wave: Option<String>,
 }
 
 const COLUMNS: &str = "id, rack_id, key_kind, person_id, plan, term, lease_until, created_at, \
-     ended_at, report, schedule_id";
+     ended_at, report, schedule_id, wave_id";
 
 impl Store {
     /// Makes a roll, with whoever makes it at work on it until `lease_until`, for its first term.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the rack is gone, [`StoreError::Unfit`] while another roll of
-    /// it is under way, or when the schedule is not held any more.
+    /// it is under way, or when the schedule is not held or the wave not under way any more.
     pub async fn begin_roll(
         &self,
         new: NewRoll,
@@ -156,8 +173,8 @@ impl Store {
                     return Err(StoreError::Unfit(told.to_owned()));
                 }
                 let insert = "INSERT INTO rolls (id, rack_id, key_kind, person_id, plan, term, \
-                              lease_until, created_at, schedule_id) \
-                              VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8)";
+                              lease_until, created_at, schedule_id, wave_id) \
+                              VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9)";
                 let args = args![
                     &new.id,
                     &new.rack,
@@ -166,12 +183,19 @@ impl Store {
                     &new.plan,
                     lease_until,
                     by.at(),
-                    new.cause.schedule()
+                    new.cause.schedule(),
+                    new.cause.wave()
                 ];
                 sql.run(insert.into(), args).await?;
+                if let Cause::Wave { wave, number } = &new.cause
+                    && !waves::put_roll(sql, (wave, *number), &new.id).await?
+                {
+                    let told = "it is not the rack's turn in the wave any more";
+                    return Err(StoreError::Unfit(told.to_owned()));
+                }
                 let told = format!("Began to roll the {} key of {rack}", new.key_kind);
                 let mut targets = vec![new.rack.as_str(), &new.id];
-                targets.extend(new.cause.schedule());
+                targets.extend(new.cause.schedule().or(new.cause.wave()));
                 by.record(sql, "roll.begin", &told, &targets).await
             })
         })
@@ -507,5 +531,6 @@ fn read_roll(row: &mut Row) -> Result<RollRow, StoreError> {
         ended_at: row.maybe_int()?,
         report: row.maybe_text()?,
         schedule: row.maybe_text()?,
+        wave: row.maybe_text()?,
     })
 }

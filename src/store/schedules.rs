@@ -3,6 +3,8 @@
 //! Whoever looks whether it is time holds the schedule for a while, so that of several servers one
 //! begins the roll. What a hold that is over would write is not written.
 
+use std::collections::HashMap;
+
 use super::Store;
 use super::audit::Audited;
 use super::database::Sql;
@@ -51,7 +53,7 @@ pub struct HeldSchedule {
 }
 
 /// A roll ended well if its report begins so, as they are written.
-const DONE: &str = "{\"outcome\":\"done\"%";
+pub(super) const DONE: &str = "{\"outcome\":\"done\"%";
 
 const COLUMNS: &str = "s.id, s.rack_id, s.key_kind, s.sentence, (SELECT MAX(o.created_at) \
      FROM rolls o WHERE o.rack_id = s.rack_id AND o.key_kind = s.key_kind AND o.ended_at IS NOT NULL \
@@ -161,6 +163,30 @@ impl Store {
             Box::pin(async move {
                 let condition = "s.rack_id = $2 AND s.key_kind = $3";
                 Ok(find(sql, condition, args).await?.pop())
+            })
+        })
+        .await
+    }
+
+    /// Returns when the last roll of that key that ended well began, in Unix ms, by the ids of an
+    /// organization's racks.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn last_good_rolls(
+        &self,
+        workspace: &str,
+        key_kind: &str,
+    ) -> Result<HashMap<String, i64>, StoreError> {
+        let args = args![workspace, key_kind, DONE];
+        self.read_once(move |sql| {
+            Box::pin(async move {
+                let query = "SELECT o.rack_id, MAX(o.created_at) FROM rolls o \
+                             JOIN racks r ON r.id = o.rack_id WHERE r.workspace_id = $1 \
+                             AND o.key_kind = $2 AND o.ended_at IS NOT NULL AND o.report LIKE $3 \
+                             GROUP BY o.rack_id";
+                let read = |row: &mut Row| Ok((row.text()?, row.int()?));
+                Ok(sql.all(query, args, read).await?.into_iter().collect())
             })
         })
         .await

@@ -64,7 +64,7 @@ pub async fn on_stores(test: impl AsyncFn(&Books)) {
 pub struct Racks {
     pub sandbox: Sandbox,
     pub clock: Clock,
-    rack: Rack,
+    pub rack: Rack,
 }
 
 impl Racks {
@@ -113,6 +113,8 @@ pub struct Books {
     pub rack: String,
     entropy: Entropy,
     directory: Arc<tempfile::TempDir>,
+    /// Where it is, if several servers may serve it.
+    url: Option<String>,
 }
 
 /// A console on loopback, whose rack `prod` is the sandbox's.
@@ -160,17 +162,17 @@ impl Books {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("console.db");
         let store = Store::sqlite(&path, Entropy::system().unwrap()).await;
-        Self::on(store.unwrap(), directory).await
+        Self::on(store.unwrap(), directory, None).await
     }
 
     async fn on_postgres(url: &str) -> Self {
         let url = new_database(url).await;
         let entropy = Entropy::system().unwrap();
         let store = Store::postgres(&url, Clock::system(), entropy).await;
-        Self::on(store.unwrap(), tempfile::tempdir().unwrap()).await
+        Self::on(store.unwrap(), tempfile::tempdir().unwrap(), Some(url)).await
     }
 
-    async fn on(store: Store, directory: tempfile::TempDir) -> Self {
+    async fn on(store: Store, directory: tempfile::TempDir, url: Option<String>) -> Self {
         store.migrate().await.unwrap();
         let entropy = Entropy::system().unwrap();
         let source = KeySource::file(directory.path().join("master.key"));
@@ -181,6 +183,7 @@ impl Books {
             rack: String::new(),
             entropy,
             directory: Arc::new(directory),
+            url,
         };
         books.rack = books.add_rack(&books.acme, "prod").await;
         books
@@ -219,8 +222,18 @@ impl Books {
         vault.seal(text, "a test", &self.entropy)
     }
 
+    /// Opens the database for another server; none where there may be only one.
+    pub async fn for_another(&self) -> Option<Self> {
+        let url = self.url.as_ref()?;
+        let store = Store::postgres(url, Clock::system(), self.entropy.clone()).await;
+        Some(Self {
+            store: store.unwrap(),
+            ..self.clone()
+        })
+    }
+
     /// Starts a server of this database, and of racks.
-    pub async fn service(&self, racks: &Racks, clock: &Clock) -> Service {
+    pub async fn service(&self, racks: impl RackFinder + 'static, clock: &Clock) -> Service {
         let source = KeySource::file(self.directory().join("master.key"));
         let vault = Vault::of(&self.store, source).await.unwrap();
         let (options, entropy) = (ServiceOptions::default(), self.entropy.clone());
@@ -228,7 +241,7 @@ impl Books {
         let service = Service::new(store, clock.clone(), entropy, vault, options);
         let service = service.await.unwrap();
         service.log_to(|line| eprintln!("console: {line}"));
-        service.find_racks_by(Box::new(racks.clone()));
+        service.find_racks_by(Box::new(racks));
         service
     }
 
@@ -241,7 +254,7 @@ impl Books {
 impl Console {
     async fn on(books: Books, scenario: &str, clock: Clock) -> Self {
         let racks = Racks::new(scenario).await;
-        let service = books.service(&racks, &clock).await;
+        let service = books.service(racks.clone(), &clock).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let routes = router(&service);

@@ -25,3 +25,4 @@ mod sandbox_api;
 mod schedules;
 mod schedules_program;
 mod sockets;
+mod waves;

@@ -109,14 +109,9 @@ async fn of_several_servers_one_begins_it() {
         let mut servers = vec![console.service.clone()];
         for _ in 0..4 {
             // A file has one server, which may look at all again before it has begun.
-            let other = match console.store.describe().starts_with("postgres") {
-                true => {
-                    console
-                        .books()
-                        .service(&console.racks, &console.clock)
-                        .await
-                }
-                false => console.service.clone(),
+            let other = match console.books().for_another().await {
+                Some(books) => books.service(console.racks.clone(), &console.clock).await,
+                None => console.service.clone(),
             };
             servers.push(other);
         }

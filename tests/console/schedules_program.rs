@@ -142,8 +142,66 @@ fn a_policy_is_the_truth_for_the_racks_that_it_names() {
     let listed = done(programs.of_console(&["schedules", "list"]));
     let kept = listed.lines().any(|line| line.starts_with("staging  ssh"));
     assert!(kept && listed.lines().count() == 4, "{listed}");
+    let waves = "waves:\n\
+                 - {name: prod, racks: ['prod-*'], canary: staging, concurrency: 2, every: 60 days}\n";
+    let policy_of_waves = |text: &str| {
+        std::fs::write(programs.server.path().join("policy.yaml"), text).unwrap();
+        done(programs.of_console(&apply))
+    };
+    let told = policy_of_waves(&format!("{policy}{waves}"));
+    // The canary is named as well.
+    let expected = "- staging ssh: every 5 days, not in a freeze\n\
+                    + wave prod ssh: prod-* after staging, 2 at once, every 60 days, not in a freeze\n";
+    assert_eq!(told, expected);
+    assert_eq!(policy_of_waves(policy), "", "nothing is said of waves");
+    let told = policy_of_waves(&format!("{policy}waves: []\n"));
+    assert!(
+        told.starts_with("- wave prod ssh: ") && told.lines().count() == 1,
+        "{told}"
+    );
     std::fs::write(programs.server.path().join("policy.yaml"), "rules: []").unwrap();
     let (code, said) = programs.fails(&apply);
     assert_eq!(code, Some(2));
     assert!(said.contains("policy.yaml: "), "{said}");
+}
+
+#[test]
+fn a_wave_is_started_shown_and_stopped() {
+    let programs = console();
+    let start = [
+        "waves", "start", "--racks", "prod-*", "staging", "--canary", "prod-us",
+    ];
+    let wave = done(programs.of_console(&start));
+    let wave = wave.trim();
+    assert!(wave.starts_with("wave_"), "{wave}");
+    let show = || done(programs.of_console(&["waves", "show", wave]));
+    let expected = "RACK              ROLL  STATE\n\
+                    prod-us (canary)        waiting\n\
+                    prod-eu                 waiting\n\
+                    staging                 waiting\n";
+    assert_eq!(show(), expected);
+    let list = || done(programs.of_console(&["waves", "list"]));
+    assert!(list().contains("  0/3   under way\n"), "{}", list());
+    done(programs.of_console(&["waves", "stop", wave]));
+    assert!(
+        list().contains("  0/3   stopping: by the operator\n"),
+        "{}",
+        list()
+    );
+    for (words, told) in [
+        (&["waves", "stop", wave][..], "there is no wave "),
+        (&["waves", "show", "wave_1"], "there is no wave wave_1"),
+        (
+            &["waves", "start", "--racks", "lab-*"],
+            "no rack is called lab-*",
+        ),
+        (
+            &["waves", "start", "--racks", "*", "--canary", "lab"],
+            "no rack is called lab",
+        ),
+    ] {
+        let (code, said) = programs.fails(words);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(told), "{said}");
+    }
 }

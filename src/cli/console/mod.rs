@@ -19,6 +19,7 @@ mod restore;
 mod rolls;
 mod schedules;
 mod serve;
+mod waves;
 
 use clap::Subcommand;
 
@@ -50,6 +51,8 @@ pub(super) enum Command {
     Freezes(freezes::Command),
     #[command(subcommand)]
     Policy(policy::Command),
+    #[command(subcommand)]
+    Waves(waves::Command),
     Audit(audit::AuditArgs),
 }
 
@@ -70,6 +73,7 @@ impl Command {
             Self::Schedules(command) => command.run(context),
             Self::Freezes(command) => command.run(context),
             Self::Policy(command) => command.run(context),
+            Self::Waves(command) => command.run(context),
             Self::Audit(args) => context.block_on(args.run(context)),
         }
     }

@@ -1,5 +1,6 @@
 //! `convox console policy`: schedules of many racks from one file.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
@@ -7,9 +8,9 @@ use clap::{Args, Subcommand, ValueHint};
 use super::database::explain;
 use super::organization::{OrganizationArgs, Place};
 use crate::cli::context::Context;
-use crate::console::schedule::{BadPolicy, Policy, Schedule};
+use crate::console::schedule::{BadPolicy, Policy, Schedule, WaveRule};
 use crate::console::{Scheduled, schedules_of, set_schedule};
-use crate::store::{RackKeyKind, RackRecord};
+use crate::store::{RackKeyKind, RackRecord, WaveSchedule, WaveScheduleRow};
 use crate::ui::{CliError, Exit};
 
 /// Schedules of many racks from one file
@@ -29,7 +30,9 @@ impl Command {
 /// Have racks be rolled as a YAML file says
 ///
 /// Of every rack that the file names it is the truth: a schedule that is not in it is removed. Of
-/// two rules for the same key of a rack the first counts. Other racks are left as they are.
+/// two rules for the same key of a rack the first counts. Other racks are left as they are. A wave
+/// rolls the racks whose keys are due, so many at once and its canary first; where the file says
+/// anything of waves, those that are not in it do not begin any more.
 ///
 ///     schedules:
 ///       - racks: [prod-eu, "prod-us-*"]
@@ -39,6 +42,12 @@ impl Command {
 ///         keys: [ssh, api]
 ///         every: 30 days
 ///         window: {days: Mon-Fri, from: "03:00", to: "05:00", zone: UTC}
+///     waves:
+///       - name: lab
+///         racks: ["lab-*"]
+///         canary: lab-eu
+///         concurrency: 3
+///         schedule: every 30 days, daily 03:00-05:00 UTC
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(in crate::cli) struct ApplyArgs {
@@ -77,6 +86,8 @@ impl ApplyArgs {
         let racks = racks.map_err(explain)?;
         let known = schedules_of(&place.store, &place.organization.id, place.now()).await;
         let known = known.map_err(explain)?;
+        let waves = place.store.wave_schedules(&place.organization.id).await;
+        let waves = wave_changes(&policy, waves.map_err(explain)?);
         let printer = context.printer();
         for rule in &policy.rules {
             for glob in &rule.racks {
@@ -93,8 +104,14 @@ impl ApplyArgs {
             }
             lines.push_str(&line(rack, *key, change, &known));
         }
+        for change in &waves {
+            if !self.dry_run {
+                change.carry_out(&place).await?;
+            }
+            lines.push_str(&change.line());
+        }
         printer.data(&lines);
-        let count = changes.len();
+        let count = changes.len() + waves.len();
         printer.say(&match (count, self.dry_run) {
             (0, _) => "Nothing changes: all is as the file says".to_owned(),
             (1, true) => "1 schedule would change".to_owned(),
@@ -103,6 +120,82 @@ impl ApplyArgs {
             (_, false) => format!("{count} schedules are changed"),
         });
         place.close().await
+    }
+}
+
+/// What is to become of a wave that begins by itself.
+struct WaveChange {
+    before: Option<WaveSchedule>,
+    after: Option<WaveSchedule>,
+}
+
+/// Compares the waves of a policy with those that there are.
+fn wave_changes(policy: &Policy, known: Vec<WaveScheduleRow>) -> Vec<WaveChange> {
+    let Some(wanted) = &policy.waves else {
+        return Vec::new();
+    };
+    let wanted: BTreeMap<_, _> = wanted
+        .iter()
+        .map(|it| (it.name.clone(), said(it)))
+        .collect();
+    let known: BTreeMap<_, _> = known
+        .into_iter()
+        .map(|row| (row.said.name.clone(), row.said))
+        .collect();
+    let names: BTreeSet<_> = wanted.keys().chain(known.keys()).collect();
+    let changes = names.into_iter().map(|name| WaveChange {
+        before: known.get(name).cloned(),
+        after: wanted.get(name).cloned(),
+    });
+    changes.filter(|it| it.before != it.after).collect()
+}
+
+fn said(rule: &WaveRule) -> WaveSchedule {
+    WaveSchedule {
+        name: rule.name.clone(),
+        key_kind: rule.key.as_str().to_owned(),
+        racks: rule.racks.iter().map(ToString::to_string).collect(),
+        canary: rule.canary.clone(),
+        concurrency: i64::from(rule.concurrency),
+        sentence: rule.schedule.to_string(),
+    }
+}
+
+impl WaveChange {
+    fn line(&self) -> String {
+        let told = |it: &WaveSchedule| {
+            let canary = it.canary.iter().map(|canary| format!(" after {canary}"));
+            format!(
+                "{}{}, {} at once, {}",
+                it.racks.join(" "),
+                canary.collect::<String>(),
+                it.concurrency,
+                it.sentence
+            )
+        };
+        match (&self.before, &self.after) {
+            (None, Some(it)) => format!("+ wave {} {}: {}\n", it.name, it.key_kind, told(it)),
+            (Some(it), None) => format!("- wave {} {}: {}\n", it.name, it.key_kind, told(it)),
+            (Some(was), Some(it)) => format!(
+                "~ wave {} {}: {} (was: {}: {})\n",
+                it.name,
+                it.key_kind,
+                told(it),
+                was.key_kind,
+                told(was)
+            ),
+            (None, None) => String::new(),
+        }
+    }
+
+    async fn carry_out(&self, place: &Place) -> Result<(), CliError> {
+        let (store, by) = (&place.store, place.audited());
+        let changed = match (&self.before, &self.after) {
+            (_, Some(it)) => store.set_wave_schedule(it.clone(), by).await,
+            (Some(it), None) => store.remove_wave_schedule(&it.name, by).await,
+            (None, None) => return Ok(()),
+        };
+        changed.map(drop).map_err(explain)
     }
 }
 

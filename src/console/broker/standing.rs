@@ -65,6 +65,7 @@ mod tests {
             ended_at: ended.map(|(at, _)| at),
             report: report.map(|report| serde_json::to_string(&report).unwrap()),
             schedule: None,
+            wave: None,
         }
     }
 

@@ -10,7 +10,7 @@ use super::{LEASE, NewRoll, later};
 use crate::console::service::Service;
 use crate::rack::{KeyType, PortError};
 use crate::roll::{ApiKeyRequest, Plan, Refusal, RollOptions};
-use crate::store::{Actor, Audited, Cause, HeldSchedule, RackKeyKind, RackRecord, StoreError};
+use crate::store::{Actor, Audited, Cause, RackKeyKind, RackRecord, StoreError};
 
 /// Who asks for a roll.
 #[derive(Debug, Clone)]
@@ -73,18 +73,20 @@ pub(in crate::console) async fn begin_api(
     begin(service, rack, asker, Cause::Asked, Start::Api(request)).await
 }
 
-/// Begins to roll a key of a rack, since a schedule that is held says so; returns the roll's id.
+/// Begins to roll a key of a rack for a `cause`, on behalf of a person if it is; returns the roll's
+/// id.
 ///
 /// # Errors
 /// As [`begin_ssh`]'s.
-pub(in crate::console) async fn begin_scheduled(
+pub(in crate::console) async fn begin_by_itself(
     service: &Service,
     rack: &RackRecord,
     key: RackKeyKind,
-    held: HeldSchedule,
+    cause: Cause,
+    person: Option<String>,
 ) -> Result<String, NotBegun> {
     let asker = Asker {
-        person: None,
+        person,
         actor: Actor::System,
         request: None,
     };
@@ -92,7 +94,7 @@ pub(in crate::console) async fn begin_scheduled(
         RackKeyKind::Ssh => ssh(),
         RackKeyKind::Api => Start::Api(ApiKeyRequest::default()),
     };
-    begin(service, rack, asker, Cause::Schedule(held), start).await
+    begin(service, rack, asker, cause, start).await
 }
 
 fn ssh() -> Start {

@@ -12,7 +12,7 @@ mod runner;
 
 use std::time::Duration;
 
-pub(super) use begin::{Asker, NotBegun, begin_api, begin_scheduled, begin_ssh};
+pub(super) use begin::{Asker, NotBegun, begin_api, begin_by_itself, begin_ssh};
 
 use super::service::Service;
 use crate::store::{NewRoll, RollRow};

@@ -23,7 +23,7 @@ pub use calendar::{Past, next_opening, next_roll};
 pub use days::Days;
 pub use freeze::{Freeze, FreezeBounds};
 pub use glob::Glob;
-pub use policy::{BadPolicy, Policy, Rule};
+pub use policy::{BadPolicy, Policy, Rule, WaveRule};
 pub use sentence::BadSchedule;
 pub use window::{Minute, Window};
 pub use zone::Zone;
