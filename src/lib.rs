@@ -19,3 +19,4 @@ pub mod store;
 pub mod template;
 pub mod ui;
 pub mod unkey;
+pub mod webhook;

@@ -39,7 +39,9 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     (
         "console",
-        &["roll", "rack", "keys", "store", "clock", "ids", "private"],
+        &[
+            "roll", "rack", "keys", "store", "webhook", "clock", "ids", "private",
+        ],
     ),
     ("roll", &["rack", "template", "clock", "ids", "private"]),
     ("rack", &["template", "clock", "ids", "envelope", "private"]),
@@ -55,6 +57,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("keys", &["ids"]),
     ("store", &["keys", "clock", "ids", "private"]),
     ("unkey", &["clock"]),
+    ("webhook", &[]),
     ("template", &[]),
     ("envelope", &[]),
     ("ids", &[]),
@@ -68,7 +71,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("aws_config", &["rack::aws"]),
     ("aws_smithy_", &["rack::aws"]),
     ("aws_types", &["rack::aws"]),
-    ("reqwest", &["rack::remote", "unkey"]),
+    ("reqwest", &["rack::remote", "unkey", "webhook"]),
     // A client in one room, a server in the other.
     ("rustls", &["rack::remote", "console"]),
     ("rustls_native_certs", &["rack::remote"]),
