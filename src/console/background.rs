@@ -20,6 +20,9 @@ const TIDY: Duration = Duration::from_mins(1);
 /// How often it is looked for schedules that nobody has looked at for a while.
 const DUE: Duration = Duration::from_secs(5);
 
+/// How often notices are delivered.
+const NOTICES: Duration = Duration::from_secs(2);
+
 /// How often waves are seen to.
 const WAVES: Duration = Duration::from_secs(2);
 
@@ -52,6 +55,15 @@ pub(super) fn start(service: &Service) {
     let tidy = Trouble::with("what is too old cannot be removed");
     repeat(service, TIDY, tidy, |service: Service| async move {
         service.tidy().await
+    });
+    // What was not delivered is delivered later.
+    let notices = Trouble::with("notices cannot be delivered");
+    repeat(service, NOTICES, notices, |service: Service| async move {
+        service.deliver_notices().await
+    });
+    let expiring = Trouble::with("keys that expire cannot be looked for");
+    repeat(service, TIDY, expiring, |service: Service| async move {
+        service.tell_of_expiring_keys().await
     });
     // Until it succeeds, what is sealed is sealed with the key that is known.
     let keys = Trouble::with("master keys cannot be read");

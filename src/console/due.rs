@@ -14,11 +14,16 @@ use super::schedules::{Scheduled, freezes_of};
 use super::service::Service;
 use crate::rack::PortError;
 use crate::store::{
-    Actor, Audited, Cause, HeldSchedule, RackKeyKind, RackRecord, ScheduleRow, StoreError, Thing,
+    Actor, Audited, Cause, HeldSchedule, Notice, NoticeEvent, RackKeyKind, RackRecord, ScheduleRow,
+    StoreError, Thing,
 };
 
 /// How often each schedule is looked at.
 const LOOKING: Duration = Duration::from_mins(1);
+/// How long before a roll it is told that it is going to begin.
+const PLANNED: Duration = Duration::from_hours(24);
+/// After how long a key that is due is overdue: every window of the week has passed.
+const LATE: Duration = Duration::from_hours(8 * 24);
 /// For how long whoever begins a roll need not be heard of: planning one takes a while.
 const BEGINNING: Duration = Duration::from_mins(10);
 
@@ -50,9 +55,11 @@ async fn look(service: &Service, row: ScheduleRow, held: HeldSchedule) -> Result
         Err(StoreError::NotFound(Thing::Rack)) => return Ok(()),
         Err(error) => return Err(error),
     };
-    let Some(scheduled) = is_due(service, &rack, row).await? else {
-        return Ok(());
-    };
+    let now = service.clock().now();
+    let (scheduled, is_due) = is_due(service, &rack, row).await?;
+    if !is_due {
+        return tell_ahead(service, &rack, &scheduled, now).await;
+    }
     let until = later(service.now(), BEGINNING);
     let Some(held) = service.store().hold_on(&held, until).await? else {
         return Ok(());
@@ -73,31 +80,68 @@ async fn look(service: &Service, row: ScheduleRow, held: HeldSchedule) -> Result
             ));
             let (now, entropy) = (service.now(), service.entropy());
             let by = Audited::new(&rack.workspace, Actor::System, now, entropy);
-            let failed = service.store().schedule_failed(&held, &rack.id, &why, by);
+            let failed = service
+                .store()
+                .schedule_failed(&held, &rack, key.as_str(), &why, by);
             failed.await.map(drop)
         }
     }
 }
 
-/// Returns the schedule if it is time for it. Whether the key is so old the rack itself has the
+/// Tells once that a key is going to be rolled within a day, and once that a roll is overdue.
+async fn tell_ahead(
+    service: &Service,
+    rack: &RackRecord,
+    scheduled: &Scheduled,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let (id, key, name) = (&scheduled.id, scheduled.key, &rack.name);
+    let soon = now.saturating_add(PLANNED).unwrap_or(Timestamp::MAX);
+    let next = scheduled
+        .next
+        .map_or_else(|| "never".to_owned(), |next| format!("{next:.0}"));
+    let tell = async |event: NoticeEvent, what: String, message: String| {
+        let notice = Notice::of_rack(event, message, name, key.as_str())
+            .with("schedule", Some(id))
+            .with("next", Some(&next));
+        let (at, entropy) = (now.as_millisecond(), service.entropy());
+        let by = Audited::new(&rack.workspace, Actor::System, at, entropy);
+        service.store().tell_once(&what, notice, by).await.map(drop)
+    };
+    if scheduled.next.is_some_and(|next| next <= soon) {
+        let told = format!("The {key} key of {name} is going to be rolled at {next}");
+        tell(NoticeEvent::Planned, format!("planned:{id}:{next}"), told).await?;
+    }
+    let since = scheduled.past.since;
+    let late = LATE + Duration::from_hours(24) * u32::from(scheduled.schedule.every);
+    if since.saturating_add(late).is_ok_and(|late| late <= now) {
+        let told = format!("The {key} key of {name} is of {since:.0}, and its roll is overdue");
+        let what = format!("overdue:{id}:{}", since.as_millisecond());
+        tell(NoticeEvent::Expiring, what, told).await?;
+    }
+    Ok(())
+}
+
+/// Returns the schedule, and whether it is time for it. How old the key is the rack itself has the
 /// last word on, where it tells: somebody may have rolled it elsewhere.
 async fn is_due(
     service: &Service,
     rack: &RackRecord,
     mut row: ScheduleRow,
-) -> Result<Option<Scheduled>, StoreError> {
+) -> Result<(Scheduled, bool), StoreError> {
     let now = service.clock().now();
     let freezes = freezes_of(service.store(), &rack.workspace, now).await?;
     let is_unknown = row.rolled_at.is_none() && row.key_since.is_none();
+    let is_now = |scheduled: &Scheduled| scheduled.next.is_some_and(|next| next <= now);
     let scheduled = Scheduled::of(row.clone(), &freezes, now)?;
-    let seems_due = scheduled.next.is_some_and(|next| next <= now);
+    let seems_due = is_now(&scheduled);
     if scheduled.key != RackKeyKind::Ssh || !(seems_due || is_unknown) {
-        return Ok(seems_due.then_some(scheduled));
+        return Ok((scheduled, seems_due));
     }
     let made = match key_made_at(service, rack).await {
         Ok(made) => made.map(Timestamp::as_millisecond),
         // The roll itself will say what is wrong.
-        Err(_) => return Ok(seems_due.then_some(scheduled)),
+        Err(_) => return Ok((scheduled, seems_due)),
     };
     let made = made.unwrap_or(row.known_since);
     if row.key_since.is_none_or(|since| since < made) {
@@ -105,10 +149,8 @@ async fn is_due(
         row.key_since = Some(made);
     }
     let scheduled = Scheduled::of(row, &freezes, now)?;
-    Ok(scheduled
-        .next
-        .is_some_and(|next| next <= now)
-        .then_some(scheduled))
+    let is_due = is_now(&scheduled);
+    Ok((scheduled, is_due))
 }
 
 /// Asks a rack when its key pair was made, where that is known.

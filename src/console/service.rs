@@ -22,6 +22,7 @@ use crate::ids::Entropy;
 use crate::keys::{Code, Hash, KeyFacts, Want, Windows};
 use crate::rack::PortError;
 use crate::store::{Actor, Audited, ConsoleHome, Memory, RackRecord, Sealed, Store, StoreError};
+use crate::webhook::Sender;
 
 /// How many websockets are open at most.
 const SOCKETS: usize = 1000;
@@ -46,6 +47,8 @@ pub struct ServiceOptions {
     pub memory: usize,
     /// What is granted to a connection.
     pub connection: ConnectionOptions,
+    /// Whether notices may go to the server's own machine.
+    pub loopback_webhooks: bool,
 }
 
 impl Default for ServiceOptions {
@@ -58,6 +61,7 @@ impl Default for ServiceOptions {
             requests: None,
             memory: 128 * 1024 * 1024,
             connection: ConnectionOptions::default(),
+            loopback_webhooks: false,
         }
     }
 }
@@ -92,6 +96,8 @@ struct Inner {
     home: OnceCell<ConsoleHome>,
     /// How racks are reached, once that is known.
     finder: OnceLock<Box<dyn RackFinder>>,
+    /// What sends notices, once there are any.
+    sender: OnceLock<Option<Sender>>,
 }
 
 impl Service {
@@ -125,6 +131,7 @@ impl Service {
             sockets: Arc::new(Semaphore::new(SOCKETS)),
             home: OnceCell::new(),
             finder: OnceLock::new(),
+            sender: OnceLock::new(),
         }));
         background::start(&service);
         Ok(service)
@@ -174,6 +181,11 @@ impl Service {
     pub(super) async fn home(&self) -> Result<&ConsoleHome, StoreError> {
         let make = || self.0.store.console_home(self.now());
         self.0.home.get_or_try_init(make).await
+    }
+
+    /// Returns what sends notices, if anything can be sent from here.
+    pub(super) fn sender(&self) -> Option<&Sender> {
+        self.0.sender.get_or_init(Sender::new).as_ref()
     }
 
     /// Tells whoever reads the log what went wrong.

@@ -40,6 +40,10 @@ pub enum IdKind {
     Freeze,
     /// Rolls of many racks.
     Wave,
+    /// Somebody who is told of events.
+    Webhook,
+    /// A notice on its way.
+    Delivery,
 }
 
 impl IdKind {
@@ -62,6 +66,8 @@ impl IdKind {
             Self::Schedule => "sched",
             Self::Freeze => "frz",
             Self::Wave => "wave",
+            Self::Webhook => "hook",
+            Self::Delivery => "msg",
         }
     }
 }

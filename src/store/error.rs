@@ -100,6 +100,8 @@ pub enum Thing {
     Freeze,
     /// Rolls of many racks.
     Wave,
+    /// Somebody who is told of events.
+    Webhook,
 }
 
 impl Thing {
@@ -119,6 +121,7 @@ impl Thing {
             Self::Roll => "roll",
             Self::Freeze => "freeze",
             Self::Wave => "wave",
+            Self::Webhook => "webhook",
         }
     }
 }

@@ -31,6 +31,11 @@ const SQLITE: &[(i64, &str, &str)] = &[
         "waves",
         include_str!("../../migrations/sqlite/0005_waves.sql"),
     ),
+    (
+        6,
+        "notices",
+        include_str!("../../migrations/sqlite/0006_notices.sql"),
+    ),
 ];
 
 const POSTGRES: &[(i64, &str, &str)] = &[
@@ -53,6 +58,11 @@ const POSTGRES: &[(i64, &str, &str)] = &[
         5,
         "waves",
         include_str!("../../migrations/postgres/0005_waves.sql"),
+    ),
+    (
+        6,
+        "notices",
+        include_str!("../../migrations/postgres/0006_notices.sql"),
     ),
 ];
 

@@ -11,10 +11,12 @@ use super::Store;
 use super::audit::Audited;
 use super::database::Sql;
 use super::error::{StoreError, Thing};
+use super::notices::{self, Notice, NoticeEvent};
 use super::racks::RackRecord;
 use super::schedules::{self, HeldSchedule};
 use super::value::{Row, Value, args};
 use super::waves;
+use crate::ids::Entropy;
 
 /// Which key of a rack is rolled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -153,6 +155,7 @@ impl Store {
         lease_until: i64,
         by: Audited,
     ) -> Result<(), StoreError> {
+        let entropy = self.entropy.clone();
         self.write(move |sql| {
             Box::pin(async move {
                 let lock = format!(
@@ -196,7 +199,12 @@ impl Store {
                 let told = format!("Began to roll the {} key of {rack}", new.key_kind);
                 let mut targets = vec![new.rack.as_str(), &new.id];
                 targets.extend(new.cause.schedule().or(new.cause.wave()));
-                by.record(sql, "roll.begin", &told, &targets).await
+                by.record(sql, "roll.begin", &told, &targets).await?;
+                let notice = Notice::of_rack(NoticeEvent::Started, told, &rack, new.key_kind)
+                    .with("roll", Some(&new.id))
+                    .with("schedule", new.cause.schedule())
+                    .with("wave", new.cause.wave());
+                notices::tell(sql, &notice, &by, &entropy).await
             })
         })
         .await
@@ -331,6 +339,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let (roll, outcome) = (roll.to_owned(), outcome.to_owned());
         let (rack, name) = (rack.id.clone(), rack.full_name());
+        let entropy = self.entropy.clone();
         self.write(move |sql| {
             Box::pin(async move {
                 if !hold_term(sql, &roll, term, UNDER_WAY).await? {
@@ -340,6 +349,7 @@ impl Store {
                 sql.run(end.into(), args![&roll, by.at(), &report]).await?;
                 let told = format!("Roll {roll} of {name} ended: {outcome}");
                 by.record(sql, "roll.end", &told, &[&rack, &roll]).await?;
+                tell_of_end(sql, &roll, &report, &by, &entropy).await?;
                 Ok(true)
             })
         })
@@ -347,7 +357,7 @@ impl Store {
     }
 
     /// Writes how a roll stands that is not over, and lets others take it up from `lease_until` on;
-    /// tells whether the term was not over.
+    /// tells whether the term was not over. The first time, whoever wants to know is told.
     ///
     /// # Errors
     /// As the database's.
@@ -357,14 +367,24 @@ impl Store {
         term: i64,
         report: String,
         lease_until: i64,
+        by: Audited,
     ) -> Result<bool, StoreError> {
-        let roll = roll.to_owned();
+        let (roll, entropy) = (roll.to_owned(), self.entropy.clone());
         self.write(move |sql| {
             Box::pin(async move {
-                let leave = "UPDATE rolls SET report = $3, lease_until = $4 \
-                             WHERE id = $1 AND term = $2 AND ended_at IS NULL";
-                let args = args![roll, term, report, lease_until];
-                Ok(sql.run(leave.into(), args).await? == 1)
+                if !hold_term(sql, &roll, term, UNDER_WAY).await? {
+                    return Ok(false);
+                }
+                let before = "SELECT report FROM rolls WHERE id = $1";
+                let before = sql.row(before, args![&roll]).await?;
+                let before = before.map_or(Ok(None), |mut row| row.maybe_text())?;
+                let leave = "UPDATE rolls SET report = $2, lease_until = $3 WHERE id = $1";
+                sql.run(leave.into(), args![&roll, &report, lease_until])
+                    .await?;
+                if before.is_none() {
+                    tell_of_end(sql, &roll, &report, &by, &entropy).await?;
+                }
+                Ok(true)
             })
         })
         .await
@@ -376,7 +396,7 @@ impl Store {
     /// [`StoreError::NotFound`] when no roll of that id is under way in the organization in which
     /// this is audited.
     pub async fn give_up_roll(&self, roll: &str, by: Audited) -> Result<(), StoreError> {
-        let roll = roll.to_owned();
+        let (roll, entropy) = (roll.to_owned(), self.entropy.clone());
         self.write(move |sql| {
             Box::pin(async move {
                 let end = "UPDATE rolls SET ended_at = $2, term = term + 1 \
@@ -390,7 +410,8 @@ impl Store {
                               next_roll = NULL WHERE next_roll = $1";
                 sql.run(forget.into(), args![&roll]).await?;
                 let told = format!("Gave up roll {roll}");
-                by.record(sql, "roll.give_up", &told, &[&roll]).await
+                by.record(sql, "roll.give_up", &told, &[&roll]).await?;
+                tell_of_end(sql, &roll, "{}", &by, &entropy).await
             })
         })
         .await
@@ -516,6 +537,27 @@ pub(super) async fn hold_term(
         return Ok(false);
     };
     Ok(row.int()? == term)
+}
+
+/// Tells of how a roll ended, or stands.
+async fn tell_of_end(
+    sql: &mut dyn Sql,
+    roll: &str,
+    report: &str,
+    by: &Audited,
+    entropy: &Entropy,
+) -> Result<(), StoreError> {
+    let query = "SELECT r.name, o.key_kind, o.schedule_id, o.wave_id FROM rolls o \
+                 JOIN racks r ON r.id = o.rack_id WHERE o.id = $1";
+    let Some(mut row) = sql.row(query, args![roll]).await? else {
+        return Ok(());
+    };
+    let (rack, key_kind) = (row.text()?, row.text()?);
+    let (schedule, wave) = (row.maybe_text()?, row.maybe_text()?);
+    let notice = notices::of_end(report, &rack, &key_kind, roll)
+        .with("schedule", schedule.as_deref())
+        .with("wave", wave.as_deref());
+    notices::tell(sql, &notice, by, entropy).await
 }
 
 fn read_roll(row: &mut Row) -> Result<RollRow, StoreError> {

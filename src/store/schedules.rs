@@ -9,6 +9,8 @@ use super::Store;
 use super::audit::Audited;
 use super::database::Sql;
 use super::error::{StoreError, Thing};
+use super::notices::{self, Notice, NoticeEvent};
+use super::racks::RackRecord;
 use super::value::{Row, Value, args};
 use crate::keys::{IdKind, new_id};
 
@@ -266,11 +268,13 @@ impl Store {
     pub async fn schedule_failed(
         &self,
         held: &HeldSchedule,
-        rack: &str,
+        rack: &RackRecord,
+        key_kind: &'static str,
         why: &str,
         by: Audited,
     ) -> Result<bool, StoreError> {
-        let (held, rack, why) = (held.clone(), rack.to_owned(), why.to_owned());
+        let (held, why) = (held.clone(), why.to_owned());
+        let (rack, name, entropy) = (rack.id.clone(), rack.name.clone(), self.entropy.clone());
         self.write(move |sql| {
             Box::pin(async move {
                 if !tried(sql, &held, by.at()).await? {
@@ -279,6 +283,10 @@ impl Store {
                 let told = format!("The roll that was scheduled could not begin: {why}");
                 by.record(sql, "schedule.failed", &told, &[&rack, &held.id])
                     .await?;
+                let told = format!("The {key_kind} key of {name} is due, and is not rolled: {why}");
+                let notice = Notice::of_rack(NoticeEvent::Failed, told, &name, key_kind)
+                    .with("schedule", Some(&held.id));
+                notices::tell(sql, &notice, &by, &entropy).await?;
                 Ok(true)
             })
         })

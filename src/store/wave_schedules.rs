@@ -4,6 +4,7 @@ use super::Store;
 use super::audit::Audited;
 use super::database::Sql;
 use super::error::StoreError;
+use super::notices::{self, Notice, NoticeEvent};
 use super::schedules::HeldSchedule;
 use super::value::{Row, Value, args};
 use crate::keys::{IdKind, new_id};
@@ -155,18 +156,25 @@ impl Store {
     pub async fn wave_schedule_failed(
         &self,
         held: &HeldSchedule,
+        name: &str,
         why: &str,
         by: Audited,
     ) -> Result<(), StoreError> {
-        let (held, why) = (held.clone(), why.to_owned());
+        let (held, entropy) = (held.clone(), self.entropy.clone());
+        let told = format!("Wave {name} is due, and could not begin: {why}");
+        let notice = Notice {
+            event: NoticeEvent::Failed,
+            message: told.clone(),
+            data: serde_json::json!({ "schedule": held.id }),
+        };
         self.write(move |sql| {
             Box::pin(async move {
                 if !tried(sql, &held, by.at()).await? {
                     return Ok(());
                 }
-                let told = format!("The wave that was scheduled could not begin: {why}");
                 by.record(sql, "wave_schedule.failed", &told, &[&held.id])
-                    .await
+                    .await?;
+                notices::tell(sql, &notice, &by, &entropy).await
             })
         })
         .await

@@ -6,6 +6,7 @@ use super::Store;
 use super::audit::Audited;
 use super::database::Sql;
 use super::error::{StoreError, Thing};
+use super::notices::{self, Notice, NoticeEvent};
 use super::schedules::{DONE, HeldSchedule};
 use super::value::{Row, Value, args};
 use super::wave_schedules;
@@ -230,13 +231,26 @@ impl Store {
     ///
     /// # Errors
     /// As the database's.
-    pub async fn wave_refused(&self, wave: &str, number: i64, why: &str) -> Result<(), StoreError> {
-        let args = args![wave, number, why];
+    pub async fn wave_refused(
+        &self,
+        wave: &WaveRow,
+        rack: &WaveRack,
+        why: &str,
+        by: Audited,
+    ) -> Result<(), StoreError> {
+        let args = args![&wave.id, rack.number, why];
+        let told = format!("{}: the roll could not begin: {why}", rack.name);
+        let notice = Notice::of_rack(NoticeEvent::Failed, told, &rack.name, &wave.key_kind)
+            .with("wave", Some(&wave.id));
+        let entropy = self.entropy.clone();
         self.write(move |sql| {
             Box::pin(async move {
                 let update = "UPDATE wave_racks SET refused = $3 \
                               WHERE wave_id = $1 AND number = $2 AND roll_id IS NULL";
-                sql.run(update.into(), args).await.map(drop)
+                if sql.run(update.into(), args).await? == 0 {
+                    return Ok(());
+                }
+                notices::tell(sql, &notice, &by, &entropy).await
             })
         })
         .await

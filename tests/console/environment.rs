@@ -111,7 +111,7 @@ pub struct Books {
     pub store: Store,
     pub acme: String,
     pub rack: String,
-    entropy: Entropy,
+    pub entropy: Entropy,
     directory: Arc<tempfile::TempDir>,
     /// Where it is, if several servers may serve it.
     url: Option<String>,
@@ -217,9 +217,17 @@ impl Books {
 
     /// Seals a text, as a server would.
     pub async fn sealed(&self, text: &str) -> Sealed {
-        let source = KeySource::file(self.directory().join("master.key"));
-        let vault = Vault::of(&self.store, source).await.unwrap();
-        vault.seal(text, "a test", &self.entropy)
+        self.vault().await.seal(text, "a test", &self.entropy)
+    }
+
+    /// Returns where the master keys are.
+    pub fn key_source(&self) -> KeySource {
+        KeySource::file(self.directory().join("master.key"))
+    }
+
+    /// Returns what a server seals with.
+    pub async fn vault(&self) -> Vault {
+        Vault::of(&self.store, self.key_source()).await.unwrap()
     }
 
     /// Opens the database for another server; none where there may be only one.
@@ -232,15 +240,23 @@ impl Books {
         })
     }
 
-    /// Starts a server of this database, and of racks.
-    pub async fn service(&self, racks: impl RackFinder + 'static, clock: &Clock) -> Service {
-        let source = KeySource::file(self.directory().join("master.key"));
-        let vault = Vault::of(&self.store, source).await.unwrap();
-        let (options, entropy) = (ServiceOptions::default(), self.entropy.clone());
-        let store = self.store.clone();
+    /// Starts a server of this database, and of no racks.
+    pub async fn service_of(&self, clock: &Clock, options: ServiceOptions) -> Service {
+        let (store, entropy) = (self.store.clone(), self.entropy.clone());
+        let vault = self.vault().await;
         let service = Service::new(store, clock.clone(), entropy, vault, options);
         let service = service.await.unwrap();
         service.log_to(|line| eprintln!("console: {line}"));
+        service
+    }
+
+    /// Starts a server of this database, and of racks.
+    pub async fn service(&self, racks: impl RackFinder + 'static, clock: &Clock) -> Service {
+        let options = ServiceOptions {
+            loopback_webhooks: true,
+            ..ServiceOptions::default()
+        };
+        let service = self.service_of(clock, options).await;
         service.find_racks_by(Box::new(racks));
         service
     }

@@ -17,6 +17,7 @@ mod environment;
 mod invariants;
 mod journals;
 mod killed;
+mod notices;
 mod program;
 mod rights;
 mod rolling;

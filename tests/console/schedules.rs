@@ -14,7 +14,7 @@ const MONDAY: &str = "2026-11-23T12:00:00Z";
 const WEEKLY: &str = "every day, Tue 03:00-05:00 UTC";
 
 /// Runs a test on every database, with a server whose time begins on that Monday.
-async fn from_monday(scenario: &str, test: impl AsyncFn(&Console)) {
+pub async fn from_monday(scenario: &str, test: impl AsyncFn(&Console)) {
     let monday = || Clock::starting_at(MONDAY.parse().unwrap(), 1.0);
     on_both_at(&monday, scenario, test).await;
 }
@@ -25,7 +25,7 @@ impl Console {
     }
 
     /// Sets a schedule of the rack's SSH key.
-    async fn schedule(&self, sentence: &str) {
+    pub async fn schedule(&self, sentence: &str) {
         let schedule: Schedule = sentence.parse().unwrap();
         let by = self.by(&self.acme, 1);
         let (rack, key) = (self.record().await, RackKeyKind::Ssh);
@@ -34,7 +34,7 @@ impl Console {
     }
 
     /// Sets the server's time forward, and has it look whether it is time.
-    async fn at(&self, time: &str) {
+    pub async fn at(&self, time: &str) {
         let time: Timestamp = time.parse().unwrap();
         let ahead = time.duration_since(self.clock.now());
         self.clock.set_forward(ahead.try_into().unwrap());

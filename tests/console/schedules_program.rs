@@ -1,5 +1,7 @@
 //! The commands of schedules, freezes and policies.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::process::Output;
 
 use crate::program::{Programs, done, text};
@@ -204,4 +206,97 @@ fn a_wave_is_started_shown_and_stopped() {
         assert_eq!(code, Some(1), "{said}");
         assert!(said.contains(told), "{said}");
     }
+}
+
+#[test]
+fn a_webhook_is_added_tested_listed_and_removed() {
+    let programs = console();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!(
+        "http://{}/hooks/a-secret-path",
+        listener.local_addr().unwrap()
+    );
+    let host = listener.local_addr().unwrap().to_string();
+    let heard = std::thread::spawn(move || {
+        let mut asked = Vec::new();
+        for status in ["204 No Content", "500 Oh", "302 Found\r\nlocation: /other"] {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\"}") {
+                let mut part = [0; 1024];
+                let read = stream.read(&mut part).unwrap();
+                request.extend_from_slice(&part[..read]);
+            }
+            let answer =
+                format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            stream.write_all(answer.as_bytes()).unwrap();
+            asked.push(text(&request));
+        }
+        asked
+    });
+    let secret = done(programs.of_console(&["webhooks", "add", &url, "--events", "roll.failed"]));
+    assert!(secret.starts_with("whsec_"), "{secret}");
+    let listed = done(programs.of_console(&["webhooks", "list"]));
+    let line: Vec<_> = listed.lines().nth(1).unwrap().split_whitespace().collect();
+    let [id, rest @ ..] = line.as_slice() else {
+        panic!("{listed}");
+    };
+    assert_eq!(rest, ["json", host.as_str(), "0", "roll.failed"]);
+    assert!(!listed.contains("a-secret-path"), "{listed}");
+    done(programs.of_console(&["webhooks", "test", id]));
+    for answer in ["the answer was 500", "the answer was 302"] {
+        let (code, said) = programs.fails(&["webhooks", "test", id]);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(answer), "{said}");
+    }
+    let asked = heard.join().unwrap();
+    assert!(
+        asked[0].starts_with("POST /hooks/a-secret-path HTTP/1.1\r\n"),
+        "{}",
+        asked[0]
+    );
+    for header in [
+        "webhook-id: test_",
+        "webhook-timestamp: ",
+        "webhook-signature: v1,",
+    ] {
+        assert!(asked[0].contains(header), "{}", asked[0]);
+    }
+    assert!(
+        asked[0].contains("\"type\":\"webhook.test\""),
+        "{}",
+        asked[0]
+    );
+    done(programs.of_console(&["webhooks", "remove", id]));
+    assert_eq!(
+        done(programs.of_console(&["webhooks", "list"]))
+            .lines()
+            .count(),
+        1
+    );
+    for (words, code, told) in [
+        (&["webhooks", "remove", id][..], 1, "there is no webhook "),
+        (
+            &["webhooks", "test", "hook_1"],
+            1,
+            "there is no webhook hook_1",
+        ),
+        (
+            &["webhooks", "add", "http://example.com/"],
+            2,
+            "by https only",
+        ),
+        (
+            &["webhooks", "add", "https://a.example", "--events", "all"],
+            2,
+            "is no event",
+        ),
+    ] {
+        let (exit, said) = programs.fails(words);
+        assert_eq!(exit, Some(code), "{said}");
+        assert!(said.contains(told), "{said}");
+    }
+    let audited = done(programs.of_console(&["audit"]));
+    assert!(audited.contains("\"webhook.create\"") && audited.contains("\"webhook.delete\""));
+    assert!(!audited.contains("whsec_") && !audited.contains("a-secret-path"));
 }

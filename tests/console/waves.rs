@@ -288,7 +288,7 @@ async fn a_wave_without_its_canary_does_not_begin() {
         for ahead in [0, 120] {
             fleet.clock.set_forward(Duration::from_secs(ahead));
             fleet.servers[0].begin_due_waves().await.unwrap();
-            let told = "The wave that was scheduled could not begin: no rack is called gone";
+            let told = "Wave all is due, and could not begin: no rack is called gone";
             assert_eq!(fleet.told("wave_schedule.failed").await, [told]);
         }
         assert_eq!(books.store.waves(&books.acme, 10).await.unwrap(), []);

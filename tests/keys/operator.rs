@@ -86,7 +86,7 @@ async fn what_is_no_backup_is_not_restored() {
     let copy = program.path("copy.db");
     execute_on_file(
         &copy,
-        "UPDATE _sqlx_migrations SET version = 99 WHERE version = 5",
+        "UPDATE _sqlx_migrations SET version = 99 WHERE version = 6",
     )
     .await;
     let newer = program.fails("other", &["restore", "copy.db"]);

@@ -95,7 +95,7 @@ async fn a_postgresql_database_that_is_newer_is_left_alone() {
     );
     execute(
         &url,
-        "UPDATE _sqlx_migrations SET version = 99 WHERE version = 5",
+        "UPDATE _sqlx_migrations SET version = 99 WHERE version = 6",
     )
     .await;
     for words in [
@@ -121,7 +121,7 @@ async fn a_file_of_another_version_is_left_alone() {
     program.done("data", &["init"]);
     execute_on_file(
         &program.database(),
-        "UPDATE _sqlx_migrations SET version = 99 WHERE version = 5",
+        "UPDATE _sqlx_migrations SET version = 99 WHERE version = 6",
     )
     .await;
     for words in [&["migrate"][..], &serve, &["doctor"]] {

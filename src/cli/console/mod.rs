@@ -20,6 +20,7 @@ mod rolls;
 mod schedules;
 mod serve;
 mod waves;
+mod webhooks;
 
 use clap::Subcommand;
 
@@ -53,6 +54,8 @@ pub(super) enum Command {
     Policy(policy::Command),
     #[command(subcommand)]
     Waves(waves::Command),
+    #[command(subcommand)]
+    Webhooks(webhooks::Command),
     Audit(audit::AuditArgs),
 }
 
@@ -74,6 +77,7 @@ impl Command {
             Self::Freezes(command) => command.run(context),
             Self::Policy(command) => command.run(context),
             Self::Waves(command) => command.run(context),
+            Self::Webhooks(command) => command.run(context),
             Self::Audit(args) => context.block_on(args.run(context)),
         }
     }

@@ -42,6 +42,10 @@ pub(in crate::cli) struct ServeArgs {
     /// A million usual keys take about 60.
     #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
     remember: u32,
+
+    /// Send notices to webhooks on this machine too, and without encryption there
+    #[arg(long)]
+    loopback_webhooks: bool,
 }
 
 impl ServeArgs {
@@ -62,6 +66,7 @@ impl ServeArgs {
         let options = ServiceOptions {
             requests: self.workspace_limit,
             memory: usize::try_from(self.remember).unwrap_or(0) << 20,
+            loopback_webhooks: self.loopback_webhooks,
             ..ServiceOptions::default()
         };
         let entropy = context.entropy()?;

@@ -85,7 +85,8 @@ fn next_racks(racks: &[WaveRack], room: usize) -> Vec<&WaveRack> {
 async fn begin(service: &Service, wave: &WaveRow, member: &WaveRack) -> Result<bool, StoreError> {
     let store = service.store();
     let refuse = async |why: String| {
-        store.wave_refused(&wave.id, member.number, &why).await?;
+        let by = audited(service, wave);
+        store.wave_refused(wave, member, &why, by).await?;
         Ok(false)
     };
     let rack = match store.rack(&member.rack).await {

@@ -71,7 +71,9 @@ async fn look(
             "wave {} is due, and does not begin: {why}",
             row.said.name
         ));
-        return store.wave_schedule_failed(&held, &why, by).await;
+        return store
+            .wave_schedule_failed(&held, &row.said.name, &why, by)
+            .await;
     }
     let due: Vec<_> = canary.into_iter().chain(due).collect();
     let new = new_wave(&wave, &due, None, Some((held, row.said.sentence.clone())));
