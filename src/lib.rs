@@ -20,3 +20,4 @@ pub mod store;
 pub mod template;
 pub mod ui;
 pub mod unkey;
+pub mod webhook;

@@ -40,7 +40,7 @@ const DOORS: &[(&str, &[&str])] = &[
     (
         "console",
         &[
-            "roll", "rack", "keys", "store", "clock", "frames", "ids", "private",
+            "roll", "rack", "keys", "store", "webhook", "clock", "frames", "ids", "private",
             // Shells on instances: the key that opens one is handed to the system's `ssh` by an
             // agent, as the command line does it.
             "ssh",
@@ -63,6 +63,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("keys", &["ids"]),
     ("store", &["keys", "clock", "ids", "private"]),
     ("unkey", &["clock"]),
+    ("webhook", &[]),
     ("template", &[]),
     ("envelope", &[]),
     ("frames", &[]),
@@ -77,7 +78,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("aws_config", &["rack::aws"]),
     ("aws_smithy_", &["rack::aws"]),
     ("aws_types", &["rack::aws"]),
-    ("reqwest", &["rack::remote", "unkey"]),
+    ("reqwest", &["rack::remote", "unkey", "webhook"]),
     // A client in one room, a server in the other.
     ("rustls", &["rack::remote", "console"]),
     ("rustls_native_certs", &["rack::remote"]),

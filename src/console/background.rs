@@ -17,6 +17,15 @@ const ADDING: Duration = Duration::from_millis(150);
 /// How often what is too old is removed.
 const TIDY: Duration = Duration::from_mins(1);
 
+/// How often it is looked for schedules that nobody has looked at for a while.
+const DUE: Duration = Duration::from_secs(5);
+
+/// How often notices are delivered.
+const NOTICES: Duration = Duration::from_secs(2);
+
+/// How often waves are seen to.
+const WAVES: Duration = Duration::from_secs(2);
+
 /// How often it is looked whether there is a new master key.
 const MASTER_KEYS: Duration = Duration::from_secs(1);
 
@@ -47,10 +56,36 @@ pub(super) fn start(service: &Service) {
     repeat(service, TIDY, tidy, |service: Service| async move {
         service.tidy().await
     });
+    // What was not delivered is delivered later.
+    let notices = Trouble::with("notices cannot be delivered");
+    repeat(service, NOTICES, notices, |service: Service| async move {
+        service.deliver_notices().await
+    });
+    let expiring = Trouble::with("keys that expire cannot be looked for");
+    repeat(service, TIDY, expiring, |service: Service| async move {
+        service.tell_of_expiring_keys().await
+    });
     // Until it succeeds, what is sealed is sealed with the key that is known.
     let keys = Trouble::with("master keys cannot be read");
     repeat(service, MASTER_KEYS, keys, |service: Service| async move {
         service.refresh_master_keys().await
+    });
+}
+
+/// Begins to begin rolls for which it is time.
+pub(super) fn start_with_racks(service: &Service) {
+    // What has not begun is looked at again.
+    let due = Trouble::with("rolls that are due cannot be begun");
+    repeat(service, DUE, due, |service: Service| async move {
+        service.begin_due_rolls().await
+    });
+    let waves = Trouble::with("waves that are due cannot be begun");
+    repeat(service, DUE, waves, |service: Service| async move {
+        service.begin_due_waves().await
+    });
+    let waves = Trouble::with("waves cannot go on");
+    repeat(service, WAVES, waves, |service: Service| async move {
+        service.advance_waves().await
     });
 }
 

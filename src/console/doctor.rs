@@ -85,10 +85,12 @@ async fn sealed(store: &Store, source: &KeySource) -> Result<Examined, VaultErro
             secrets,
             answers,
             rack_keys,
+            webhook_secrets,
         } = count;
         let seals = if place == 0 { "seals" } else { "only opens" };
         examined.told.push(format!(
-            "master key {id} {seals}: {secrets} secrets, {answers} answers, {rack_keys} keys of racks"
+            "master key {id} {seals}: {secrets} secrets, {answers} answers, {rack_keys} keys of racks, \
+             {webhook_secrets} secrets of webhooks"
         ));
         examined
             .wrong
@@ -126,14 +128,20 @@ async fn sealed(store: &Store, source: &KeySource) -> Result<Examined, VaultErro
     Ok(examined)
 }
 
-/// Names the racks whose API's key is sealed with the master key `id` and cannot be opened.
+/// Names the racks and webhooks whose secret is sealed with the master key `id` and cannot be
+/// opened.
 async fn closed_racks(store: &Store, held: &Held, id: &str) -> Result<Vec<String>, StoreError> {
     let mut closed = Vec::new();
-    for kind in [SealedKind::RackKey, SealedKind::NextRackKey] {
+    let kinds = [
+        (SealedKind::RackKey, "API key"),
+        (SealedKind::NextRackKey, "API key"),
+        (SealedKind::WebhookSecret, "signing secret"),
+    ];
+    for (kind, what) in kinds {
         for (thing, sealed) in store.sealed_with(id, kind, 0, i64::MAX).await? {
             let about = about(&thing);
             if held.open(&sealed, &about).is_err() {
-                closed.push(format!("the API key of {about} cannot be opened"));
+                closed.push(format!("the {what} of {about} cannot be opened"));
             }
         }
     }

@@ -23,6 +23,7 @@ use crate::ids::Entropy;
 use crate::keys::{Code, Hash, KeyFacts, Want, Windows};
 use crate::rack::PortError;
 use crate::store::{Actor, Audited, ConsoleHome, Memory, RackRecord, Sealed, Store, StoreError};
+use crate::webhook::Sender;
 
 /// How many websockets are open at most.
 const SOCKETS: usize = 1000;
@@ -47,6 +48,8 @@ pub struct ServiceOptions {
     pub memory: usize,
     /// What is granted to a connection.
     pub connection: ConnectionOptions,
+    /// Whether notices may go to the server's own machine.
+    pub loopback_webhooks: bool,
 }
 
 impl Default for ServiceOptions {
@@ -59,6 +62,7 @@ impl Default for ServiceOptions {
             requests: None,
             memory: 128 * 1024 * 1024,
             connection: ConnectionOptions::default(),
+            loopback_webhooks: false,
         }
     }
 }
@@ -95,6 +99,8 @@ struct Inner {
     finder: OnceLock<Box<dyn RackFinder>>,
     /// How instances are logged in to, if they are.
     shells: OnceLock<Shells>,
+    /// What sends notices, once there are any.
+    sender: OnceLock<Option<Sender>>,
 }
 
 impl Service {
@@ -129,6 +135,7 @@ impl Service {
             home: OnceCell::new(),
             finder: OnceLock::new(),
             shells: OnceLock::new(),
+            sender: OnceLock::new(),
         }));
         background::start(&service);
         Ok(service)
@@ -147,10 +154,11 @@ impl Service {
     }
 
     /// Has racks found by `finder` from now on; until then there are none. What is left of their
-    /// rolls is taken up.
+    /// rolls is taken up, and those that are due begin.
     pub fn find_racks_by(&self, finder: Box<dyn RackFinder>) {
         if self.0.finder.set(finder).is_ok() {
             rolls::take_up_for_ever(self);
+            background::start_with_racks(self);
         }
     }
 
@@ -199,6 +207,11 @@ impl Service {
     pub(super) async fn home(&self) -> Result<&ConsoleHome, StoreError> {
         let make = || self.0.store.console_home(self.now());
         self.0.home.get_or_try_init(make).await
+    }
+
+    /// Returns what sends notices, if anything can be sent from here.
+    pub(super) fn sender(&self) -> Option<&Sender> {
+        self.0.sender.get_or_init(Sender::new).as_ref()
     }
 
     /// Tells whoever reads the log what went wrong.

@@ -34,6 +34,16 @@ pub enum IdKind {
     Workspace,
     /// A line of the audit log.
     Event,
+    /// When a rack's key is rolled by itself.
+    Schedule,
+    /// A span in which nothing begins by itself.
+    Freeze,
+    /// Rolls of many racks.
+    Wave,
+    /// Somebody who is told of events.
+    Webhook,
+    /// A notice on its way.
+    Delivery,
 }
 
 impl IdKind {
@@ -53,6 +63,11 @@ impl IdKind {
             Self::Role => "role",
             Self::Workspace => "ws",
             Self::Event => "evt",
+            Self::Schedule => "sched",
+            Self::Freeze => "frz",
+            Self::Wave => "wave",
+            Self::Webhook => "hook",
+            Self::Delivery => "msg",
         }
     }
 }

@@ -96,6 +96,12 @@ pub enum Thing {
     Rack,
     /// A roll of a rack's key.
     Roll,
+    /// A span in which nothing begins by itself.
+    Freeze,
+    /// Rolls of many racks.
+    Wave,
+    /// Somebody who is told of events.
+    Webhook,
 }
 
 impl Thing {
@@ -113,6 +119,9 @@ impl Thing {
             Self::Person => "person",
             Self::Rack => "rack",
             Self::Roll => "roll",
+            Self::Freeze => "freeze",
+            Self::Wave => "wave",
+            Self::Webhook => "webhook",
         }
     }
 }

@@ -38,6 +38,8 @@ pub enum SealedThing {
     RackKey(String),
     /// The key that a roll is about to set there.
     NextRackKey(String),
+    /// The secret that the notices to the webhook of that id are signed with.
+    WebhookSecret(String),
 }
 
 /// The kinds of what is sealed.
@@ -51,6 +53,8 @@ pub enum SealedKind {
     RackKey,
     /// Those that rolls are about to set.
     NextRackKey,
+    /// Secrets of webhooks.
+    WebhookSecret,
 }
 
 /// Where things of one kind are: the columns of their ids, of what is sealed, and of the master
@@ -64,7 +68,13 @@ struct Place {
 
 impl SealedKind {
     /// All kinds.
-    pub const ALL: [Self; 4] = [Self::Secret, Self::Answer, Self::RackKey, Self::NextRackKey];
+    pub const ALL: [Self; 5] = [
+        Self::Secret,
+        Self::Answer,
+        Self::RackKey,
+        Self::NextRackKey,
+        Self::WebhookSecret,
+    ];
 
     fn place(self) -> Place {
         let (table, id, sealed, with) = match self {
@@ -77,6 +87,7 @@ impl SealedKind {
             ),
             Self::RackKey => ("racks", "id", "password", "password_sealed_with"),
             Self::NextRackKey => ("racks", "id", "next_password", "next_sealed_with"),
+            Self::WebhookSecret => ("webhooks", "id", "secret", "secret_sealed_with"),
         };
         Place {
             table,
@@ -92,6 +103,7 @@ impl SealedKind {
             Self::Answer => SealedThing::Answer(row.text()?, row.text()?),
             Self::RackKey => SealedThing::RackKey(row.text()?),
             Self::NextRackKey => SealedThing::NextRackKey(row.text()?),
+            Self::WebhookSecret => SealedThing::WebhookSecret(row.text()?),
         })
     }
 }
@@ -107,6 +119,8 @@ pub struct SealedCount {
     pub answers: i64,
     /// How many keys of racks.
     pub rack_keys: i64,
+    /// How many secrets of webhooks.
+    pub webhook_secrets: i64,
 }
 
 impl Store {
@@ -286,6 +300,7 @@ impl Store {
                         secrets: row.int()?,
                         answers: row.int()?,
                         rack_keys: row.int()? + row.int()?,
+                        webhook_secrets: row.int()?,
                     })
                 })
                 .await
@@ -317,6 +332,7 @@ async fn put(
         SealedThing::Answer(root, key) => (SealedKind::Answer, args![root, key]),
         SealedThing::RackKey(id) => (SealedKind::RackKey, args![id]),
         SealedThing::NextRackKey(id) => (SealedKind::NextRackKey, args![id]),
+        SealedThing::WebhookSecret(id) => (SealedKind::WebhookSecret, args![id]),
     };
     let Place {
         table,

@@ -26,6 +26,21 @@ const SQLITE: &[(i64, &str, &str)] = &[
         "signing in",
         include_str!("../../migrations/sqlite/0003_signing_in.sql"),
     ),
+    (
+        4,
+        "schedules",
+        include_str!("../../migrations/sqlite/0004_schedules.sql"),
+    ),
+    (
+        5,
+        "waves",
+        include_str!("../../migrations/sqlite/0005_waves.sql"),
+    ),
+    (
+        6,
+        "notices",
+        include_str!("../../migrations/sqlite/0006_notices.sql"),
+    ),
 ];
 
 const POSTGRES: &[(i64, &str, &str)] = &[
@@ -43,6 +58,21 @@ const POSTGRES: &[(i64, &str, &str)] = &[
         3,
         "signing in",
         include_str!("../../migrations/postgres/0003_signing_in.sql"),
+    ),
+    (
+        4,
+        "schedules",
+        include_str!("../../migrations/postgres/0004_schedules.sql"),
+    ),
+    (
+        5,
+        "waves",
+        include_str!("../../migrations/postgres/0005_waves.sql"),
+    ),
+    (
+        6,
+        "notices",
+        include_str!("../../migrations/postgres/0006_notices.sql"),
     ),
 ];
 

@@ -11,6 +11,7 @@ use super::database::Sql;
 use super::error::{StoreError, Thing};
 use super::master_keys::Sealed;
 use super::rolls::{UNDER_WAY, hold_term};
+use super::schedules;
 use super::value::{Row, Value, args};
 use crate::keys::{IdKind, new_id};
 
@@ -286,6 +287,7 @@ impl Store {
                               password_sealed_with = NULL, next_password = NULL, \
                               next_sealed_with = NULL, next_roll = NULL WHERE id = $1";
                 sql.run(delete.into(), args![&id, by.at()]).await?;
+                schedules::forget(sql, &id).await?;
                 let told = format!("Forgot rack {}", rack.name);
                 by.record(sql, "rack.delete", &told, &[&id]).await
             })

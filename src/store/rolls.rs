@@ -4,12 +4,95 @@
 //! Whoever is at work on a roll does so for a term, which counts up with every claim. Nothing is
 //! written on behalf of a term that is over.
 
+use std::fmt;
+use std::str::FromStr;
+
 use super::Store;
 use super::audit::Audited;
 use super::database::Sql;
 use super::error::{StoreError, Thing};
+use super::notices::{self, Notice, NoticeEvent};
 use super::racks::RackRecord;
+use super::schedules::{self, HeldSchedule};
 use super::value::{Row, Value, args};
+use super::waves;
+use crate::ids::Entropy;
+
+/// Which key of a rack is rolled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RackKeyKind {
+    /// The one that opens its instances.
+    Ssh,
+    /// The one of its API.
+    Api,
+}
+
+impl RackKeyKind {
+    /// All kinds.
+    pub const ALL: [Self; 2] = [Self::Ssh, Self::Api];
+
+    /// Returns the word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ssh => "ssh",
+            Self::Api => "api",
+        }
+    }
+}
+
+impl fmt::Display for RackKeyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The text names no key of a rack.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no key of a rack (ssh, api)")]
+pub struct BadRackKeyKind(String);
+
+impl FromStr for RackKeyKind {
+    type Err = BadRackKeyKind;
+
+    fn from_str(text: &str) -> Result<Self, BadRackKeyKind> {
+        let found = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
+        found.ok_or_else(|| BadRackKeyKind(text.to_owned()))
+    }
+}
+
+/// Why a roll begins.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Cause {
+    /// Somebody asks for it.
+    #[default]
+    Asked,
+    /// It is time, by a schedule.
+    Schedule(HeldSchedule),
+    /// It is the rack's turn in a wave.
+    Wave {
+        /// The id of the wave.
+        wave: String,
+        /// The rack's place in it.
+        number: i64,
+    },
+}
+
+impl Cause {
+    fn schedule(&self) -> Option<&str> {
+        match self {
+            Self::Schedule(held) => Some(&held.id),
+            _ => None,
+        }
+    }
+
+    fn wave(&self) -> Option<&str> {
+        match self {
+            Self::Wave { wave, .. } => Some(wave),
+            _ => None,
+        }
+    }
+}
 
 /// A roll that is about to begin.
 #[derive(Debug, Clone)]
@@ -24,6 +107,8 @@ pub struct NewRoll {
     pub person: Option<String>,
     /// What is going to be done, as JSON.
     pub plan: String,
+    /// Why.
+    pub cause: Cause,
 }
 
 /// A roll.
@@ -49,6 +134,10 @@ pub struct RollRow {
     pub ended_at: Option<i64>,
     /// How it ended, as JSON.
     pub report: Option<String>,
+    /// The id of the schedule by which it began.
+    pub schedule: Option<String>,
+    /// The id of the wave that it belongs to.
+    pub wave: Option<String>,
 }
 
 /// What the rolls of a rack come to.
@@ -68,20 +157,21 @@ pub struct RackRolls {
 const DONE: &str = "%\"outcome\":\"done\"%";
 
 const COLUMNS: &str = "id, rack_id, key_kind, person_id, plan, term, lease_until, created_at, \
-     ended_at, report";
+     ended_at, report, schedule_id, wave_id";
 
 impl Store {
     /// Makes a roll, with whoever makes it at work on it until `lease_until`, for its first term.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the rack is gone, [`StoreError::Unfit`] while another roll of
-    /// it is under way.
+    /// it is under way, or when the schedule is not held or the wave not under way any more.
     pub async fn begin_roll(
         &self,
         new: NewRoll,
         lease_until: i64,
         by: Audited,
     ) -> Result<(), StoreError> {
+        let entropy = self.entropy.clone();
         self.write(move |sql| {
             Box::pin(async move {
                 let lock = format!(
@@ -95,8 +185,15 @@ impl Store {
                     let told = format!("roll {} of the rack is under way", row.text()?);
                     return Err(StoreError::Unfit(told));
                 }
+                if let Cause::Schedule(held) = &new.cause
+                    && !schedules::tried(sql, held, by.at()).await?
+                {
+                    let told = "somebody else looks at the schedule by now";
+                    return Err(StoreError::Unfit(told.to_owned()));
+                }
                 let insert = "INSERT INTO rolls (id, rack_id, key_kind, person_id, plan, term, \
-                              lease_until, created_at) VALUES ($1, $2, $3, $4, $5, 1, $6, $7)";
+                              lease_until, created_at, schedule_id, wave_id) \
+                              VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9)";
                 let args = args![
                     &new.id,
                     &new.rack,
@@ -104,12 +201,26 @@ impl Store {
                     &new.person,
                     &new.plan,
                     lease_until,
-                    by.at()
+                    by.at(),
+                    new.cause.schedule(),
+                    new.cause.wave()
                 ];
                 sql.run(insert.into(), args).await?;
+                if let Cause::Wave { wave, number } = &new.cause
+                    && !waves::put_roll(sql, (wave, *number), &new.id).await?
+                {
+                    let told = "it is not the rack's turn in the wave any more";
+                    return Err(StoreError::Unfit(told.to_owned()));
+                }
                 let told = format!("Began to roll the {} key of {rack}", new.key_kind);
-                by.record(sql, "roll.begin", &told, &[&new.rack, &new.id])
-                    .await
+                let mut targets = vec![new.rack.as_str(), &new.id];
+                targets.extend(new.cause.schedule().or(new.cause.wave()));
+                by.record(sql, "roll.begin", &told, &targets).await?;
+                let notice = Notice::of_rack(NoticeEvent::Started, told, &rack, new.key_kind)
+                    .with("roll", Some(&new.id))
+                    .with("schedule", new.cause.schedule())
+                    .with("wave", new.cause.wave());
+                notices::tell(sql, &notice, &by, &entropy).await
             })
         })
         .await
@@ -244,6 +355,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let (roll, outcome) = (roll.to_owned(), outcome.to_owned());
         let (rack, name) = (rack.id.clone(), rack.full_name());
+        let entropy = self.entropy.clone();
         self.write(move |sql| {
             Box::pin(async move {
                 if !hold_term(sql, &roll, term, UNDER_WAY).await? {
@@ -253,6 +365,7 @@ impl Store {
                 sql.run(end.into(), args![&roll, by.at(), &report]).await?;
                 let told = format!("Roll {roll} of {name} ended: {outcome}");
                 by.record(sql, "roll.end", &told, &[&rack, &roll]).await?;
+                tell_of_end(sql, &roll, &report, &by, &entropy).await?;
                 Ok(true)
             })
         })
@@ -260,7 +373,7 @@ impl Store {
     }
 
     /// Writes how a roll stands that is not over, and lets others take it up from `lease_until` on;
-    /// tells whether the term was not over.
+    /// tells whether the term was not over. The first time, whoever wants to know is told.
     ///
     /// # Errors
     /// As the database's.
@@ -270,14 +383,24 @@ impl Store {
         term: i64,
         report: String,
         lease_until: i64,
+        by: Audited,
     ) -> Result<bool, StoreError> {
-        let roll = roll.to_owned();
+        let (roll, entropy) = (roll.to_owned(), self.entropy.clone());
         self.write(move |sql| {
             Box::pin(async move {
-                let leave = "UPDATE rolls SET report = $3, lease_until = $4 \
-                             WHERE id = $1 AND term = $2 AND ended_at IS NULL";
-                let args = args![roll, term, report, lease_until];
-                Ok(sql.run(leave.into(), args).await? == 1)
+                if !hold_term(sql, &roll, term, UNDER_WAY).await? {
+                    return Ok(false);
+                }
+                let before = "SELECT report FROM rolls WHERE id = $1";
+                let before = sql.row(before, args![&roll]).await?;
+                let before = before.map_or(Ok(None), |mut row| row.maybe_text())?;
+                let leave = "UPDATE rolls SET report = $2, lease_until = $3 WHERE id = $1";
+                sql.run(leave.into(), args![&roll, &report, lease_until])
+                    .await?;
+                if before.is_none() {
+                    tell_of_end(sql, &roll, &report, &by, &entropy).await?;
+                }
+                Ok(true)
             })
         })
         .await
@@ -289,7 +412,7 @@ impl Store {
     /// [`StoreError::NotFound`] when no roll of that id is under way in the organization in which
     /// this is audited.
     pub async fn give_up_roll(&self, roll: &str, by: Audited) -> Result<(), StoreError> {
-        let roll = roll.to_owned();
+        let (roll, entropy) = (roll.to_owned(), self.entropy.clone());
         self.write(move |sql| {
             Box::pin(async move {
                 let end = "UPDATE rolls SET ended_at = $2, term = term + 1 \
@@ -303,7 +426,8 @@ impl Store {
                               next_roll = NULL WHERE next_roll = $1";
                 sql.run(forget.into(), args![&roll]).await?;
                 let told = format!("Gave up roll {roll}");
-                by.record(sql, "roll.give_up", &told, &[&roll]).await
+                by.record(sql, "roll.give_up", &told, &[&roll]).await?;
+                tell_of_end(sql, &roll, "{}", &by, &entropy).await
             })
         })
         .await
@@ -487,6 +611,27 @@ pub(super) async fn hold_term(
     Ok(row.int()? == term)
 }
 
+/// Tells of how a roll ended, or stands.
+async fn tell_of_end(
+    sql: &mut dyn Sql,
+    roll: &str,
+    report: &str,
+    by: &Audited,
+    entropy: &Entropy,
+) -> Result<(), StoreError> {
+    let query = "SELECT r.name, o.key_kind, o.schedule_id, o.wave_id FROM rolls o \
+                 JOIN racks r ON r.id = o.rack_id WHERE o.id = $1";
+    let Some(mut row) = sql.row(query, args![roll]).await? else {
+        return Ok(());
+    };
+    let (rack, key_kind) = (row.text()?, row.text()?);
+    let (schedule, wave) = (row.maybe_text()?, row.maybe_text()?);
+    let notice = notices::of_end(report, &rack, &key_kind, roll)
+        .with("schedule", schedule.as_deref())
+        .with("wave", wave.as_deref());
+    notices::tell(sql, &notice, by, entropy).await
+}
+
 fn read_roll(row: &mut Row) -> Result<RollRow, StoreError> {
     Ok(RollRow {
         id: row.text()?,
@@ -499,5 +644,7 @@ fn read_roll(row: &mut Row) -> Result<RollRow, StoreError> {
         created_at: row.int()?,
         ended_at: row.maybe_int()?,
         report: row.maybe_text()?,
+        schedule: row.maybe_text()?,
+        wave: row.maybe_text()?,
     })
 }

@@ -33,13 +33,22 @@ const SPEED: f64 = 600.0;
 
 /// Runs a test of a console on every database that there is.
 pub async fn on_both(scenario: &str, test: impl AsyncFn(&Console)) {
-    on_stores(async |books: &Books| test(&Console::on(books.clone(), scenario).await).await).await;
+    on_both_at(&Clock::system, scenario, test).await;
+}
+
+/// Runs a test of a console whose server has a time of its own on every database that there is.
+pub async fn on_both_at(clock: &dyn Fn() -> Clock, scenario: &str, test: impl AsyncFn(&Console)) {
+    on_stores(async |books: &Books| {
+        test(&Console::on(books.clone(), scenario, clock()).await).await;
+    })
+    .await;
 }
 
 /// Runs a test of a console on SQLite, whose racks are those of a scenario.
 pub async fn on_sqlite_with(scenario: &Scenario, test: impl AsyncFnOnce(&Console)) {
     let racks = Racks::of(scenario).await;
-    test(&Console::with(Books::on_sqlite().await, racks).await).await;
+    let clock = Clock::system();
+    test(&Console::with(Books::on_sqlite().await, racks, clock).await).await;
 }
 
 /// Runs a test on every database that there is, which no server serves.
@@ -63,7 +72,7 @@ pub async fn on_stores(test: impl AsyncFn(&Books)) {
 pub struct Racks {
     pub sandbox: Sandbox,
     pub clock: Clock,
-    rack: Rack,
+    pub rack: Rack,
 }
 
 impl Racks {
@@ -127,17 +136,22 @@ pub struct Books {
     pub store: Store,
     pub acme: String,
     pub rack: String,
-    entropy: Entropy,
+    pub entropy: Entropy,
     directory: Arc<tempfile::TempDir>,
+    /// Where it is, if several servers may serve it.
+    url: Option<String>,
+    /// What its servers have logged.
+    log: Arc<Mutex<String>>,
 }
 
 /// A console on loopback, whose rack `prod` is the sandbox's.
 pub struct Console {
     pub address: String,
     pub racks: Racks,
+    /// The server's time, which is not that of the racks.
+    pub clock: Clock,
+    pub service: Service,
     books: Books,
-    log: Arc<Mutex<String>>,
-    _service: Service,
 }
 
 impl Deref for Console {
@@ -175,17 +189,17 @@ impl Books {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("console.db");
         let store = Store::sqlite(&path, Entropy::system().unwrap()).await;
-        Self::on(store.unwrap(), directory).await
+        Self::on(store.unwrap(), directory, None).await
     }
 
     async fn on_postgres(url: &str) -> Self {
         let url = new_database(url).await;
         let entropy = Entropy::system().unwrap();
         let store = Store::postgres(&url, Clock::system(), entropy).await;
-        Self::on(store.unwrap(), tempfile::tempdir().unwrap()).await
+        Self::on(store.unwrap(), tempfile::tempdir().unwrap(), Some(url)).await
     }
 
-    async fn on(store: Store, directory: tempfile::TempDir) -> Self {
+    async fn on(store: Store, directory: tempfile::TempDir, url: Option<String>) -> Self {
         store.migrate().await.unwrap();
         let entropy = Entropy::system().unwrap();
         let source = KeySource::file(directory.path().join("master.key"));
@@ -196,6 +210,8 @@ impl Books {
             rack: String::new(),
             entropy,
             directory: Arc::new(directory),
+            url,
+            log: Arc::default(),
         };
         books.rack = books.add_rack(&books.acme, "prod").await;
         books
@@ -246,9 +262,52 @@ impl Books {
 
     /// Seals a text, as a server would.
     pub async fn sealed(&self, text: &str) -> Sealed {
-        let source = KeySource::file(self.directory().join("master.key"));
-        let vault = Vault::of(&self.store, source).await.unwrap();
-        vault.seal(text, "a test", &self.entropy)
+        self.vault().await.seal(text, "a test", &self.entropy)
+    }
+
+    /// Returns where the master keys are.
+    pub fn key_source(&self) -> KeySource {
+        KeySource::file(self.directory().join("master.key"))
+    }
+
+    /// Returns what a server seals with.
+    pub async fn vault(&self) -> Vault {
+        Vault::of(&self.store, self.key_source()).await.unwrap()
+    }
+
+    /// Opens the database for another server; none where there may be only one.
+    pub async fn for_another(&self) -> Option<Self> {
+        let url = self.url.as_ref()?;
+        let store = Store::postgres(url, Clock::system(), self.entropy.clone()).await;
+        Some(Self {
+            store: store.unwrap(),
+            ..self.clone()
+        })
+    }
+
+    /// Starts a server of this database, and of no racks.
+    pub async fn service_of(&self, clock: &Clock, options: ServiceOptions) -> Service {
+        let (store, entropy) = (self.store.clone(), self.entropy.clone());
+        let vault = self.vault().await;
+        let service = Service::new(store, clock.clone(), entropy, vault, options);
+        let service = service.await.unwrap();
+        let log = self.log.clone();
+        service.log_to(move |line| {
+            eprintln!("console: {line}");
+            log.lock().unwrap().push_str(line);
+        });
+        service
+    }
+
+    /// Starts a server of this database, and of racks.
+    pub async fn service(&self, racks: impl RackFinder + 'static, clock: &Clock) -> Service {
+        let options = ServiceOptions {
+            loopback_webhooks: true,
+            ..ServiceOptions::default()
+        };
+        let service = self.service_of(clock, options).await;
+        service.find_racks_by(Box::new(racks));
+        service
     }
 
     /// Says who changes something in an organization at `at`.
@@ -258,29 +317,12 @@ impl Books {
 }
 
 impl Console {
-    async fn on(books: Books, scenario: &str) -> Self {
-        Self::with(books, Racks::new(scenario).await).await
+    async fn on(books: Books, scenario: &str, clock: Clock) -> Self {
+        Self::with(books, Racks::new(scenario).await, clock).await
     }
 
-    async fn with(books: Books, racks: Racks) -> Self {
-        let source = KeySource::file(books.directory().join("master.key"));
-        let vault = Vault::of(&books.store, source).await.unwrap();
-        let (options, entropy) = (ServiceOptions::default(), books.entropy.clone());
-        let service = Service::new(
-            books.store.clone(),
-            Clock::system(),
-            entropy,
-            vault,
-            options,
-        );
-        let service = service.await.unwrap();
-        let log: Arc<Mutex<String>> = Arc::default();
-        let lines = log.clone();
-        service.log_to(move |line| {
-            eprintln!("console: {line}");
-            lines.lock().unwrap().push_str(line);
-        });
-        service.find_racks_by(Box::new(racks.clone()));
+    async fn with(books: Books, racks: Racks, clock: Clock) -> Self {
+        let service = books.service(racks.clone(), &clock).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let routes = router(&service);
@@ -288,10 +330,15 @@ impl Console {
         Self {
             address,
             racks,
+            clock,
+            service,
             books,
-            log,
-            _service: service,
         }
+    }
+
+    /// Returns the database, which other servers may serve too.
+    pub fn books(&self) -> &Books {
+        &self.books
     }
 
     /// Adds somebody to an organization, and returns them with their account key.

@@ -1,6 +1,6 @@
 //! Rolls as rows: one process at a time is at work on each, and who is not any more writes nothing.
 
-use convox::store::{NewRoll, RackKeyChange, RollRow, StoreError};
+use convox::store::{Cause, NewRoll, RackKeyChange, RollRow, StoreError};
 
 use crate::environment::{Books, on_stores};
 
@@ -13,6 +13,7 @@ async fn begin(books: &Books, id: &str, lease_until: i64) -> Result<(), StoreErr
         key_kind: "ssh",
         person: None,
         plan: "{}".to_owned(),
+        cause: Cause::Asked,
     };
     let by = books.by(&books.acme, 1);
     books.store.begin_roll(new, lease_until, by).await

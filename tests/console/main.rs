@@ -20,6 +20,7 @@ mod environment;
 mod invariants;
 mod journals;
 mod killed;
+mod notices;
 mod pages;
 mod passing;
 mod program;
@@ -30,7 +31,10 @@ mod rolling;
 mod rolling_over_api;
 #[path = "../common/sandbox_api.rs"]
 mod sandbox_api;
+mod schedules;
+mod schedules_program;
 #[expect(dead_code, reason = "the tests of the wire need more of it")]
 #[path = "../wire/server.rs"]
 mod server;
 mod sockets;
+mod waves;

@@ -8,16 +8,21 @@ mod database;
 mod demo;
 mod doctor;
 mod finder;
+mod freezes;
 mod init;
 mod master_key;
 mod migrate;
 mod openapi;
 mod organization;
 mod people;
+mod policy;
 mod racks;
 mod restore;
 mod rolls;
+mod schedules;
 mod serve;
+mod waves;
+mod webhooks;
 
 use clap::Subcommand;
 
@@ -43,6 +48,16 @@ pub(super) enum Command {
     Racks(racks::Command),
     #[command(subcommand)]
     Rolls(rolls::Command),
+    #[command(subcommand)]
+    Schedules(schedules::Command),
+    #[command(subcommand)]
+    Freezes(freezes::Command),
+    #[command(subcommand)]
+    Policy(policy::Command),
+    #[command(subcommand)]
+    Waves(waves::Command),
+    #[command(subcommand)]
+    Webhooks(webhooks::Command),
     Audit(audit::AuditArgs),
 }
 
@@ -60,6 +75,11 @@ impl Command {
             Self::People(command) => command.run(context),
             Self::Racks(command) => command.run(context),
             Self::Rolls(command) => command.run(context),
+            Self::Schedules(command) => command.run(context),
+            Self::Freezes(command) => command.run(context),
+            Self::Policy(command) => command.run(context),
+            Self::Waves(command) => command.run(context),
+            Self::Webhooks(command) => command.run(context),
             Self::Audit(args) => context.block_on(args.run(context)),
         }
     }

@@ -1,6 +1,7 @@
 //! Which organization a command of the console is about, in which database.
 
 use clap::Args;
+use jiff::Timestamp;
 
 use super::database::{DatabaseArgs, explain};
 use crate::cli::context::Context;
@@ -66,6 +67,11 @@ impl Place {
             now: self.now,
             entropy: &self.entropy,
         }
+    }
+
+    /// Returns what time it is.
+    pub(super) fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.now).unwrap_or_default()
     }
 
     /// Lets the database go: the command is done.

@@ -204,7 +204,7 @@ impl ForgetArgs {
     }
 }
 
-fn about(name: &str, error: StoreError) -> CliError {
+pub(super) fn about(name: &str, error: StoreError) -> CliError {
     match error {
         StoreError::Exists(Thing::Rack) => {
             CliError::failed(format!("the console knows a rack {name} already"))

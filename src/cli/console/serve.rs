@@ -56,6 +56,10 @@ pub(in crate::cli) struct ServeArgs {
     /// File that ssh reads in place of ~/.ssh/config, for shells on instances
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     ssh_config: Option<PathBuf>,
+
+    /// Send notices to webhooks on this machine too, and without encryption there
+    #[arg(long)]
+    loopback_webhooks: bool,
 }
 
 impl ServeArgs {
@@ -72,6 +76,7 @@ impl ServeArgs {
         let options = ServiceOptions {
             requests: self.workspace_limit,
             memory: usize::try_from(self.remember).unwrap_or(0) << 20,
+            loopback_webhooks: self.loopback_webhooks,
             ..ServiceOptions::default()
         };
         let demo = match self.demo {

@@ -64,6 +64,8 @@ mod tests {
             created_at: 0,
             ended_at: ended.map(|(at, _)| at),
             report: report.map(|report| serde_json::to_string(&report).unwrap()),
+            schedule: None,
+            wave: None,
         }
     }
 

@@ -12,7 +12,7 @@ use super::frame::Frame;
 use super::rack::{find, may_change};
 use crate::console::rolls::{self, Asker, NotBegun};
 use crate::roll::{Advice, Plan, RollPolicy};
-use crate::store::RackRecord;
+use crate::store::{RackKeyKind, RackRecord};
 
 #[derive(Template)]
 #[template(path = "plan.html")]
@@ -53,8 +53,8 @@ async fn show_again(
     kind: &str,
     has_changed: bool,
 ) -> Result<Response, Wrong> {
-    let (is_ssh, what) = kind_of(kind)?;
-    let planned = rolls::preview(visit.service(), record, is_ssh).await;
+    let (key, what) = kind_of(kind)?;
+    let planned = rolls::preview(visit.service(), record, key).await;
     let (plan, refused) = match &planned {
         Ok(plan) => (Some(plan), Vec::new()),
         Err(NotBegun::Refused(refusal)) => (None, refusal.reasons.clone()),
@@ -86,12 +86,12 @@ async fn show_again(
     })
 }
 
-fn kind_of(kind: &str) -> Result<(bool, &'static str), Wrong> {
-    match kind {
-        "ssh" => Ok((true, "the SSH key")),
-        "api" => Ok((false, "the API key")),
-        _ => Err(Wrong::NotFound),
-    }
+fn kind_of(kind: &str) -> Result<(RackKeyKind, &'static str), Wrong> {
+    let key = kind.parse().map_err(|_| Wrong::NotFound)?;
+    Ok(match key {
+        RackKeyKind::Ssh => (key, "the SSH key"),
+        RackKeyKind::Api => (key, "the API key"),
+    })
 }
 
 /// Begins the roll that was shown; if it would be another by now, that is shown first.
@@ -105,8 +105,8 @@ pub(super) async fn begin(
     if !may_change(role) {
         return Err(Wrong::Forbidden);
     }
-    let (is_ssh, _) = kind_of(kind)?;
-    let planned = rolls::preview(visit.service(), &record, is_ssh).await?;
+    let (key, _) = kind_of(kind)?;
+    let planned = rolls::preview(visit.service(), &record, key).await?;
     if visit.form.exactly("shown") != fingerprint(&planned) {
         return show_again(&visit, &record, kind, true).await;
     }
@@ -120,9 +120,11 @@ pub(super) async fn begin(
     let service = visit.service().clone();
     // What was begun is written down, whether the browser is still there or not.
     let beginning = tokio::spawn(async move {
-        match is_ssh {
-            true => rolls::begin_ssh(&service, &record, asker).await,
-            false => rolls::begin_api(&service, &record, value, Default::default(), asker).await,
+        match key {
+            RackKeyKind::Ssh => rolls::begin_ssh(&service, &record, asker).await,
+            RackKeyKind::Api => {
+                rolls::begin_api(&service, &record, value, Default::default(), asker).await
+            }
         }
     });
     let roll = beginning.await.map_err(|_| Wrong::Stopped)??;

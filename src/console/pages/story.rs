@@ -205,11 +205,11 @@ impl Story {
                 }
             }
             group.points.push((time, group.in_service));
-        } else if let Some(id) = reason.strip_prefix("Received SUCCESS signal with UniqueId ") {
-            if group.arrived.insert(id.trim().to_owned()) {
-                group.in_service += 1;
-                group.points.push((time, group.in_service));
-            }
+        } else if let Some(id) = reason.strip_prefix("Received SUCCESS signal with UniqueId ")
+            && group.arrived.insert(id.trim().to_owned())
+        {
+            group.in_service += 1;
+            group.points.push((time, group.in_service));
         }
     }
 

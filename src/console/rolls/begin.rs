@@ -10,7 +10,7 @@ use super::{LEASE, NewRoll, later};
 use crate::console::service::Service;
 use crate::rack::{KeyType, PortError};
 use crate::roll::{ApiKeyRequest, Plan, Refusal, RollOptions};
-use crate::store::{Actor, Audited, RackRecord, StoreError};
+use crate::store::{Actor, Audited, Cause, RackKeyKind, RackRecord, StoreError};
 
 /// Who asks for a roll.
 #[derive(Debug, Clone)]
@@ -50,11 +50,7 @@ pub(in crate::console) async fn begin_ssh(
     rack: &RackRecord,
     asker: Asker,
 ) -> Result<String, NotBegun> {
-    let options = RollOptions {
-        key_type: KeyType::Ed25519,
-        keep_old: false,
-    };
-    begin(service, rack, asker, "ssh", Start::Ssh(options)).await
+    begin(service, rack, asker, Cause::Asked, ssh()).await
 }
 
 /// Begins to roll the key of a rack's API to `value`, or one that is made, and to set other
@@ -74,26 +70,53 @@ pub(in crate::console) async fn begin_api(
         set,
         ..ApiKeyRequest::default()
     };
-    begin(service, rack, asker, "api", Start::Api(request)).await
+    begin(service, rack, asker, Cause::Asked, Start::Api(request)).await
 }
 
-/// Says what a roll of the SSH key, or else of the key of the rack's API, would do now. Nothing is
-/// changed, and nothing begins.
+/// Begins to roll a key of a rack for a `cause`, on behalf of a person if it is; returns the roll's
+/// id.
+///
+/// # Errors
+/// As [`begin_ssh`]'s.
+pub(in crate::console) async fn begin_by_itself(
+    service: &Service,
+    rack: &RackRecord,
+    key: RackKeyKind,
+    cause: Cause,
+    person: Option<String>,
+) -> Result<String, NotBegun> {
+    let asker = Asker {
+        person,
+        actor: Actor::System,
+        request: None,
+    };
+    begin(service, rack, asker, cause, start_of(key)).await
+}
+
+fn start_of(key: RackKeyKind) -> Start {
+    match key {
+        RackKeyKind::Ssh => ssh(),
+        RackKeyKind::Api => Start::Api(ApiKeyRequest::default()),
+    }
+}
+
+fn ssh() -> Start {
+    Start::Ssh(RollOptions {
+        key_type: KeyType::Ed25519,
+        keep_old: false,
+    })
+}
+
+/// Says what a roll of a key would do now. Nothing is changed, and nothing begins.
 ///
 /// # Errors
 /// When the rack cannot be reached, or the roll would be refused.
 pub(in crate::console) async fn preview(
     service: &Service,
     rack: &RackRecord,
-    is_ssh: bool,
+    key: RackKeyKind,
 ) -> Result<Plan, NotBegun> {
-    let start = match is_ssh {
-        true => Start::Ssh(RollOptions {
-            key_type: KeyType::Ed25519,
-            keep_old: false,
-        }),
-        false => Start::Api(ApiKeyRequest::default()),
-    };
+    let start = start_of(key);
     let reached = runner::reach(service, rack).await?;
     let (planned, plan) = oneshot::channel();
     // Nobody ever says that it may begin.
@@ -106,7 +129,7 @@ async fn begin(
     service: &Service,
     rack: &RackRecord,
     asker: Asker,
-    key_kind: &'static str,
+    cause: Cause,
     start: Start,
 ) -> Result<String, NotBegun> {
     let last = service.store().rolls(&rack.id, 1).await?.pop();
@@ -114,6 +137,10 @@ async fn begin(
         return Err(NotBegun::UnderWay(roll.id));
     }
     let reached = runner::reach(service, rack).await?;
+    let key = match &start {
+        Start::Ssh(_) => RackKeyKind::Ssh,
+        Start::Api(_) => RackKeyKind::Api,
+    };
     let (planned, plan) = oneshot::channel();
     let (go, gone) = oneshot::channel();
     runner::begin(service, rack.clone(), reached, start, planned, gone);
@@ -121,9 +148,10 @@ async fn begin(
     let new = NewRoll {
         id: plan.roll.to_string(),
         rack: rack.id.clone(),
-        key_kind,
+        key_kind: key.as_str(),
         person: asker.person,
         plan: serde_json::to_string(&plan).map_err(|_| NotBegun::Stopped)?,
+        cause,
     };
     let now = service.now();
     let mut by = Audited::new(&rack.workspace, asker.actor, now, service.entropy());

@@ -13,7 +13,7 @@ mod staged;
 
 use std::time::Duration;
 
-pub(super) use begin::{Asker, NotBegun, begin_api, begin_ssh, preview};
+pub(super) use begin::{Asker, NotBegun, begin_api, begin_by_itself, begin_ssh, preview};
 pub(super) use holder::{RackKeys, keys_of};
 
 use super::service::Service;
@@ -72,6 +72,6 @@ async fn claim(service: &Service) -> Result<Option<RollRow>, StoreError> {
 }
 
 /// Returns the time that is so much later, in Unix ms.
-fn later(now: i64, span: Duration) -> i64 {
+pub(super) fn later(now: i64, span: Duration) -> i64 {
     now.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX))
 }

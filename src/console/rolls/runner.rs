@@ -230,8 +230,8 @@ async fn carry_out(
         return;
     };
     let (now, store, told) = (service.now(), service.store(), &report.message);
+    let by = Audited::new(&rack.workspace, Actor::System, now, service.entropy());
     let kept = if report.is_over() {
-        let by = Audited::new(&rack.workspace, Actor::System, now, service.entropy());
         store
             .end_roll(&term.roll, term.number, text, rack, told, by)
             .await
@@ -239,7 +239,8 @@ async fn carry_out(
         // What is left to do may be possible later, such as when an instance is replaced.
         service.log(&format!("roll {} is not over: {told}", term.roll));
         let again = later(now, pause(term.number));
-        store.leave_roll(&term.roll, term.number, text, again).await
+        let left = store.leave_roll(&term.roll, term.number, text, again, by);
+        left.await
     };
     if let Err(error) = kept {
         // Whoever takes it up finds in the journal how it stands.

@@ -140,7 +140,12 @@ impl ApiError {
             Thing::Workspace => Kind::WORKSPACE_NOT_FOUND,
             Thing::Key | Thing::RootKey => Kind::KEY_NOT_FOUND,
             // No operation is about these.
-            Thing::Person | Thing::Rack | Thing::Roll => Kind::NO_SUCH_PATH,
+            Thing::Person
+            | Thing::Rack
+            | Thing::Roll
+            | Thing::Freeze
+            | Thing::Wave
+            | Thing::Webhook => Kind::NO_SUCH_PATH,
         };
         Self::new(kind, format!("The specified {thing} was not found."))
     }

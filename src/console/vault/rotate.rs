@@ -213,5 +213,6 @@ pub(in crate::console) fn about(thing: &SealedThing) -> String {
         SealedThing::Answer(root_key, key) => format!("idempotent:{root_key}:{key}"),
         // The same for both, so that the one takes the place of the other as it is.
         SealedThing::RackKey(rack) | SealedThing::NextRackKey(rack) => format!("rack:{rack}"),
+        SealedThing::WebhookSecret(webhook) => format!("webhook:{webhook}"),
     }
 }

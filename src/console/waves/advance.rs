@@ -1,0 +1,151 @@
+//! What is done next of a wave.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use crate::console::rolls::{NotBegun, begin_by_itself, later};
+use crate::console::schedule::{Schedule, next_opening};
+use crate::console::schedules::freezes_of;
+use crate::console::service::Service;
+use crate::store::{Actor, Audited, Cause, StoreError, Thing, WaveRack, WaveRackState, WaveRow};
+
+/// How often each wave is seen to.
+const SEEING: Duration = Duration::from_secs(2);
+/// For how long whoever begins a roll need not be heard of: planning one takes a while.
+const BEGINNING: Duration = Duration::from_mins(10);
+
+impl Service {
+    /// Does what is next of every wave; a task does so every few seconds.
+    ///
+    /// # Errors
+    /// As the database's. What was not done then is done soon.
+    pub async fn advance_waves(&self) -> Result<(), StoreError> {
+        let mut seeing = JoinSet::new();
+        loop {
+            let now = self.now();
+            let held = self.store().hold_wave(now, later(now, SEEING)).await?;
+            let Some(wave) = held else {
+                break;
+            };
+            let service = self.clone();
+            seeing.spawn(async move { advance(&service, &wave).await });
+        }
+        seeing.join_all().await.into_iter().collect()
+    }
+}
+
+async fn advance(service: &Service, wave: &WaveRow) -> Result<(), StoreError> {
+    let store = service.store();
+    let (wave, racks) = store.wave(&wave.workspace, &wave.id).await?;
+    let failed = racks.iter().find_map(failure);
+    if let (None, Some(why)) = (&wave.stopped, &failed) {
+        return stop(service, &wave, why).await;
+    }
+    let is = |state: &WaveRackState| racks.iter().filter(|it| it.state == *state).count();
+    let rolling = is(&WaveRackState::Rolling);
+    if wave.stopped.is_some() || is(&WaveRackState::Waiting) == 0 {
+        return match rolling {
+            0 => store.end_wave(&wave.id, audited(service, &wave)).await,
+            _ => Ok(()),
+        };
+    }
+    if !is_open(service, &wave).await? {
+        return Ok(());
+    }
+    let room = usize::try_from(wave.concurrency).unwrap_or(1).max(1);
+    let next = next_racks(&racks, room.saturating_sub(rolling));
+    if next.is_empty() {
+        return Ok(());
+    }
+    let until = later(service.now(), BEGINNING);
+    store.leave_wave(&wave.id, until).await?;
+    for rack in next {
+        if !begin(service, &wave, rack).await? {
+            break;
+        }
+    }
+    store
+        .leave_wave(&wave.id, later(service.now(), SEEING))
+        .await
+}
+
+/// Returns the racks that may begin where there is room for so many: nothing but the canary until
+/// it is done.
+fn next_racks(racks: &[WaveRack], room: usize) -> Vec<&WaveRack> {
+    let is_waiting = |rack: &&WaveRack| rack.state == WaveRackState::Waiting;
+    let undone = |rack: &&WaveRack| rack.is_canary && rack.state != WaveRackState::Done;
+    match racks.iter().find(undone) {
+        Some(canary) => Some(canary).filter(is_waiting).into_iter().collect(),
+        None => racks.iter().filter(is_waiting).take(room).collect(),
+    }
+}
+
+/// Begins the roll of a rack; tells whether the next one may begin too.
+async fn begin(service: &Service, wave: &WaveRow, member: &WaveRack) -> Result<bool, StoreError> {
+    let store = service.store();
+    let refuse = async |why: String| {
+        let by = audited(service, wave);
+        store.wave_refused(wave, member, &why, by).await?;
+        Ok(false)
+    };
+    let rack = match store.rack(&member.rack).await {
+        Ok(rack) => rack,
+        Err(StoreError::NotFound(Thing::Rack)) => {
+            return refuse("the rack was forgotten".to_owned()).await;
+        }
+        Err(error) => return Err(error),
+    };
+    let key = wave
+        .key_kind
+        .parse()
+        .map_err(|_| StoreError::Shape("a kind of key"))?;
+    let cause = Cause::Wave {
+        wave: wave.id.clone(),
+        number: member.number,
+    };
+    match begin_by_itself(service, &rack, key, cause, wave.person.clone()).await {
+        Ok(_) => Ok(true),
+        // Its turn comes when the other roll has ended.
+        Err(NotBegun::UnderWay(_) | NotBegun::Stopped) => Ok(true),
+        Err(NotBegun::Store(error)) => Err(error),
+        Err(error @ (NotBegun::Refused(_) | NotBegun::Rack(_))) => refuse(error.to_string()).await,
+    }
+}
+
+fn failure(rack: &WaveRack) -> Option<String> {
+    match &rack.state {
+        WaveRackState::Failed(why) => Some(format!("{}: {why}", rack.name)),
+        _ => None,
+    }
+}
+
+async fn stop(service: &Service, wave: &WaveRow, why: &str) -> Result<(), StoreError> {
+    let stopped = service.store();
+    match stopped
+        .stop_wave(&wave.id, why, audited(service, wave))
+        .await
+    {
+        // Somebody else has.
+        Err(StoreError::NotFound(_)) => Ok(()),
+        stopped => stopped,
+    }
+}
+
+/// Tells whether rolls of a wave may begin just now.
+async fn is_open(service: &Service, wave: &WaveRow) -> Result<bool, StoreError> {
+    let Some(sentence) = &wave.sentence else {
+        return Ok(true);
+    };
+    let schedule: Schedule = sentence
+        .parse()
+        .map_err(|_| StoreError::Shape("a schedule that cannot be read here"))?;
+    let now = service.clock().now();
+    let freezes = freezes_of(service.store(), &wave.workspace, now).await?;
+    Ok(next_opening(&schedule, now, &freezes).is_some_and(|opens| opens <= now))
+}
+
+fn audited(service: &Service, wave: &WaveRow) -> Audited {
+    let (now, entropy) = (service.now(), service.entropy());
+    Audited::new(&wave.workspace, Actor::System, now, entropy)
+}
