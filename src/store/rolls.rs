@@ -13,6 +13,7 @@ use super::database::Sql;
 use super::error::{StoreError, Thing};
 use super::notices::{self, Notice, NoticeEvent};
 use super::racks::RackRecord;
+use super::schedules::DONE;
 use super::schedules::{self, HeldSchedule};
 use super::value::{Row, Value, args};
 use super::waves;
@@ -152,9 +153,6 @@ pub struct RackRolls {
     /// When the key of the rack's API was, in Unix ms.
     pub api_rolled: Option<i64>,
 }
-
-/// What the report of a roll says that ended well.
-const DONE: &str = "%\"outcome\":\"done\"%";
 
 const COLUMNS: &str = "id, rack_id, key_kind, person_id, plan, term, lease_until, created_at, \
      ended_at, report, schedule_id, wave_id";

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Number;
 
 use crate::rack::{SystemDescription, SystemInstance};
 use crate::roll::Report;
@@ -163,9 +164,9 @@ impl SystemShape {
 #[serde(rename_all = "kebab-case")]
 pub(super) struct InstanceShape {
     agent: bool,
-    cpu: f64,
+    cpu: Number,
     id: String,
-    memory: f64,
+    memory: Number,
     private_ip: String,
     processes: u32,
     public_ip: String,
@@ -178,9 +179,9 @@ impl From<SystemInstance> for InstanceShape {
         let started = instance.started.map(in_seconds);
         Self {
             agent: instance.agent,
-            cpu: instance.cpu,
+            cpu: as_in_go(instance.cpu),
             id: instance.id,
-            memory: instance.memory,
+            memory: as_in_go(instance.memory),
             private_ip: instance.private_ip,
             processes: instance.processes,
             public_ip: instance.public_ip,
@@ -188,6 +189,12 @@ impl From<SystemInstance> for InstanceShape {
             status: instance.status,
         }
     }
+}
+
+/// Writes a number without a fraction as one, as the classic's language does.
+fn as_in_go(number: f64) -> Number {
+    let written = number.to_string().parse();
+    written.unwrap_or_else(|_| Number::from(0))
 }
 
 fn in_seconds(time: Timestamp) -> String {

@@ -142,6 +142,9 @@ async fn answer(visit: Visit) -> Result<Response, Wrong> {
         (false, ["rack", organization, name, "roll", kind]) => {
             plan::begin(visit, organization, name, kind).await
         }
+        (false, ["rack", organization, name, "schedule", kind]) => {
+            rack::set_schedule(&visit, organization, name, kind).await
+        }
         (true, ["rolls", id]) => roll::show(&visit, id).await,
         (false, ["rolls", id, what]) => roll::change(&visit, id, what).await,
         (true, ["keys"]) => apis::show(&visit).await,

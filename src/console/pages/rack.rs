@@ -4,13 +4,17 @@ use askama::Template;
 use axum::response::Response;
 
 use super::Visit;
-use super::answer::{Wrong, page};
+use super::answer::{Wrong, page, see_other};
+use super::apis::audited;
+use super::form::encoded;
 use super::frame::Frame;
 use super::racks::class_of;
 use super::roll::RollLine;
 use super::words::{Age, Moment};
+use crate::console::schedule::{BadSchedule, Schedule};
+use crate::console::schedules::Scheduled;
 use crate::rack::{SystemDescription, SystemInstance};
-use crate::store::{RackKind, RackRecord, Role};
+use crate::store::{RackKeyKind, RackKind, RackRecord, Role};
 
 /// How many rolls are listed.
 const ROLLS: i64 = 20;
@@ -35,6 +39,25 @@ struct RackPage<'a> {
     may_change: bool,
     /// Whether the rack rolls its SSH key by itself.
     is_far: bool,
+    ssh_schedule: ScheduleLine,
+    api_schedule: ScheduleLine,
+}
+
+/// When a key is rolled by itself.
+struct ScheduleLine {
+    /// As a sentence; empty if it is not.
+    sentence: String,
+    next: Option<Moment>,
+}
+
+impl ScheduleLine {
+    fn of(scheduled: Option<Scheduled>, now: i64) -> Self {
+        let next = scheduled.as_ref().and_then(|it| it.next);
+        Self {
+            sentence: scheduled.map_or_else(String::new, |it| it.schedule.to_string()),
+            next: next.map(|at| Moment::at(at.as_millisecond(), now)),
+        }
+    }
 }
 
 /// An instance in a grid.
@@ -126,6 +149,8 @@ pub(super) async fn show(visit: &Visit, organization: &str, name: &str) -> Resul
         (Some(_), None) => "unreachable",
         (_, Some(described)) => described.status.as_str(),
     };
+    let ssh_schedule = service.schedule_of(&record, RackKeyKind::Ssh).await?;
+    let api_schedule = service.schedule_of(&record, RackKeyKind::Api).await?;
     let is_live = of_rack.under_way.is_some() || sight.is_none() || listed.is_none();
     let title = record.full_name();
     page(&RackPage {
@@ -150,6 +175,34 @@ pub(super) async fn show(visit: &Visit, organization: &str, name: &str) -> Resul
         under_way: of_rack.under_way,
         may_change: may_change(role),
         is_far: record.kind == RackKind::Api,
+        ssh_schedule: ScheduleLine::of(ssh_schedule, now),
+        api_schedule: ScheduleLine::of(api_schedule, now),
         record: &record,
     })
+}
+
+/// Has a key be rolled by itself as a sentence says, or not any more if it is empty.
+pub(super) async fn set_schedule(
+    visit: &Visit,
+    organization: &str,
+    name: &str,
+    kind: &str,
+) -> Result<Response, Wrong> {
+    let (record, role) = find(visit, organization, name).await?;
+    if !may_change(role) {
+        return Err(Wrong::Forbidden);
+    }
+    let key: RackKeyKind = kind.parse().map_err(|_| Wrong::NotFound)?;
+    let sentence = visit.form.get("sentence");
+    let schedule: Option<Schedule> = sentence
+        .map(str::parse)
+        .transpose()
+        .map_err(|error: BadSchedule| Wrong::Bad(format!("{error}; {}", error.hint())))?;
+    let by = audited(visit, &record.workspace)?;
+    let service = visit.service();
+    service
+        .set_schedule(&record, key, schedule.as_ref(), by)
+        .await?;
+    let address = format!("/rack/{}/{}", encoded(organization), encoded(name));
+    Ok(see_other(&address))
 }

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 
 use askama::Template;
 use axum::response::Response;
+use jiff::Timestamp;
 
 use super::Visit;
 use super::answer::{Wrong, page};
 use super::frame::Frame;
-use super::words::{Age, counted};
+use super::words::{Age, Moment, counted};
+use crate::console::schedules::schedules_of;
 use crate::store::{RackRecord, RackRolls};
 
 #[derive(Template)]
@@ -29,6 +31,8 @@ struct RackLine {
     ssh: Age,
     api: Age,
     roll: Option<String>,
+    /// When a key is rolled by itself next.
+    next: Option<Moment>,
 }
 
 /// Returns the class of the style for how a rack is.
@@ -51,6 +55,16 @@ pub(super) async fn show(visit: &Visit) -> Result<Response, Wrong> {
         records.extend(store.racks(&membership.workspace).await?);
         let of_racks = store.rolls_of_racks(&membership.workspace).await?;
         rolls.extend(of_racks.into_iter().map(|it| (it.rack.clone(), it)));
+    }
+    let mut next: HashMap<String, Timestamp> = HashMap::new();
+    for membership in &visitor.caller.memberships {
+        let now = visit.service().clock().now();
+        for scheduled in schedules_of(store, &membership.workspace, now).await? {
+            if let Some(at) = scheduled.next {
+                let soonest = next.entry(scheduled.rack).or_insert(at);
+                *soonest = at.min(*soonest);
+            }
+        }
     }
     let sights = visit
         .pages
@@ -76,6 +90,9 @@ pub(super) async fn show(visit: &Visit) -> Result<Response, Wrong> {
             ssh: Age::of(sight.and_then(|it| it.key_made).or(rolls.ssh_rolled), now),
             api: Age::of(rolls.api_rolled, now),
             roll: rolls.under_way,
+            next: next
+                .get(&record.id)
+                .map(|at| Moment::at(at.as_millisecond(), now)),
             organization: record.organization,
             name: record.name,
         });

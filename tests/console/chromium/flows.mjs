@@ -81,6 +81,17 @@ await flow('the SSH key is rolled, and seen to change', async () => {
   await look(page, 'roll-done');
 });
 
+await flow('a schedule is kept, and the racks tell what is next', async () => {
+  await page.goto(`${ADDRESS}/rack/acme/prod`);
+  await page.getByText('Roll it by itself…').first().click();
+  await page.locator('#schedule-ssh').fill('every 90 days, Tue 03:00-05:00 Europe/Paris');
+  await page.getByRole('button', { name: 'Keep' }).first().click();
+  await page.getByText('Rolled by itself next').waitFor();
+  await look(page, 'rack-scheduled');
+  await page.goto(`${ADDRESS}/`);
+  must(/in \d+ days/.test(await page.locator('tr', { hasText: 'acme/prod' }).textContent()), 'the next roll is told');
+});
+
 await flow('a roll that goes back says what failed first', async () => {
   await roll('legacy', 'SSH');
   await button('Roll the SSH key now').click();

@@ -72,6 +72,32 @@ async fn the_ssh_key_is_rolled_from_the_plan_to_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_rolled_by_itself_when_the_page_says() {
+    on_both("success", async |console| {
+        let ada = console.operator().await;
+        let browser = Browser::of(&ada).await;
+        let path = "/rack/acme/prod/schedule/ssh";
+        let form = [("sentence", "every 90 days, Tuu 03:00-05:00 Europe/Paris")];
+        let page = browser.post(path, &form).await;
+        assert_eq!(page.status, 400);
+        assert!(page.body.contains("no day of the week"), "{}", page.body);
+        let sentence = "every 3650 days, Tue 03:00-05:00 Europe/Paris";
+        let page = browser.post(path, &[("sentence", sentence)]).await;
+        assert_eq!(page.leads_to(), "/rack/acme/prod");
+        let page = browser.get("/rack/acme/prod").await;
+        page.has(&format!("value=\"{sentence}, not in a freeze\""));
+        page.has("Rolled by itself next");
+        let next = |page: &Page| page.body.matches("<td><time datetime=").count();
+        assert_eq!(next(&browser.get("/").await), 1);
+        browser.post(path, &[("sentence", " ")]).await.leads_to();
+        let page = browser.get("/rack/acme/prod").await;
+        assert!(!page.body.contains("Rolled by itself next"));
+        assert_eq!(next(&browser.get("/").await), 0);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_plan_that_is_not_the_one_that_was_shown_is_shown_first() {
     on_both("success", async |console| {
         let ada = console.operator().await;

@@ -24,6 +24,7 @@ fn forms(key: &str, api: &str, roll: &str) -> Vec<String> {
         "/account/sign-out-elsewhere",
         "/rack/acme/prod/roll/ssh",
         "/rack/acme/prod/roll/api",
+        "/rack/acme/prod/schedule/ssh",
         "/rolls/ROLL/cancel",
         "/rolls/ROLL/resume",
         "/rolls/ROLL/give-up",
@@ -145,7 +146,7 @@ async fn what_is_another_organizations_is_not_there() {
         let of_others = own.iter().skip(6).cloned();
         let of_own = own
             .iter()
-            .skip(11)
+            .skip(12)
             .map(|path| path.replace("acme", "globex"));
         for path in of_others.chain(of_own) {
             if path == "/keys/globex" {
