@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Prints the figures of the README: `benches/table.py [start] [build] [release] [polling]`, all by
-default.
+"""Prints the figures of the README: `benches/table.py [start] [demo] [build] [release] [polling]`,
+all by default.
 
 start    `convox --version` of a release build beside `aws --version`, in turns, as a ratio
+demo     `convox console serve --demo` until it says how to sign in
 build    cold first command, warm rebuild, test programs: CPU time, wall time, peak memory
 release  cold release build, likewise
 polling  calls and lag of following a roll, in virtual time (cargo bench)
@@ -14,6 +15,7 @@ import math
 import os
 import resource
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -69,6 +71,24 @@ def start():
     print(f"{'release binary':<28} {size:>6.1f} MiB\n")
 
 
+def demo():
+    convox = ROOT / "target/release/convox"
+    if not convox.exists():
+        convox = ROOT / "target/debug/convox"
+    spans = []
+    for _ in range(RUNS):
+        began = time.perf_counter()
+        command = [convox, "console", "serve", "--demo", "--listen", "127.0.0.1:0"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as serving:
+            while not serving.stderr.readline().startswith("Sign in at "):
+                pass
+            spans.append(time.perf_counter() - began)
+            serving.send_signal(signal.SIGINT)
+            serving.stderr.read()
+    print(f"demo: {statistics.median(spans) * 1000:.0f} ms, at most {max(spans) * 1000:.0f}, "
+          f"until it says how to sign in ({convox.parent.name} build)")
+
+
 def timed(steps):
     """Runs (name, command) after (name, command) on one empty target directory, as a table."""
     print(f"{'build':<28} {'CPU min':>8} {'wall min':>9} {'peak GiB of one process':>24}")
@@ -108,7 +128,7 @@ def polling():
 
 
 if __name__ == "__main__":
-    known = {"start": start, "build": build, "release": release, "polling": polling}
+    known = {"start": start, "demo": demo, "build": build, "release": release, "polling": polling}
     wanted = sys.argv[1:] or list(known)
     if not set(wanted) <= set(known):
         sys.exit(__doc__)

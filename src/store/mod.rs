@@ -39,6 +39,8 @@ mod postgres;
 mod racks;
 mod reroll;
 mod roles;
+mod roll_journal;
+mod roll_work;
 mod rolls;
 mod root_keys;
 mod schedules;

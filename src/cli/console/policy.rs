@@ -27,29 +27,32 @@ impl Command {
     }
 }
 
+/// Such a file, for the help.
+const EXAMPLE: &str = r#"Such a file:
+
+    schedules:
+      - racks: [prod-eu, "prod-us-*"]
+        keys: [ssh]
+        schedule: every 90 days, Tue 03:00-05:00 Europe/Paris
+      - racks: ["staging-*"]
+        keys: [ssh, api]
+        every: 30 days
+        window: {days: Mon-Fri, from: "03:00", to: "05:00", zone: UTC}
+    waves:
+      - name: lab
+        racks: ["lab-*"]
+        canary: lab-eu
+        concurrency: 3
+        schedule: every 30 days, daily 03:00-05:00 UTC"#;
+
 /// Have racks be rolled as a YAML file says
 ///
 /// Of every rack that the file names it is the truth: a schedule that is not in it is removed. Of
 /// two rules for the same key of a rack the first counts. Other racks are left as they are. A wave
 /// rolls the racks whose keys are due, so many at once and its canary first; where the file says
 /// anything of waves, those that are not in it do not begin any more.
-///
-///     schedules:
-///       - racks: [prod-eu, "prod-us-*"]
-///         keys: [ssh]
-///         schedule: every 90 days, Tue 03:00-05:00 Europe/Paris
-///       - racks: ["staging-*"]
-///         keys: [ssh, api]
-///         every: 30 days
-///         window: {days: Mon-Fri, from: "03:00", to: "05:00", zone: UTC}
-///     waves:
-///       - name: lab
-///         racks: ["lab-*"]
-///         canary: lab-eu
-///         concurrency: 3
-///         schedule: every 30 days, daily 03:00-05:00 UTC
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = EXAMPLE)]
 pub(in crate::cli) struct ApplyArgs {
     #[command(flatten)]
     place: OrganizationArgs,

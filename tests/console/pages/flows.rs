@@ -161,6 +161,37 @@ async fn a_roll_that_is_cancelled_goes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_roll_that_is_not_proven_is_gone_on_with_or_given_up() {
+    on_both("replaces-nothing", async |console| {
+        let ada = console.operator().await;
+        let browser = Browser::of(&ada).await;
+        let roll = begin(&browser, "ssh").await;
+        let id = roll.rsplit('/').next().unwrap();
+        let not_proven = ["<strong>not proven</strong>"];
+        let page = until(console, &browser, &roll, &not_proven).await;
+        page.has("3 without the new key");
+        until(console, &browser, &roll, &["Go on now"]).await;
+        let term = async || console.store.roll(id).await.unwrap().term;
+        assert_eq!(term().await, 1);
+        let page = browser.post(&format!("{roll}/resume"), &[]).await;
+        assert_eq!(page.leads_to(), roll);
+        while term().await == 1 {
+            console.racks.clock.sleep(Duration::from_secs(60)).await;
+        }
+        // It is no better, and left again.
+        until(console, &browser, &roll, &["Go on now"]).await;
+        let page = browser.post(&format!("{roll}/give-up"), &[]).await;
+        assert_eq!(page.leads_to(), roll);
+        let page = until(console, &browser, &roll, &["<div id=\"live\">"]).await;
+        page.has("not proven");
+        assert!(!page.body.contains("Go on now"));
+        let page = browser.post(&format!("{roll}/resume"), &[]).await;
+        assert_eq!(page.status, 400, "it is over: {}", page.body);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_api_key_is_rolled_and_shown_to_nobody() {
     on_both("password/success", async |console| {
         let ada = console.operator().await;
