@@ -94,6 +94,8 @@ async fn nothing_is_left_when_it_is_told_to_end() {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let code = standing_still(async {
             let mut child = command.spawn().unwrap();
+            // Waiting closes it, and then `cat` would end by itself.
+            let held = child.stdin.take();
             assert_eq!(first_line(&mut child).await, "begun\n");
             assert_eq!(rehearsal.left_behind().len(), 1, "the agent's directory");
             let process = child.id().unwrap().to_string();
@@ -101,7 +103,9 @@ async fn nothing_is_left_when_it_is_told_to_end() {
                 .args(["-s", signal, &process])
                 .status()
                 .unwrap();
-            child.wait().await.unwrap().code()
+            let code = child.wait().await.unwrap().code();
+            drop(held);
+            code
         });
         assert_eq!(code.await, Some(130), "{signal}");
         assert_eq!(rehearsal.left_behind(), Vec::<String>::new(), "{signal}");
