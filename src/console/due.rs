@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 
+use super::background::joined;
 use super::rolls::{NotBegun, begin_by_itself, later};
 use super::schedules::{Scheduled, freezes_of};
 use super::service::Service;
@@ -44,7 +45,7 @@ impl Service {
             let held = HeldSchedule { id, until };
             looking.spawn(async move { look(&service, row, held).await });
         }
-        looking.join_all().await.into_iter().collect()
+        joined(looking).await
     }
 }
 
@@ -68,12 +69,12 @@ async fn look(service: &Service, row: ScheduleRow, held: HeldSchedule) -> Result
     let cause = Cause::Schedule(held.clone());
     match begin_by_itself(service, &rack, scheduled.key, cause, None).await {
         Ok(_) | Err(NotBegun::Stopped) => Ok(()),
-        Err(NotBegun::UnderWay(_)) => {
+        Err(error) if error.is_of_a_moment() => {
             let soon = later(service.now(), LOOKING);
             service.store().hold_on(&held, soon).await.map(drop)
         }
         Err(NotBegun::Store(error)) => Err(error),
-        Err(error @ (NotBegun::Refused(_) | NotBegun::Rack(_))) => {
+        Err(error) => {
             let (why, key) = (error.to_string(), scheduled.key);
             service.log(&format!(
                 "the {key} key of {name} is due, and is not rolled: {why}"

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::schedule::{Freeze, Past, Schedule, next_roll};
 use super::service::Service;
-use crate::store::{Audited, RackKeyKind, RackRecord, ScheduleRow, Store, StoreError};
+use crate::store::{Audited, RackKeyKind, RackKind, RackRecord, ScheduleRow, Store, StoreError};
 
 /// A key of a rack that is rolled by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub async fn schedule_of(
 /// Has a key of a rack be rolled by itself from now on; tells whether that is new.
 ///
 /// # Errors
-/// As the database's.
+/// [`StoreError::Unfit`] for a key that the console cannot roll, and as the database's.
 pub async fn set_schedule(
     store: &Store,
     rack: &RackRecord,
@@ -65,10 +65,23 @@ pub async fn set_schedule(
     schedule: &Schedule,
     by: Audited,
 ) -> Result<bool, StoreError> {
+    if !rolls_itself(rack, key) {
+        let told = format!(
+            "rack {} is reached over its API, and rolls its SSH key when it is asked to",
+            rack.name
+        );
+        return Err(StoreError::Unfit(told));
+    }
     let sentence = schedule.to_string();
     store
         .set_schedule(&rack.id, key.as_str(), &sentence, by)
         .await
+}
+
+/// Tells whether the console can roll a key of a rack by itself.
+#[must_use]
+pub fn rolls_itself(rack: &RackRecord, key: RackKeyKind) -> bool {
+    key == RackKeyKind::Api || rack.kind != RackKind::Api
 }
 
 /// Returns the freezes of an organization that are not over at `now`.

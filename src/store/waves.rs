@@ -78,6 +78,8 @@ pub enum WaveRackState {
     Waiting,
     /// Its roll is under way.
     Rolling,
+    /// Its roll has not gone well and is not over: it is tried again, and why.
+    Left(String),
     /// Its roll has ended well.
     Done,
     /// Its roll could not begin, or has ended otherwise, and how.
@@ -360,6 +362,7 @@ fn read_rack(row: &mut Row) -> Result<WaveRack, StoreError> {
     let state = match (refused, &roll, ended) {
         (Some(why), ..) => WaveRackState::Failed(why),
         (None, None, _) => WaveRackState::Waiting,
+        (None, Some(_), None) if report.is_some() => WaveRackState::Left(message(report)),
         (None, Some(_), None) => WaveRackState::Rolling,
         (None, Some(_), Some(_)) if is_done => WaveRackState::Done,
         (None, Some(_), Some(_)) => WaveRackState::Failed(message(report)),

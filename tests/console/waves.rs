@@ -128,6 +128,7 @@ impl Ended {
         let state = |rack: &WaveRack| match rack.state {
             WaveRackState::Waiting => "waiting",
             WaveRackState::Rolling => "rolling",
+            WaveRackState::Left(_) => "left",
             WaveRackState::Done => "done",
             WaveRackState::Failed(_) => "failed",
         };
@@ -160,6 +161,26 @@ async fn the_canary_is_first_and_the_others_come_so_many_at_once() {
         }
         let told = format!("Wave {wave} ended: 4 of 4 racks");
         assert_eq!(fleet.told("wave.end").await, [told]);
+        drop(fleet.servers);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_left_to_be_tried_again_stops_the_others() {
+    on_stores(async |books: &Books| {
+        let racks = [
+            ("a", "replaces-nothing"),
+            ("b", "success"),
+            ("c", "success"),
+        ];
+        let fleet = Fleet::of(books, &racks).await;
+        let wave = fleet.begin("?", Some("a"), 2).await;
+        let stopped = |wave: &WaveRow, _: &[WaveRack]| wave.stopped.is_some();
+        let stopped = fleet.until(&wave, stopped).await;
+        let expected = [("a", "left"), ("b", "waiting"), ("c", "waiting")];
+        assert_eq!(stopped.states(), expected);
+        assert_eq!(stopped.wave.ended_at, None, "the roll of a is not over");
         drop(fleet.servers);
     })
     .await;

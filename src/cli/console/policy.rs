@@ -9,7 +9,7 @@ use super::database::explain;
 use super::organization::{OrganizationArgs, Place};
 use crate::cli::context::Context;
 use crate::console::schedule::{BadPolicy, Policy, Schedule, WaveRule};
-use crate::console::{Scheduled, schedules_of, set_schedule};
+use crate::console::{Scheduled, rolls_itself, schedules_of, set_schedule};
 use crate::store::{RackKeyKind, RackRecord, WaveSchedule, WaveScheduleRow};
 use crate::ui::{CliError, Exit};
 
@@ -211,7 +211,10 @@ fn changes<'p>(
     let mut changes = Vec::new();
     for rack in racks.iter().filter(|rack| policy.names(&rack.name)) {
         for key in RackKeyKind::ALL {
-            let change = match (policy.schedule(&rack.name, key), find(known, rack, key)) {
+            // A pattern may fit racks that roll their SSH key when they are asked to.
+            let wanted = policy.schedule(&rack.name, key);
+            let wanted = wanted.filter(|_| rolls_itself(rack, key));
+            let change = match (wanted, find(known, rack, key)) {
                 (Some(wanted), Some(known)) if *wanted == known.schedule => continue,
                 (Some(wanted), _) => Change::Set(wanted),
                 (None, Some(_)) => Change::Remove,

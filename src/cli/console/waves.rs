@@ -74,6 +74,10 @@ impl StartArgs {
         let id = begun.map_err(|error| match error {
             NoWave::NoRack(_) => CliError::failed(error.to_string())
                 .hint("`convox console racks list` lists those that the console knows"),
+            NoWave::NotRolled(..) => CliError::failed(error.to_string()).hint(
+                "of a rack whose API alone it knows it rolls the API key: `--key api`; its SSH key \
+                 is rolled with `convox instances keyroll`",
+            ),
             NoWave::Store(error) => explain(error),
         })?;
         let told = "Begun; a server of the console sees to it, and `waves show` how far it is";
@@ -178,6 +182,7 @@ fn state_of(rack: &WaveRack) -> String {
     match &rack.state {
         WaveRackState::Waiting => "waiting".to_owned(),
         WaveRackState::Rolling => "rolling".to_owned(),
+        WaveRackState::Left(why) => format!("left: {why}"),
         WaveRackState::Done => "done".to_owned(),
         WaveRackState::Failed(why) => format!("failed: {why}"),
     }

@@ -9,7 +9,7 @@ use super::runner::{self, Start};
 use super::{LEASE, NewRoll, later};
 use crate::console::service::Service;
 use crate::rack::{KeyType, PortError};
-use crate::roll::{ApiKeyRequest, Plan, Refusal, RollOptions};
+use crate::roll::{ApiKeyRequest, Outcome, Plan, Refusal, RollOptions};
 use crate::store::{Actor, Audited, Cause, RackKeyKind, RackRecord, StoreError};
 
 /// Who asks for a roll.
@@ -39,6 +39,18 @@ pub(in crate::console) enum NotBegun {
     /// The server is about to stop.
     #[error("the server stopped before the roll began")]
     Stopped,
+}
+
+impl NotBegun {
+    /// Tells whether it is only a matter of time: another roll, or another update of the stack, is
+    /// under way.
+    pub(in crate::console) fn is_of_a_moment(&self) -> bool {
+        match self {
+            Self::UnderWay(_) => true,
+            Self::Refused(refusal) => refusal.outcome == Outcome::Busy,
+            _ => false,
+        }
+    }
 }
 
 /// Begins to roll the SSH key of a rack, and returns the roll's id.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+use crate::console::background::joined;
 use crate::console::rolls::{NotBegun, begin_by_itself, later};
 use crate::console::schedule::{Schedule, next_opening};
 use crate::console::schedules::freezes_of;
@@ -31,7 +32,7 @@ impl Service {
             let service = self.clone();
             seeing.spawn(async move { advance(&service, &wave).await });
         }
-        seeing.join_all().await.into_iter().collect()
+        joined(seeing).await
     }
 }
 
@@ -43,7 +44,10 @@ async fn advance(service: &Service, wave: &WaveRow) -> Result<(), StoreError> {
         return stop(service, &wave, why).await;
     }
     let is = |state: &WaveRackState| racks.iter().filter(|it| it.state == *state).count();
-    let rolling = is(&WaveRackState::Rolling);
+    let left = racks
+        .iter()
+        .filter(|it| matches!(it.state, WaveRackState::Left(_)));
+    let rolling = is(&WaveRackState::Rolling) + left.count();
     if wave.stopped.is_some() || is(&WaveRackState::Waiting) == 0 {
         return match rolling {
             0 => store.end_wave(&wave.id, audited(service, &wave)).await,
@@ -106,16 +110,19 @@ async fn begin(service: &Service, wave: &WaveRow, member: &WaveRack) -> Result<b
     };
     match begin_by_itself(service, &rack, key, cause, wave.person.clone()).await {
         Ok(_) => Ok(true),
-        // Its turn comes when the other roll has ended.
-        Err(NotBegun::UnderWay(_) | NotBegun::Stopped) => Ok(true),
+        // Its turn comes when the other roll, or whatever the stack is busy with, has ended.
+        Err(NotBegun::Stopped) => Ok(true),
+        Err(error) if error.is_of_a_moment() => Ok(true),
         Err(NotBegun::Store(error)) => Err(error),
-        Err(error @ (NotBegun::Refused(_) | NotBegun::Rack(_))) => refuse(error.to_string()).await,
+        Err(error) => refuse(error.to_string()).await,
     }
 }
 
 fn failure(rack: &WaveRack) -> Option<String> {
     match &rack.state {
-        WaveRackState::Failed(why) => Some(format!("{}: {why}", rack.name)),
+        WaveRackState::Failed(why) | WaveRackState::Left(why) => {
+            Some(format!("{}: {why}", rack.name))
+        }
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{NoWave, Wave, new_wave};
+use super::{Wave, new_wave};
 use crate::console::rolls::later;
 use crate::console::schedule::{Freeze, Glob, Past, Schedule, next_roll};
 use crate::console::schedules::freezes_of;
@@ -54,9 +54,10 @@ async fn look(
         .await?;
     let tried = row.tried_at.map(instant);
     let is_due = |rack: &RackRecord| is_due(&schedule, rack, &rolled, tried, now, &freezes);
-    let canary = racks.iter().find(|rack| wave.is_canary(rack));
+    let canary = wave.canary_of(&racks);
     let due: Vec<_> = wave.others(&racks).filter(|rack| is_due(rack)).collect();
-    if due.is_empty() && !canary.is_some_and(is_due) {
+    let is_canary_due = || matches!(canary, Ok(Some(rack)) if is_due(rack));
+    if due.is_empty() && !is_canary_due() {
         return Ok(());
     }
     let by = Audited::new(
@@ -65,16 +66,14 @@ async fn look(
         now.as_millisecond(),
         service.entropy(),
     );
-    if let (None, Some(name)) = (canary, &wave.canary) {
-        let why = NoWave::NoRack(name.clone()).to_string();
-        service.log(&format!(
-            "wave {} is due, and does not begin: {why}",
-            row.said.name
-        ));
-        return store
-            .wave_schedule_failed(&held, &row.said.name, &why, by)
-            .await;
-    }
+    let canary = match canary {
+        Ok(canary) => canary,
+        Err(why) => {
+            let (why, name) = (why.to_string(), &row.said.name);
+            service.log(&format!("wave {name} is due, and does not begin: {why}"));
+            return store.wave_schedule_failed(&held, name, &why, by).await;
+        }
+    };
     let due: Vec<_> = canary.into_iter().chain(due).collect();
     let new = new_wave(&wave, &due, None, Some((held, row.said.sentence.clone())));
     match store.begin_wave(new, by).await {

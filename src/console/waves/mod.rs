@@ -7,6 +7,7 @@ mod advance;
 mod due;
 
 use super::schedule::Glob;
+use super::schedules::rolls_itself;
 use crate::store::{Audited, HeldSchedule, NewWave, RackKeyKind, RackRecord, Store, StoreError};
 
 /// How many racks are rolled at once unless it is said.
@@ -31,6 +32,9 @@ pub enum NoWave {
     /// No rack has such a name.
     #[error("no rack is called {0}")]
     NoRack(String),
+    /// The console cannot roll such a key of any rack that has such a name.
+    #[error("the console cannot roll the {1} key of {0} by itself")]
+    NotRolled(String, RackKeyKind),
     /// The database does not do what it should.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -40,18 +44,39 @@ impl Wave {
     /// Finds its racks, the canary first and the others by name.
     ///
     /// # Errors
-    /// [`NoWave::NoRack`] when one of the patterns, or the canary's name, is no rack's.
+    /// [`NoWave::NoRack`] when one of the patterns, or the canary's name, is no rack's, and
+    /// [`NoWave::NotRolled`] when it is only that of racks whose key the console cannot roll.
     pub fn order<'r>(&self, racks: &'r [RackRecord]) -> Result<Vec<&'r RackRecord>, NoWave> {
         for glob in &self.racks {
-            if !racks.iter().any(|rack| glob.fits(&rack.name)) {
-                return Err(NoWave::NoRack(glob.to_string()));
-            }
+            self.some_rolled(racks, glob.to_string(), |rack| glob.fits(&rack.name))?;
         }
-        let canary = racks.iter().find(|rack| self.is_canary(rack));
-        if let (None, Some(name)) = (canary, &self.canary) {
-            return Err(NoWave::NoRack(name.clone()));
-        }
+        let canary = self.canary_of(racks)?;
         Ok(canary.into_iter().chain(self.others(racks)).collect())
+    }
+
+    /// Returns the canary, if there is to be one.
+    fn canary_of<'r>(&self, racks: &'r [RackRecord]) -> Result<Option<&'r RackRecord>, NoWave> {
+        let Some(name) = &self.canary else {
+            return Ok(None);
+        };
+        let canary = self.some_rolled(racks, name.clone(), |rack| rack.name == *name)?;
+        Ok(Some(canary))
+    }
+
+    /// Returns the first of those that `fits` whose key the console can roll; `called` is how a
+    /// person calls them.
+    fn some_rolled<'r>(
+        &self,
+        racks: &'r [RackRecord],
+        called: String,
+        fits: impl Fn(&RackRecord) -> bool,
+    ) -> Result<&'r RackRecord, NoWave> {
+        let mut fitting = racks.iter().filter(|rack| fits(rack)).peekable();
+        if fitting.peek().is_none() {
+            return Err(NoWave::NoRack(called));
+        }
+        let rolled = fitting.find(|rack| rolls_itself(rack, self.key));
+        rolled.ok_or(NoWave::NotRolled(called, self.key))
     }
 
     fn is_canary(&self, rack: &RackRecord) -> bool {
@@ -61,7 +86,9 @@ impl Wave {
     /// Returns its racks but the canary.
     fn others<'r>(&self, racks: &'r [RackRecord]) -> impl Iterator<Item = &'r RackRecord> {
         racks.iter().filter(|rack| {
-            !self.is_canary(rack) && self.racks.iter().any(|glob| glob.fits(&rack.name))
+            !self.is_canary(rack)
+                && rolls_itself(rack, self.key)
+                && self.racks.iter().any(|glob| glob.fits(&rack.name))
         })
     }
 }
