@@ -73,17 +73,17 @@ impl KeyHolder<'_> {
         Ok(())
     }
 
-    /// Makes a key whole again that was replaced; the one that took its place goes.
+    /// Makes a key whole again that was replaced; the one that took its place goes, and its id is
+    /// returned.
     ///
     /// # Errors
     /// When it was not replaced or has gone, and as the database's.
-    pub(super) async fn cancel(&self, old: &str) -> Result<(), StoreError> {
+    pub(super) async fn cancel(&self, old: &str) -> Result<String, StoreError> {
         let home = self.service.home().await?;
         let told = format!("Take back the roll of account key {old}");
         self.note("account.keyroll.cancel", &told).await?;
         let by = self.audited(&home.workspace);
-        self.service.store().cancel_rotation(old, by).await?;
-        Ok(())
+        self.service.store().cancel_rotation(old, by).await
     }
 
     fn audited(&self, workspace: &str) -> Audited {

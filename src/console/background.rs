@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
 use super::service::Service;
+use crate::store::StoreError;
 
 /// How long what was counted waits to be written down: less than the second that is promised,
 /// since writing takes time too.
@@ -133,6 +135,16 @@ fn repeat<F, E>(
     });
 }
 
+/// Waits until all of several tasks have ended, and returns what went wrong with one of them.
+pub(super) async fn joined(mut tasks: JoinSet<Result<(), StoreError>>) -> Result<(), StoreError> {
+    let mut all = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        let ended = ended.unwrap_or_else(|error| Err(StoreError::Database(error.to_string())));
+        all = all.and(ended);
+    }
+    all
+}
+
 /// Whether something that is done again and again goes wrong. It is said once.
 struct Trouble {
     what: &'static str,
@@ -160,7 +172,6 @@ impl Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::StoreError;
 
     #[test]
     fn what_goes_wrong_is_said_once_and_so_is_its_end() {

@@ -38,7 +38,7 @@ pub use notify::{Receiver, Undelivered, add_webhook, test_webhook};
 pub use passwords::{BadPassword, Passwords};
 pub use people::{AccountKey, Issuer, add_person, issue_account_key};
 pub use racks::{FoundGateway, FoundRack, RackFinder};
-pub use schedules::{Scheduled, schedule_of, schedules_of, set_schedule};
+pub use schedules::{Scheduled, rolls_itself, schedule_of, schedules_of, set_schedule};
 pub use serve::{router, serve};
 pub use service::{Service, ServiceOptions};
 pub use shells::Shells;

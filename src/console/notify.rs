@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use super::background::joined;
 use super::rolls::later;
 use super::service::Service;
 use super::vault::{Vault, VaultError, about};
@@ -52,7 +53,7 @@ impl Service {
             let service = self.clone();
             delivering.spawn(async move { deliver(&service, &delivery).await });
         }
-        results.extend(delivering.join_all().await);
+        results.push(joined(delivering).await);
         results.into_iter().collect()
     }
 

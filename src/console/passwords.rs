@@ -17,6 +17,8 @@ const SHORTEST: usize = 12;
 const LONGEST: usize = 1024;
 /// How many are worked on at once: each takes 19 MiB and a core.
 const AT_ONCE: usize = 2;
+/// How many may wait for their turn.
+const WAITING: usize = 64;
 /// How many random bytes each is mixed with.
 const SALT: usize = 16;
 
@@ -32,6 +34,9 @@ pub enum BadPassword {
     /// Whoever knows the name would try it first.
     #[error("a password is not the name it belongs to")]
     Name,
+    /// So many are tried that nobody's turn would come.
+    #[error("too many passwords are being tried just now")]
+    Busy,
     /// There is not enough memory, say.
     #[error("the password cannot be worked on: {0}")]
     Failed(String),
@@ -42,6 +47,7 @@ pub enum BadPassword {
 pub struct Passwords {
     entropy: Entropy,
     free: Arc<Semaphore>,
+    places: Arc<Semaphore>,
 }
 
 impl Passwords {
@@ -51,6 +57,7 @@ impl Passwords {
         Self {
             entropy,
             free: Arc::new(Semaphore::new(AT_ONCE)),
+            places: Arc::new(Semaphore::new(WAITING)),
         }
     }
 
@@ -114,6 +121,7 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, BadPassword> {
+        let _place = self.places.try_acquire().map_err(|_| BadPassword::Busy)?;
         let _turn = self.free.acquire().await;
         let done = tokio::task::spawn_blocking(work).await;
         done.map_err(|error| BadPassword::Failed(error.to_string()))

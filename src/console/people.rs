@@ -66,6 +66,19 @@ impl Issuer<'_> {
 }
 
 impl Service {
+    /// Tells whether an account key still opens anything.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub(super) async fn account_key_works(&self, key: &str) -> Result<bool, StoreError> {
+        let home = self.home().await?;
+        match self.store().key_record(&home.workspace, key).await {
+            Ok((key, _)) => Ok(key.enabled && !key.rotation.is_over(key.expires, self.now())),
+            Err(StoreError::NotFound(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Finds whose account key this is; none if it opens nothing.
     ///
     /// # Errors

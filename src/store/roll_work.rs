@@ -11,6 +11,9 @@ use super::rolls::{COLUMNS, RollRow, UNDER_WAY, read_roll};
 use super::value::args;
 use crate::ids::Entropy;
 
+/// A journal's line that says that the stack is about to be updated, as it is written.
+const UPDATE_STARTED: &str = "%\"type\":\"started\",\"data\":\"update_stack\"%";
+
 impl Store {
     /// Takes up a roll at which nobody is at work at `now`, in Unix ms, for a new term that lasts
     /// until `lease_until`.
@@ -138,11 +141,25 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when no roll of that id is under way in the organization in which
-    /// this is audited.
+    /// this is audited, [`StoreError::Unfit`] when the rack may have a key by now that nobody keeps
+    /// but the rack's record for that roll.
     pub async fn give_up_roll(&self, roll: &str, by: Audited) -> Result<(), StoreError> {
         let (roll, entropy) = (roll.to_owned(), self.entropy.clone());
         self.write(move |sql| {
             Box::pin(async move {
+                let only_copy = "SELECT r.name FROM rolls o JOIN racks r ON r.id = o.rack_id \
+                                 JOIN roll_lines l ON l.roll_id = o.id WHERE o.id = $1 \
+                                 AND r.workspace_id = $2 AND r.kind = 'api' \
+                                 AND o.ended_at IS NULL AND l.line LIKE $3";
+                let args = args![&roll, by.workspace(), UPDATE_STARTED];
+                if let Some(mut rack) = sql.row(only_copy, args).await? {
+                    let told = format!(
+                        "rack {} may have the new password by now, and nobody else keeps it: \
+                         the roll is gone on with until the rack says which one it takes",
+                        rack.text()?
+                    );
+                    return Err(StoreError::Unfit(told));
+                }
                 let end = "UPDATE rolls SET ended_at = $2, term = term + 1 \
                            WHERE id = $1 AND ended_at IS NULL AND rack_id IN \
                            (SELECT id FROM racks WHERE workspace_id = $3)";

@@ -218,6 +218,27 @@ impl Store {
         })
         .await
     }
+
+    /// Takes somebody's password away, and signs them out everywhere; tells whether they had one.
+    ///
+    /// # Errors
+    /// As the database's.
+    pub async fn remove_password(&self, person: &str, by: Audited) -> Result<bool, StoreError> {
+        let person = person.to_owned();
+        self.write(move |sql| {
+            Box::pin(async move {
+                let delete = "DELETE FROM passwords WHERE person_id = $1";
+                let had = sql.run(delete.into(), args![&person]).await? == 1;
+                let end = "DELETE FROM sessions WHERE person_id = $1";
+                sql.run(end.into(), args![&person]).await?;
+                let told = "Took the password away, and signed out";
+                by.record(sql, "person.password.remove", told, &[&person])
+                    .await?;
+                Ok(had)
+            })
+        })
+        .await
+    }
 }
 
 fn read_session(row: &mut Row) -> Result<Session, StoreError> {

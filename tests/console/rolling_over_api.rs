@@ -167,6 +167,13 @@ async fn both_passwords_are_kept_until_somebody_restarts_the_racks_api() {
         let hints = system["roll"]["report"]["hints"].to_string();
         assert!(hints.contains("tries again by itself"), "{hints}");
         assert!(!hints.contains("convox rolls "), "{hints}");
+        // The record is the only one that has the new one, so that the roll is not given up.
+        let roll = console.store.rolls(&far.id, 1).await.unwrap().remove(0);
+        let by = console.by(&console.acme, 1);
+        let given_up = console.store.give_up_roll(&roll.id, by).await;
+        let refused = given_up.unwrap_err().to_string();
+        assert!(refused.contains("nobody else keeps it"), "{refused}");
+        assert_eq!(console.store.rack(&far.id).await.unwrap(), record);
         // What restarts the API is asked of the rack, which has no such path here.
         let keyroll = far.ada.ask(Method::POST, "/instances/keyroll", None).await;
         assert_eq!(keyroll.told(), (404, ""));

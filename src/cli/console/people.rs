@@ -17,6 +17,7 @@ pub(in crate::cli) enum Command {
     List(ListArgs),
     Role(RoleArgs),
     Key(KeyArgs),
+    SignOut(SignOutArgs),
     Remove(RemoveArgs),
 }
 
@@ -27,6 +28,7 @@ impl Command {
             Self::List(args) => context.block_on(args.run(context)),
             Self::Role(args) => context.block_on(args.run(context)),
             Self::Key(args) => context.block_on(args.run(context)),
+            Self::SignOut(args) => context.block_on(args.run(context)),
             Self::Remove(args) => context.block_on(args.run(context)),
         }
     }
@@ -137,6 +139,34 @@ impl KeyArgs {
         )
         .await;
         show(context, &key.map_err(failed)?);
+        place.close().await
+    }
+}
+
+/// Sign somebody out of the pages, and take their password away; their account keys stay
+///
+/// For a password that was forgotten, or that somebody else has set.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct SignOutArgs {
+    #[command(flatten)]
+    place: OrganizationArgs,
+
+    /// Who
+    name: String,
+}
+
+impl SignOutArgs {
+    async fn run(self, context: &Context) -> Result<Exit, CliError> {
+        let place = self.place.open(context).await?;
+        let failed = |error| about(&self.name, error);
+        let person = place.store.person_called(&self.name).await;
+        let person = person.map_err(failed)?;
+        let had = place.store.remove_password(&person.id, place.audited());
+        let told = match had.await.map_err(failed)? {
+            true => "is signed out, and has no password any more",
+            false => "is signed out, and had no password",
+        };
+        context.printer().say(&format!("{} {told}", self.name));
         place.close().await
     }
 }

@@ -70,6 +70,7 @@ impl Wanted {
 pub(super) struct Viewer {
     rack: RackRecord,
     person: String,
+    key: Option<String>,
     path: String,
 }
 
@@ -78,6 +79,7 @@ impl Viewer {
         Self {
             rack: call.rack.clone(),
             person: call.caller.person.id.clone(),
+            key: call.caller.key.clone(),
             path: call.asked.path.clone(),
         }
     }
@@ -86,8 +88,14 @@ impl Viewer {
         &self.rack
     }
 
-    /// Tells whether they still belong to the rack's organization, with a role that may.
+    /// Tells whether their key still works, and they still belong to the rack's organization, with
+    /// a role that may.
     pub(super) async fn may_look(&self, service: &Service) -> bool {
+        if let Some(key) = &self.key
+            && !service.account_key_works(key).await.unwrap_or(false)
+        {
+            return false;
+        }
         let found = service.store().person(&self.person).await;
         found.is_ok_and(|found| {
             let memberships = found.map(|(_, memberships)| memberships);

@@ -25,6 +25,7 @@ use tokio::task::JoinSet;
 pub(super) use self::answer::request_id;
 use self::answer::{Refused, json, plain, refused, unknown};
 use self::may::may;
+pub(super) use self::shapes::without_engine_hints;
 use self::shapes::{AuthShape, RackShape};
 pub(super) use self::system::{describe, instances};
 use super::people::Caller;

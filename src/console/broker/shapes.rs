@@ -128,9 +128,14 @@ impl RollShape {
     }
 }
 
+/// Leaves out the hints for whoever sits at the engine: a roll of the console has its journal there.
+pub(in crate::console) fn without_engine_hints(report: &mut Report) {
+    report.hints.retain(|hint| !hint.contains("`convox rolls "));
+}
+
 /// Puts in the place of hints for whoever sits at the engine what others can do.
 fn for_others(mut report: Report) -> Report {
-    report.hints.retain(|hint| !hint.contains("`convox rolls "));
+    without_engine_hints(&mut report);
     if !report.is_over() {
         let hint = "the console tries again by itself; `convox console rolls list`, on its \
                     machine, tells how the roll stands";

@@ -11,11 +11,12 @@ use super::key::{ShownOnce, fate_of, grace_of};
 use super::keys::state_of;
 use super::words::Moment;
 use crate::console::account_keys::KeyHolder;
-use crate::keys::Key;
+use crate::keys::{Grace, Key};
 use crate::store::{Audited, Membership, Page, Session};
 
-/// How many keys are shown, the newest first.
-const KEYS: i64 = 100;
+/// How many keys are looked at, and how many are shown that open nothing any more.
+const KEYS: i64 = 10_000;
+const OVER: usize = 10;
 
 #[derive(Template)]
 #[template(path = "account.html")]
@@ -70,7 +71,7 @@ pub(super) async fn show(visit: &Visit) -> Result<Response, Wrong> {
 
 async fn own_keys(visit: &Visit) -> Result<Vec<Key>, Wrong> {
     let person = visit.visitor()?.caller.person.id.clone();
-    let home = visit.service().home().await?;
+    let (home, now) = (visit.service().home().await?, visit.service().now());
     let wanted = Page {
         cursor: None,
         limit: KEYS,
@@ -78,7 +79,17 @@ async fn own_keys(visit: &Visit) -> Result<Vec<Key>, Wrong> {
     };
     let store = visit.service().store();
     let keys = store.keys_of_api(&home.workspace, &home.api, Some(person), wanted);
-    Ok(keys.await?.items)
+    let mut keys = keys.await?.items;
+    // Of those that open nothing any more the last ones are enough.
+    let is_over = |key: &Key| key.rotation.is_over(key.expires, now);
+    let over = keys.iter().filter(|key| is_over(key)).count();
+    let mut left_out = over.saturating_sub(OVER);
+    keys.retain(|key| {
+        let is_left_out = left_out > 0 && is_over(key);
+        left_out -= usize::from(is_left_out);
+        !is_left_out
+    });
+    Ok(keys)
 }
 
 fn line(key: &Key, this: Option<&str>, now: i64) -> AccountKeyLine {
@@ -109,8 +120,15 @@ fn session_line(session: &Session, now: i64) -> SessionLine {
     }
 }
 
-/// Changes something of it.
-pub(super) async fn change(visit: &Visit, what: &str) -> Result<Response, Wrong> {
+/// Changes something of it. What is begun is ended, and whoever is signed in stays so, whether the
+/// browser is still there or not.
+pub(super) async fn change(visit: Visit, what: &str) -> Result<Response, Wrong> {
+    let what = what.to_owned();
+    let changing = tokio::spawn(async move { change_now(&visit, &what).await });
+    changing.await.map_err(|_| Wrong::Stopped)?
+}
+
+async fn change_now(visit: &Visit, what: &str) -> Result<Response, Wrong> {
     let visitor = visit.visitor()?;
     let (service, store) = (visit.service(), visit.service().store());
     let holder = KeyHolder {
@@ -119,27 +137,12 @@ pub(super) async fn change(visit: &Visit, what: &str) -> Result<Response, Wrong>
         request: &visit.request,
     };
     match what {
-        "roll" => {
-            let key = own_key(visit).await?;
-            let grace = grace_of(visit.form.exactly("grace"))?;
-            let rolled = holder.roll(&key, grace).await?;
-            if visitor.caller.key.as_ref() == Some(&key) {
-                store.move_session(visitor.session, &rolled.id).await?;
-            }
-            return page(&ShownOnce {
-                frame: Frame::of(visit, "Your new account key").within("account"),
-                secret: rolled.secret.expose_secret(),
-                what: format!("Account key {}", rolled.id),
-                old: Some(fate_of(rolled.old_expires, service.now())),
-                next: "/account".to_owned(),
-            });
-        }
+        "roll" => return roll(visit, &holder).await,
         "finish" => holder.finish(&own_key(visit).await?).await?,
         "cancel" => {
             let old = own_key(visit).await?;
-            holder.cancel(&old).await?;
-            if visitor.caller.key.is_some() {
-                // The one that took its place opens nothing any more.
+            let gone = holder.cancel(&old).await?;
+            if visitor.caller.key == Some(gone) {
                 store.move_session(visitor.session, &old).await?;
             }
         }
@@ -153,12 +156,43 @@ pub(super) async fn change(visit: &Visit, what: &str) -> Result<Response, Wrong>
     Ok(see_other("/account"))
 }
 
+async fn roll(visit: &Visit, holder: &KeyHolder<'_>) -> Result<Response, Wrong> {
+    let visitor = visit.visitor()?;
+    let (service, store) = (visit.service(), visit.service().store());
+    let key = own_key(visit).await?;
+    let grace = grace_of(visit.form.exactly("grace"))?;
+    let rolled = holder.roll(&key, grace).await?;
+    if visitor.caller.key.as_ref() == Some(&key) {
+        store.move_session(visitor.session, &rolled.id).await?;
+    }
+    if matches!(grace, Grace::For(0)) {
+        // Whoever else has the key may have signed in with it, and set a password.
+        let person = &visitor.caller.person.id;
+        store.end_sessions_but(person, visitor.session).await?;
+    }
+    page(&ShownOnce {
+        frame: Frame::of(visit, "Your new account key").within("account"),
+        secret: rolled.secret.expose_secret(),
+        what: format!("Account key {}", rolled.id),
+        old: Some(fate_of(rolled.old_expires, service.now())),
+        next: "/account".to_owned(),
+    })
+}
+
 /// Returns the id of the key that the form is about, which is one's own.
 async fn own_key(visit: &Visit) -> Result<String, Wrong> {
-    let id = visit.form.exactly("id");
-    let keys = own_keys(visit).await?;
-    let own = keys.into_iter().find(|key| key.id == id);
-    own.map(|key| key.id.clone()).ok_or(Wrong::NotFound)
+    let home = visit.service().home().await?;
+    let store = visit.service().store();
+    let (key, _) = store.key(&home.workspace, visit.form.exactly("id")).await?;
+    let person = &visit.visitor()?.caller.person.id;
+    let is_own = key
+        .identity
+        .as_ref()
+        .is_some_and(|it| it.external_id == *person);
+    match is_own {
+        true => Ok(key.id.clone()),
+        false => Err(Wrong::NotFound),
+    }
 }
 
 async fn set_password(visit: &Visit) -> Result<(), Wrong> {
@@ -166,12 +200,15 @@ async fn set_password(visit: &Visit) -> Result<(), Wrong> {
     let (service, store) = (visit.service(), visit.service().store());
     let person = &visitor.caller.person;
     let passwords = &visit.pages.passwords;
-    let kept = store.password_hash(&person.id).await?;
-    if kept.is_some() {
-        let old = SecretString::from(visit.form.exactly("old"));
+    // A browser that was left open is not enough, nor is a key that somebody else has by now.
+    let old = SecretString::from(visit.form.exactly("old"));
+    let by_key = service.caller(&old).await?;
+    if by_key.is_none_or(|caller| caller.person.id != person.id) {
         super::sign_in::count_try(visit, &person.name)?;
+        let kept = store.password_hash(&person.id).await?;
         if !passwords.is(kept, old).await? {
-            return Err(Wrong::Bad("That is not your password now.".to_owned()));
+            let told = "That is neither your password nor an account key of yours.";
+            return Err(Wrong::Bad(told.to_owned()));
         }
     }
     let new = visit.form.exactly("new");

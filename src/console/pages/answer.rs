@@ -141,6 +141,7 @@ impl From<NotBegun> for Wrong {
 impl From<BadPassword> for Wrong {
     fn from(error: BadPassword) -> Self {
         match error {
+            BadPassword::Busy => Self::TooOften,
             BadPassword::Failed(told) => Self::Store(StoreError::Database(told)),
             error => Self::Bad(error.to_string()),
         }
@@ -168,6 +169,14 @@ pub(super) fn see_other(to: &str) -> Response {
     *response.status_mut() = StatusCode::SEE_OTHER;
     let to = HeaderValue::from_str(to).unwrap_or(HeaderValue::from_static("/"));
     response.headers_mut().insert(LOCATION, to);
+    response
+}
+
+/// Has what loads parts of a live page show another page in its place.
+pub(super) fn go_to(to: &str) -> Response {
+    let mut response = Response::new(Body::empty());
+    let to = HeaderValue::from_str(to).unwrap_or(HeaderValue::from_static("/"));
+    response.headers_mut().insert("hx-redirect", to);
     response
 }
 

@@ -30,7 +30,7 @@ use axum::response::Response;
 use http::header::AUTHORIZATION;
 use http::{Method, Request};
 
-use self::answer::{Wrong, see_other};
+use self::answer::{Wrong, go_to, see_other};
 use self::form::Fields;
 use self::session::Visitor;
 use self::sight::{Description, Instances, Sights};
@@ -99,6 +99,7 @@ impl Pages {
         let id = request_id(&self.service);
         let asked = request.uri().to_string();
         let is_read = request.method() == Method::GET;
+        let is_live = request.headers().contains_key("hx-request");
         let (signed_in, result) = match Visit::of(self.clone(), request, id.clone()).await {
             Ok(visit) => (visit.visitor.clone(), answer(visit).await),
             Err(wrong) => (None, Err(wrong)),
@@ -107,7 +108,12 @@ impl Pages {
             Ok(response) => response,
             Err(Wrong::SignedOut) => {
                 let to = if is_read { asked.as_str() } else { "/" };
-                see_other(&sign_in::address(to))
+                let address = sign_in::address(to);
+                if is_live {
+                    go_to(&address)
+                } else {
+                    see_other(&address)
+                }
             }
             Err(wrong) => {
                 if let Some(cause) = wrong.for_log() {
@@ -134,7 +140,7 @@ async fn answer(visit: Visit) -> Result<Response, Wrong> {
         (false, ["sign-in"]) => sign_in::sign_in(&visit).await,
         (false, ["sign-out"]) => sign_in::sign_out(&visit).await,
         (true, ["account"]) => account::show(&visit).await,
-        (false, ["account", what]) => account::change(&visit, what).await,
+        (false, ["account", what]) => account::change(visit, what).await,
         (true, ["rack", organization, name]) => rack::show(&visit, organization, name).await,
         (true, ["rack", organization, name, "roll", kind]) => {
             plan::show(&visit, organization, name, kind).await

@@ -7,11 +7,12 @@ use super::Visit;
 use super::answer::{Wrong, page, see_other};
 use super::frame::Frame;
 use super::rack::{Cell, may_change};
-use super::story::Story;
+use super::story::{Far, Story};
 use super::words::{Moment, counted, span};
+use crate::console::broker::without_engine_hints;
 use crate::console::rolls;
 use crate::rack::PortError;
-use crate::roll::{Event, Outcome, Plan, Progress, Report};
+use crate::roll::{Event, Outcome, Plan, Progress, Report, Step};
 use crate::store::{Audited, RackRecord, Role, RollRow};
 
 /// How many lines of what happened are shown.
@@ -133,13 +134,10 @@ pub(super) async fn show(visit: &Visit, id: &str) -> Result<Response, Wrong> {
     let (roll, record, role) = find(visit, id).await?;
     let store = visit.service().store();
     let plan: Plan = serde_json::from_str(&roll.plan).map_err(|_| Wrong::Stopped)?;
-    let events = store.roll_events(&roll.id, 0).await?;
-    let events: Vec<Event> = events
-        .iter()
-        .filter_map(|text| serde_json::from_str(text).ok())
-        .collect();
+    let events = events_of(visit, &roll).await?;
     let story = Story::of(&plan, &events);
-    let report = report_of(&roll).or_else(|| story.report.clone());
+    let mut report = report_of(&roll).or_else(|| story.report.clone());
+    report.iter_mut().for_each(hint_for_the_page);
     let is_under_way = roll.ended_at.is_none();
     let now = visit.service().now();
     let is_left = rolls::is_left(&roll, now);
@@ -183,7 +181,7 @@ pub(super) async fn show(visit: &Visit, id: &str) -> Result<Response, Wrong> {
         is_live,
         is_under_way,
         is_left,
-        may_cancel: is_under_way && !is_left && !story.goes_back && !plan.is_far(),
+        may_cancel: is_under_way && !is_left && may_cancel(&plan, &story),
         may_change,
         began: Moment::at(roll.created_at, now),
         took,
@@ -213,6 +211,32 @@ pub(super) async fn show(visit: &Visit, id: &str) -> Result<Response, Wrong> {
         earlier,
         record: &record,
     })
+}
+
+async fn events_of(visit: &Visit, roll: &RollRow) -> Result<Vec<Event>, Wrong> {
+    let events = visit.service().store().roll_events(&roll.id, 0).await?;
+    let events = events.iter().map(|text| serde_json::from_str(text));
+    Ok(events.filter_map(Result::ok).collect())
+}
+
+/// Puts what can be done on the pages in the place of what only the engine's own machine can do.
+fn hint_for_the_page(report: &mut Report) {
+    without_engine_hints(report);
+    let hint = match report.outcome {
+        Outcome::RolledBack => {
+            "Mend what failed first, and roll again from the rack's page; the old key still works."
+        }
+        _ if !report.is_over() => "The console tries again by itself, or when it is told to go on.",
+        _ => return,
+    };
+    report.hints.push(hint.to_owned());
+}
+
+/// Tells whether the update that is under way is the roll's own, and not on its way back: another's
+/// is not ours to cancel.
+fn may_cancel(plan: &Plan, story: &Story) -> bool {
+    let (watching, _) = story.step(Step::Watch);
+    watching == Far::UnderWay && !story.goes_back && !plan.is_far()
 }
 
 /// Returns the instances that were seen at or after `since`, if they can be, and when they were.
@@ -314,6 +338,11 @@ async fn cancel(visit: &Visit, roll: &RollRow, record: &RackRecord) -> Result<()
         return Err(Wrong::Conflict("The roll is over.".to_owned()));
     }
     let plan: Plan = serde_json::from_str(&roll.plan).map_err(|_| Wrong::Stopped)?;
+    let events = events_of(visit, roll).await?;
+    if !may_cancel(&plan, &Story::of(&plan, &events)) {
+        let told = "There is nothing to cancel: the roll's own update is not under way now.";
+        return Err(Wrong::Conflict(told.to_owned()));
+    }
     let found = visit.service().find_rack(record).await?;
     let stacks = &found.rack.stacks;
     let stack = stacks.describe(&plan.stack_id).await?;

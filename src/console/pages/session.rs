@@ -48,21 +48,17 @@ pub(super) async fn visitor(
     let Some(session) = store.session(hash, now).await? else {
         return Ok(None);
     };
-    if let Some(key) = &session.key {
-        let home = service.home().await?;
-        let record = match store.key_record(&home.workspace, key).await {
-            Ok((record, _)) => record,
-            Err(StoreError::NotFound(_)) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        if !record.enabled || record.rotation.is_over(record.expires, now) {
-            return Ok(None);
-        }
+    if let Some(key) = &session.key
+        && !service.account_key_works(key).await?
+    {
+        return Ok(None);
     }
     let Some((person, memberships)) = store.person(&session.person).await? else {
         return Ok(None);
     };
-    if now - session.seen_at >= SEEN {
+    // What a page loads by itself is nobody who is there.
+    let is_there = !headers.contains_key("hx-request");
+    if is_there && now - session.seen_at >= SEEN {
         let end = later(session.created_at, LONGEST).min(later(now, IDLE));
         store.keep_session(hash, now, end).await?;
     }

@@ -118,11 +118,20 @@ impl<T: Seen> Sights<T> {
 
 impl<T: Seen> Inner<T> {
     async fn look_at(&self, service: &Service, rack: &RackRecord) {
+        let _looking = Looking(&self.looking, &rack.id);
         let _turn = self.free.acquire().await;
         let at = service.now();
         let what = T::see(service, rack).await;
         locked(&self.seen).insert(rack.id.clone(), Arc::new(Sight { at, what }));
-        locked(&self.looking).remove(&rack.id);
+    }
+}
+
+/// Somebody is looking at a rack, for as long as this is there.
+struct Looking<'a>(&'a Mutex<HashSet<String>>, &'a str);
+
+impl Drop for Looking<'_> {
+    fn drop(&mut self) {
+        locked(self.0).remove(self.1);
     }
 }
 

@@ -14,10 +14,9 @@ use crate::console::people::Caller;
 use crate::keys::Want;
 use crate::store::{Audited, Role, StoreError};
 
-/// How often a password of one name may be tried, and how often one of any, in how many ms. Who has
-/// an account key is not kept out by others who try: it has 256 bits, and need not be counted.
+/// How often a password of one name may be tried, in how many ms. Who has an account key is not
+/// kept out by others who try: it has 256 bits, and need not be counted.
 const TRIES: i64 = 10;
-const TRIES_OF_ALL: i64 = 300;
 const IN: i64 = 10 * 60 * 1000;
 
 #[derive(Template)]
@@ -128,19 +127,21 @@ async fn by_password(visit: &Visit) -> Result<Option<Caller>, Wrong> {
 /// When that was done too often lately.
 pub(super) fn count_try(visit: &Visit, name: &str) -> Result<(), Wrong> {
     let window = format!("sign-in:{}", name.to_lowercase());
-    let want = |window, limit| Want {
-        window,
-        limit,
+    let want = Want {
+        window: &window,
+        limit: TRIES,
         duration: IN,
         cost: 1,
     };
-    let wants = [want(window.as_str(), TRIES), want("sign-in", TRIES_OF_ALL)];
     let service = visit.service();
-    let taken = service.windows().take(&wants, service.now());
-    match taken.iter().any(|taken| taken.exceeded) {
-        true => Err(Wrong::TooOften),
-        false => Ok(()),
+    let taken = service.windows().take(&[want], service.now());
+    if taken.iter().any(|taken| taken.exceeded) {
+        // What was typed for a name may be a secret.
+        let told = "too many passwords were tried for one name";
+        service.log(&format!("{}: {told}", visit.request));
+        return Err(Wrong::TooOften);
     }
+    Ok(())
 }
 
 /// Signs whoever is signed in out.

@@ -172,6 +172,7 @@ await flow('the account key is rolled, and a password signs in', async () => {
   const rolled = await page.getByLabel('The key, shown this once').inputValue();
   await link('I have it').click();
   must(!(await page.content()).includes(rolled), 'it is not shown again');
+  await page.getByLabel('An account key of yours').fill(rolled);
   await page.getByLabel('New password').fill(password);
   await page.getByLabel('The same again').fill(password);
   await button('Set a password').click();

@@ -48,7 +48,7 @@ async fn the_ssh_key_is_rolled_from_the_plan_to_the_end() {
         );
         let roll = begin(&browser, "ssh").await;
         let live = browser.get(&roll).await;
-        live.has("hx-trigger=\"every 1s\"");
+        live.has("hx-trigger=\"every 2s\"");
         live.has("<noscript><meta http-equiv=\"refresh\"");
         let page = until(console, &browser, &roll, &["<strong>done</strong>"]).await;
         page.has("Proven");
@@ -81,6 +81,12 @@ async fn a_key_is_rolled_by_itself_when_the_page_says() {
         let page = browser.post(path, &form).await;
         assert_eq!(page.status, 400);
         assert!(page.body.contains("no day of the week"), "{}", page.body);
+        // Of a rack behind its own API the console does not roll the SSH key.
+        console.add_api_rack("far", "rack.example", "x").await;
+        let far = "/rack/acme/far/schedule/ssh";
+        let page = browser.post(far, &[("sentence", "every 90 days")]).await;
+        assert_eq!(page.status, 400);
+        assert!(page.body.contains("rolls its SSH key when it is asked to"));
         let sentence = "every 3650 days, Tue 03:00-05:00 Europe/Paris";
         let page = browser.post(path, &[("sentence", sentence)]).await;
         assert_eq!(page.leads_to(), "/rack/acme/prod");
@@ -150,6 +156,7 @@ async fn a_roll_that_is_cancelled_goes_back() {
         let before = console.racks.keys_of_instances().await;
         let roll = begin(&browser, "ssh").await;
         until(console, &browser, &roll, &["Rolling update initiated"]).await;
+        until(console, &browser, &roll, &["id=\"cancel\""]).await;
         let page = browser.post(&format!("{roll}/cancel"), &[]).await;
         assert_eq!(page.leads_to(), roll);
         until(console, &browser, &roll, &["<strong>rolled back</strong>"]).await;

@@ -34,7 +34,11 @@ async fn a_new_key_is_shown_once_and_is_nowhere_else() {
         let page = browser.post(&format!("{key}/reroll"), &form).await;
         secrets.push(page.between("readonly value=\"", "\"").to_owned());
         let password = "correct horse battery";
-        let form = [("new", password), ("again", password)];
+        let form = [
+            ("old", rolled.as_str()),
+            ("new", password),
+            ("again", password),
+        ];
         browser.post("/account/password", &form).await.leads_to();
         secrets.push(password.to_owned());
         secrets.push(browser.cookie().split_once('=').unwrap().1.to_owned());
@@ -94,10 +98,17 @@ async fn cutting_and_taking_back_a_key_of_ones_own() {
             page.status == 303
         };
         let first = roll().await;
+        // One that is signed in with another key stays so whatever becomes of this one.
+        let with_first = Browser::new(console);
+        with_first
+            .post("/sign-in", &[("key", &first)])
+            .await
+            .leads_to();
         let form = [("id", mine.as_str())];
         browser.post("/account/cancel", &form).await.leads_to();
         assert!(works(&ada.key).await);
         assert!(!works(&first).await);
+        assert_eq!(with_first.get("/").await.status, 303);
         browser.get("/").await.has("acme/prod");
         let second = roll().await;
         browser.post("/account/finish", &form).await.leads_to();

@@ -137,6 +137,13 @@ async fn a_session_ends_with_its_key_and_with_its_person() {
         let by = console.by(&home.workspace, now);
         console.store.reroll_key(reroll, by, None).await.unwrap();
         assert_eq!(browser.get("/").await.leads_to(), "/sign-in");
+        // What loads parts of a live page goes there too, and not into the page.
+        let live = browser
+            .request(Method::GET, "/")
+            .header("hx-request", "true");
+        let live = browser.send(live).await;
+        assert_eq!(live.headers["hx-redirect"], "/sign-in");
+        assert_eq!(live.body, "");
 
         let bob = console.person("bob", Role::Read, &acme).await;
         let browser = Browser::of(&bob).await;
@@ -166,13 +173,18 @@ async fn a_password_signs_in_and_changing_it_signs_out_elsewhere() {
     on_both("success", async |console| {
         let ada = console.operator().await;
         let browser = Browser::of(&ada).await;
-        let form = [("new", PASSWORD), ("again", "something else")];
-        let page = browser.post("/account/password", &form).await;
-        assert_eq!(page.status, 400);
-        let form = [("new", "short"), ("again", "short")];
-        assert_eq!(browser.post("/account/password", &form).await.status, 400);
-        let form = [("new", PASSWORD), ("again", PASSWORD)];
-        let page = browser.post("/account/password", &form).await;
+        let set = async |old: &str, new: &str, again: &str| {
+            let form = [("old", old), ("new", new), ("again", again)];
+            browser.post("/account/password", &form).await
+        };
+        assert_eq!(set(&ada.key, PASSWORD, "something else").await.status, 400);
+        assert_eq!(set(&ada.key, "short", "short").await.status, 400);
+        // A browser that was left open is not enough, nor is somebody else's key.
+        assert_eq!(set("", PASSWORD, PASSWORD).await.status, 400);
+        let acme = console.acme.clone();
+        let bob = console.person("bob", Role::Admin, &acme).await;
+        assert_eq!(set(&bob.key, PASSWORD, PASSWORD).await.status, 400);
+        let page = set(&ada.key, PASSWORD, PASSWORD).await;
         assert_eq!(page.leads_to(), "/account");
 
         let other = Browser::new(console);
@@ -191,6 +203,33 @@ async fn a_password_signs_in_and_changing_it_signs_out_elsewhere() {
         assert_eq!(other.get("/").await.status, 303);
         let form = [("name", "ada"), ("password", PASSWORD)];
         assert_eq!(other.post("/sign-in", &form).await.status, 403);
+        // Who has forgotten it has an account key.
+        let form = [
+            ("old", ada.key.as_str()),
+            ("new", PASSWORD),
+            ("again", PASSWORD),
+        ];
+        let page = browser.post("/account/password", &form).await;
+        assert_eq!(page.leads_to(), "/account");
+        let form = [("name", "ada"), ("password", PASSWORD)];
+        assert_eq!(other.post("/sign-in", &form).await.leads_to(), "/");
+
+        // A key that is out in the open goes at once, and with it whoever came by it.
+        let mine = console.account_key(&ada).await;
+        let form = [("id", mine.as_str()), ("grace", "0")];
+        browser
+            .post("/account/roll", &form)
+            .await
+            .has("shown this once");
+        browser.get("/").await.has("acme/prod");
+        assert_eq!(other.get("/").await.status, 303);
+
+        // Somebody on the server's machine takes the password away.
+        let by = console.by(&acme, Clock::system().now().as_millisecond());
+        assert!(console.store.remove_password(&ada.id, by).await.unwrap());
+        assert_eq!(browser.get("/").await.status, 303);
+        let form = [("name", "ada"), ("password", PASSWORD)];
+        assert_eq!(other.post("/sign-in", &form).await.status, 403);
     })
     .await;
 }
@@ -200,7 +239,11 @@ async fn passwords_are_tried_ten_times_and_a_key_signs_in_all_the_same() {
     on_both("success", async |console| {
         let ada = console.operator().await;
         let browser = Browser::of(&ada).await;
-        let form = [("new", PASSWORD), ("again", PASSWORD)];
+        let form = [
+            ("old", ada.key.as_str()),
+            ("new", PASSWORD),
+            ("again", PASSWORD),
+        ];
         browser.post("/account/password", &form).await.leads_to();
 
         let guess = Browser::new(console);
