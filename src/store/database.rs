@@ -229,6 +229,9 @@ pub trait Database: Send + Sync {
     /// forgotten by every memory that it touches. A job that another transaction crossed is run
     /// again.
     async fn write(&self, job: Box<dyn Job>);
+    /// Does the same for a job that changes a few rows and does not last: it may be committed with
+    /// others that wait, and then they wait for each other.
+    async fn write_together(&self, job: Box<dyn Job>);
     /// Tells whether what is remembered may be believed just now.
     fn may_remember(&self) -> bool;
     /// Returns where this server's memory goes.

@@ -85,7 +85,7 @@ impl Store {
         once: Option<Idempotency>,
     ) -> Result<Answered<()>, StoreError> {
         let entropy = self.entropy.clone();
-        self.write(move |sql| {
+        self.write_together(move |sql| {
             Box::pin(async move {
                 if let Some(once) = &once
                     && let Some(sealed) = once.before(sql, by.at()).await?

@@ -36,6 +36,7 @@ mod peers;
 mod people;
 mod permissions;
 mod postgres;
+mod postgres_writer;
 mod racks;
 mod reroll;
 mod roles;
@@ -210,6 +211,18 @@ impl Store {
         let (reply, answer) = oneshot::channel();
         let job = Task::new(work, reply);
         self.database.write(Box::new(job)).await;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Does work that changes a few rows and does not last, if need be in one transaction with
+    /// what others do at the same time.
+    async fn write_together<T: Send + 'static>(
+        &self,
+        work: impl for<'c> FnOnce(&'c mut dyn Sql) -> Doing<'c, T> + Clone + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let job = Task::new(work, reply);
+        self.database.write_together(Box::new(job)).await;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 }

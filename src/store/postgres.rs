@@ -2,34 +2,25 @@
 
 use std::borrow::Cow;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
 use sqlx::{AssertSqlSafe, Column as _, PgConnection, Row as _, TypeInfo as _, ValueRef as _};
-use tokio::sync::Semaphore;
 
 use super::database::{Database, Job, MemorySlot, Queries, Sql, Statement, Touched, numbered_on};
 use super::error::StoreError;
 use super::migrations;
 use super::peers::Peers;
+use super::postgres_writer::Writer;
 use super::sqlite::bind_all;
 use super::upkeep::Health;
 use super::value::{Row, Value};
 use crate::clock::Clock;
 use crate::ids::Entropy;
 
-/// How often a job is run at most that other transactions cross.
-const TRIES: u32 = 5;
-/// How a transaction begins that changes something. Its statements find rows by their ids, so that
-/// one plan is as good as another, and making one anew each time costs a tenth of a reroll.
-const BEGIN: &str = "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan";
 /// How many connections there are at most.
 const CONNECTIONS: u32 = 16;
-/// How many transactions change something at once. More of them do not make the database faster,
-/// and each takes longer.
-const WRITERS: usize = 6;
 
 /// A database behind a URL.
 pub struct Postgres {
@@ -55,97 +46,48 @@ impl Postgres {
             .await?;
         let memory = MemorySlot::default();
         let peers = Peers::new(options, memory.clone(), clock, entropy);
-        let writer = Writer {
-            pool,
-            places: Arc::new(Semaphore::new(WRITERS)),
-            memory,
-            peers,
-        };
+        let writer = Writer::new(pool, memory, peers);
         Ok(Self { writer, name })
-    }
-}
-
-/// What a transaction needs, apart from the database so that it can go on without whoever asked.
-#[derive(Clone)]
-struct Writer {
-    pool: PgPool,
-    places: Arc<Semaphore>,
-    memory: MemorySlot,
-    peers: Arc<Peers>,
-}
-
-impl Writer {
-    /// Runs a job until no other transaction crosses it.
-    async fn carry_out(&self, job: &mut dyn Job) -> Result<(), StoreError> {
-        for _ in 1..TRIES {
-            match self.transact(job).await {
-                // All of it was taken back, and what the other one did is there to be seen.
-                Err(StoreError::Conflict) => {}
-                result => return result,
-            }
-        }
-        self.transact(job).await
-    }
-
-    async fn transact(&self, job: &mut dyn Job) -> Result<(), StoreError> {
-        let place = self.places.acquire().await;
-        let mut transaction = self.pool.begin_with(BEGIN).await?;
-        let mut sql = PostgresSql {
-            connection: &mut transaction,
-            touched: Touched::default(),
-        };
-        job.run(&mut sql).await?;
-        let touched = sql.touched;
-        let Some(message) = self.peers.message(&touched) else {
-            return Ok(transaction.commit().await?);
-        };
-        let committed = match message.send(&mut transaction).await {
-            Ok(()) => transaction.commit().await.map_err(StoreError::from),
-            Err(error) => Err(error),
-        };
-        // What others take is nobody else's time here.
-        drop(place);
-        // Where the connection was cut it may be committed all the same.
-        self.memory.forget(&touched);
-        if let Err(error) = committed {
-            self.peers.forget_message(&message);
-            return Err(error);
-        }
-        // Nobody may be told before everybody has forgotten what was.
-        self.peers.until_heard(message, &self.pool).await
     }
 }
 
 /// Runs a job of one query.
 async fn read_plainly(pool: &PgPool, job: &mut dyn Job) -> Result<(), StoreError> {
     let mut connection = pool.acquire().await?;
-    let mut sql = PostgresSql {
-        connection: &mut connection,
-        touched: Touched::default(),
-    };
-    job.run(&mut sql).await
+    job.run(&mut PostgresSql::on(&mut connection)).await
 }
 
 /// Runs a job whose queries all see the same.
 async fn read_in_one_view(pool: &PgPool, job: &mut dyn Job) -> Result<(), StoreError> {
     let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
     let mut transaction = pool.begin_with(begin).await?;
-    let mut sql = PostgresSql {
-        connection: &mut transaction,
-        touched: Touched::default(),
-    };
-    job.run(&mut sql).await?;
+    job.run(&mut PostgresSql::on(&mut transaction)).await?;
     Ok(transaction.commit().await?)
 }
 
-struct PostgresSql<'c> {
+/// A connection in the middle of a job.
+pub(super) struct PostgresSql<'c> {
     connection: &'c mut PgConnection,
-    touched: Touched,
+    pub(super) touched: Touched,
+    /// Whether the job can no longer be taken for one that has done nothing: it has begun to
+    /// change something, or a statement has failed, after which a transaction goes nowhere.
+    pub(super) is_marked: bool,
+}
+
+impl<'c> PostgresSql<'c> {
+    pub(super) fn on(connection: &'c mut PgConnection) -> Self {
+        Self {
+            connection,
+            touched: Touched::default(),
+            is_marked: false,
+        }
+    }
 }
 
 #[async_trait]
 impl Sql for PostgresSql<'_> {
     async fn run(&mut self, statement: Statement, args: Vec<Value>) -> Result<u64, StoreError> {
+        self.is_marked = true;
         let query = bind_all!(statement, args);
         let done = query.execute(&mut *self.connection).await?;
         Ok(done.rows_affected())
@@ -178,7 +120,9 @@ impl Sql for PostgresSql<'_> {
         args: Vec<Value>,
     ) -> Result<Vec<Row>, StoreError> {
         let query = bind_all!(statement, args);
-        let rows = query.fetch_all(&mut *self.connection).await?;
+        let rows = query.fetch_all(&mut *self.connection).await;
+        self.is_marked |= rows.is_err();
+        let rows = rows?;
         rows.iter().map(read_row).collect()
     }
 
@@ -237,7 +181,7 @@ fn read_row(row: &PgRow) -> Result<Row, StoreError> {
 #[async_trait]
 impl Database for Postgres {
     async fn read(&self, mut job: Box<dyn Job>, queries: Queries) {
-        let pool = self.writer.pool.clone();
+        let pool = self.writer.pool().clone();
         // Whoever asked may go away in the middle. A connection that is let go of while its
         // transaction begins would be in it still when somebody else gets it.
         tokio::spawn(async move {
@@ -259,18 +203,24 @@ impl Database for Postgres {
         });
     }
 
+    async fn write_together(&self, job: Box<dyn Job>) {
+        let writer = self.writer.clone();
+        writer.queue(job);
+        tokio::spawn(async move { writer.carry_out_queued().await });
+    }
+
     fn may_remember(&self) -> bool {
-        self.writer.peers.is_heard()
+        self.writer.peers().is_heard()
     }
 
     fn memory(&self) -> &MemorySlot {
-        &self.writer.memory
+        self.writer.memory()
     }
 
     async fn migrate(&self) -> Result<(), StoreError> {
         migrations::check(self.version().await?)?;
         migrations::postgres()
-            .run(&self.writer.pool)
+            .run(self.writer.pool())
             .await
             .map_err(|error| StoreError::Database(error.to_string()))
     }
@@ -279,21 +229,21 @@ impl Database for Postgres {
         let known = migrations::newest(&migrations::postgres());
         let table = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
         let is_there: bool = sqlx::query(table)
-            .fetch_one(&self.writer.pool)
+            .fetch_one(self.writer.pool())
             .await?
             .try_get(0)?;
         if !is_there {
             return Ok((0, known));
         }
         let found = sqlx::query(migrations::FOUND)
-            .fetch_one(&self.writer.pool)
+            .fetch_one(self.writer.pool())
             .await?
             .try_get(0)?;
         Ok((found, known))
     }
 
     async fn listen(&self) -> Result<(), StoreError> {
-        self.writer.peers.start().await
+        self.writer.peers().start().await
     }
 
     async fn backup(&self, _: &Path) -> Result<(), StoreError> {
@@ -302,7 +252,7 @@ impl Database for Postgres {
 
     async fn health(&self) -> Result<Health, StoreError> {
         let now = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
-        let row = sqlx::query(now).fetch_one(&self.writer.pool).await?;
+        let row = sqlx::query(now).fetch_one(self.writer.pool()).await?;
         Ok(Health {
             wrong: Vec::new(),
             now: Some(row.try_get(0)?),
@@ -314,7 +264,7 @@ impl Database for Postgres {
     }
 
     async fn close(&self) {
-        self.writer.peers.leave().await;
-        self.writer.pool.close().await;
+        self.writer.peers().leave().await;
+        self.writer.pool().close().await;
     }
 }

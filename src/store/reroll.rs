@@ -52,7 +52,7 @@ impl Store {
         once: Option<Idempotency>,
     ) -> Result<Answered<Rerolled>, StoreError> {
         let entropy = self.entropy.clone();
-        self.write(move |sql| {
+        self.write_together(move |sql| {
             Box::pin(async move {
                 // Now, so that of two equal requests at once the second sees the first's answer.
                 let old = lock_key_and_share_api(sql, by.workspace(), &request.key).await?;
@@ -74,7 +74,7 @@ impl Store {
     /// [`StoreError::NotFound`], and [`StoreError::Refused`] for a key that is not being rotated.
     pub async fn finish_rotation(&self, key: &str, by: Audited) -> Result<i64, StoreError> {
         let key = key.to_owned();
-        self.write(move |sql| {
+        self.write_together(move |sql| {
             Box::pin(async move {
                 let old = lock_key(sql, by.workspace(), &key).await?;
                 let (expires, finished) = finish(old.expires, &old.rotation, by.at())?;
@@ -96,7 +96,7 @@ impl Store {
     /// or has expired, or whose successor was rerolled in its turn.
     pub async fn cancel_rotation(&self, key: &str, by: Audited) -> Result<String, StoreError> {
         let key = key.to_owned();
-        self.write(move |sql| {
+        self.write_together(move |sql| {
             Box::pin(async move {
                 let old = lock_key(sql, by.workspace(), &key).await?;
                 let successor = old.rotation.successor.clone().unwrap_or_default();

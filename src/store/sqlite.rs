@@ -246,6 +246,11 @@ impl Database for Sqlite {
         }
     }
 
+    async fn write_together(&self, job: Box<dyn Job>) {
+        // All are.
+        self.write(job).await;
+    }
+
     fn may_remember(&self) -> bool {
         // Nobody else writes.
         true
