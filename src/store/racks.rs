@@ -10,8 +10,6 @@ use super::audit::Audited;
 use super::database::Sql;
 use super::error::{StoreError, Thing};
 use super::master_keys::Sealed;
-use super::roll_work::hold_term;
-use super::rolls::UNDER_WAY;
 use super::schedules;
 use super::value::{Row, Value, args};
 use crate::keys::{IdKind, new_id};
@@ -108,17 +106,6 @@ impl RackRecord {
     }
 }
 
-/// What is to become of the keys of a rack's API in its record.
-#[derive(Debug, Clone)]
-pub enum RackKeyChange {
-    /// Keep another beside the one that works.
-    Stage(Sealed),
-    /// Have this one take the place of both.
-    Promote(Sealed),
-    /// Forget the one that was staged.
-    Discard,
-}
-
 const COLUMNS: &str = "r.id, r.workspace_id, w.name, r.name, r.kind, r.settings, r.password, \
      r.next_password, r.next_roll, r.created_at";
 
@@ -203,65 +190,35 @@ impl Store {
             .await
     }
 
-    /// Changes which keys of its API a rack's record holds, on behalf of a roll and a term of work
-    /// on it.
-    ///
-    /// A key that another roll has staged is given up: that roll has ended, since this one is under
-    /// way.
+    /// Says anew how a rack is reached, and with which key of its API if that is another.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when there is no such rack, [`StoreError::Conflict`] when the term
-    /// is over.
-    pub async fn change_rack_key(
+    /// [`StoreError::NotFound`] when there is no such rack, [`StoreError::Unfit`] while one of its
+    /// keys is being rolled.
+    pub async fn change_rack(
         &self,
-        rack: &str,
-        (roll, term): (&str, i64),
-        change: RackKeyChange,
+        id: &str,
+        settings: Json,
+        password: Option<Sealed>,
         by: Audited,
     ) -> Result<(), StoreError> {
-        let (id, roll) = (rack.to_owned(), roll.to_owned());
+        let id = id.to_owned();
         self.write(move |sql| {
             Box::pin(async move {
-                let lock = format!("SELECT id FROM racks WHERE id = $1{}", sql.for_update());
-                sql.row(lock, args![&id]).await?;
-                if !hold_term(sql, &roll, term, UNDER_WAY).await? {
-                    return Err(StoreError::Conflict);
+                let rack = lock_at_rest(sql, &id).await?;
+                let update = "UPDATE racks SET settings = $2 WHERE id = $1";
+                sql.run(update.into(), args![&id, settings.to_string()])
+                    .await?;
+                if let Some(sealed) = password {
+                    // What a roll has left staged was for the one before.
+                    let update = "UPDATE racks SET password = $2, password_sealed_with = $3, \
+                                  next_password = NULL, next_sealed_with = NULL, \
+                                  next_roll = NULL WHERE id = $1";
+                    sql.run(update.into(), args![&id, sealed.bytes, sealed.with])
+                        .await?;
                 }
-                let rack = rack_of(sql, &id).await?;
-                let staged_by = rack.next.map(|(_, roll)| roll);
-                let (set, sealed, event): (_, _, _) = match change {
-                    RackKeyChange::Stage(sealed) => (
-                        "next_password = $2, next_sealed_with = $3, next_roll = $4",
-                        Some(sealed),
-                        "rack.key.stage",
-                    ),
-                    RackKeyChange::Promote(sealed) => (
-                        "password = $2, password_sealed_with = $3, next_password = NULL, \
-                         next_sealed_with = NULL, next_roll = NULL",
-                        Some(sealed),
-                        "rack.key.promote",
-                    ),
-                    RackKeyChange::Discard if staged_by.as_ref() != Some(&roll) => return Ok(()),
-                    RackKeyChange::Discard => (
-                        "next_password = NULL, next_sealed_with = NULL, next_roll = NULL",
-                        None,
-                        "rack.key.discard",
-                    ),
-                };
-                let mut args = args![&id];
-                if let Some(sealed) = sealed {
-                    args.extend(args![sealed.bytes, sealed.with]);
-                    if set.contains("$4") {
-                        args.push(Value::from(&roll));
-                    }
-                }
-                let update = format!("UPDATE racks SET {set} WHERE id = $1");
-                sql.run(update.into(), args).await?;
-                let told = format!(
-                    "Roll {roll} changed the API key that is kept for {}",
-                    rack.name
-                );
-                by.record(sql, event, &told, &[&id, &roll]).await
+                let told = format!("Changed how rack {} is reached", rack.name);
+                by.record(sql, "rack.change", &told, &[&id]).await
             })
         })
         .await
@@ -276,14 +233,7 @@ impl Store {
         let id = id.to_owned();
         self.write(move |sql| {
             Box::pin(async move {
-                let lock = format!("SELECT id FROM racks WHERE id = $1{}", sql.for_update());
-                sql.row(lock, args![&id]).await?;
-                let rack = rack_of(sql, &id).await?;
-                let rolling = "SELECT id FROM rolls WHERE rack_id = $1 AND ended_at IS NULL";
-                if let Some(mut row) = sql.row(rolling, args![&id]).await? {
-                    let told = format!("roll {} of the rack is under way", row.text()?);
-                    return Err(StoreError::Unfit(told));
-                }
+                let rack = lock_at_rest(sql, &id).await?;
                 let delete = "UPDATE racks SET deleted_at = $2, password = NULL, \
                               password_sealed_with = NULL, next_password = NULL, \
                               next_sealed_with = NULL, next_roll = NULL WHERE id = $1";
@@ -297,7 +247,22 @@ impl Store {
     }
 }
 
-async fn rack_of(sql: &mut dyn Sql, id: &str) -> Result<RackRecord, StoreError> {
+/// Keeps others from changing a rack's record, none of whose keys is being rolled.
+async fn lock_at_rest(sql: &mut dyn Sql, id: &str) -> Result<RackRecord, StoreError> {
+    let lock = format!("SELECT id FROM racks WHERE id = $1{}", sql.for_update());
+    sql.row(lock, args![id]).await?;
+    let rack = rack_of(sql, id).await?;
+    let rolling = "SELECT id FROM rolls WHERE rack_id = $1 AND ended_at IS NULL";
+    match sql.row(rolling, args![id]).await? {
+        Some(mut row) => {
+            let told = format!("roll {} of the rack is under way", row.text()?);
+            Err(StoreError::Unfit(told))
+        }
+        None => Ok(rack),
+    }
+}
+
+pub(super) async fn rack_of(sql: &mut dyn Sql, id: &str) -> Result<RackRecord, StoreError> {
     let found = find_racks(sql, "r.id = $1", args![id]).await?;
     let found = found.into_iter().next();
     found.ok_or(StoreError::NotFound(Thing::Rack))

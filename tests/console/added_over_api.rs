@@ -2,6 +2,8 @@
 //! and what becomes of a roll when the console is killed.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use convox::clock::{Clock, system_now};
@@ -31,11 +33,19 @@ fn ends(code: i32, mut command: std::process::Command) -> String {
 fn a_rack_is_added_with_a_password_that_it_takes_and_a_certificate_that_somebody_vouches_for() {
     let certificate = Certificate::self_signed(&["127.0.0.1"]);
     let fingerprint = certificate.fingerprint.to_string();
-    let server = Server::start_tls(certificate, |request| {
-        // convox:hunter2
+    // convox:hunter2, and what somebody else sets later: convox:hunter3
+    let (before, after) = ("Basic Y29udm94Omh1bnRlcjI=", "Basic Y29udm94Omh1bnRlcjM=");
+    let is_changed = Arc::new(AtomicBool::new(false));
+    let changed = Arc::clone(&is_changed);
+    let server = Server::start_tls(certificate, move |request| {
+        let good = if changed.load(Ordering::SeqCst) {
+            after
+        } else {
+            before
+        };
         match (request.header("authorization"), request.what()) {
-            (Some("Basic Y29udm94Omh1bnRlcjI="), "GET /auth?") => Answer::ok("ok\n"),
-            (Some("Basic Y29udm94Omh1bnRlcjI="), "GET /instances?") => Answer::ok("[]"),
+            (Some(given), "GET /auth?") if given == good => Answer::ok("ok\n"),
+            (Some(given), "GET /instances?") if given == good => Answer::ok("[]"),
             _ => Answer::status(401, "invalid authentication\n"),
         }
     });
@@ -86,6 +96,22 @@ fn a_rack_is_added_with_a_password_that_it_takes_and_a_certificate_that_somebody
     let mut login = programs.of_person(&["login", &console]);
     login.env("CONVOX_PASSWORD", key.trim());
     done(login);
+    let listed = done(programs.of_person(&["instances", "-r", "acme/far"]));
+    assert!(listed.starts_with("ID  STATUS"), "{listed}");
+
+    is_changed.store(true, Ordering::SeqCst);
+    ends(1, programs.of_person(&["instances", "-r", "acme/far"]));
+    let change = |more: &[&str]| {
+        let words = ["racks", "change", "far"];
+        programs.of_console(&[&words, more].concat())
+    };
+    let said = ends(1, change(&["--password-file", "right"]));
+    assert!(said.contains("refuses that password"), "{said}");
+    let said = ends(2, change(&["--role-arn", "arn:aws:iam::1:role/a"]));
+    assert!(said.contains("--role-arn is for a rack"), "{said}");
+    // Where it is and who vouched for it stay.
+    let said = ends(0, change(&["--password-file", "wrong"]));
+    assert_eq!(said, "The console knows how acme/far is reached now\n");
     let listed = done(programs.of_person(&["instances", "-r", "acme/far"]));
     assert!(listed.starts_with("ID  STATUS"), "{listed}");
 }

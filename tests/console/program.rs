@@ -65,4 +65,9 @@ fn a_person_logs_in_rolls_a_rack_and_then_their_own_key() {
     let people = done(programs.of_console(&["people", "list"]));
     let expected = "NAME  ROLE      ID\nada   operator  person_";
     assert!(people.starts_with(expected), "{people}");
+    let output = programs.of_console(&["people", "sign-out", "ada"]).output();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said, "ada is signed out, and had no password\n");
 }

@@ -33,6 +33,18 @@ struct ApiSettings {
     tls_fingerprint: Option<String>,
 }
 
+impl ApiSettings {
+    fn vouched(&self) -> Result<Option<Fingerprint>, CliError> {
+        let vouched = self.tls_fingerprint.as_deref().map(str::parse).transpose();
+        vouched.map_err(|_| CliError::usage("the rack's fingerprint is none"))
+    }
+}
+
+fn read(settings: &Value) -> Result<ApiSettings, CliError> {
+    let settings: Result<ApiSettings, _> = serde_json::from_value(settings.clone());
+    settings.map_err(|error| CliError::usage(error.to_string()))
+}
+
 /// What only a rack of kind `api` takes.
 #[derive(Debug, Args)]
 pub(super) struct ApiRackArgs {
@@ -54,15 +66,18 @@ pub(super) struct ApiRackArgs {
 }
 
 impl ApiRackArgs {
-    /// Names the first flag that means something only for a rack of kind `api`.
-    pub(super) fn stray(&self) -> Option<&'static str> {
+    /// Refuses all of them, for a rack that is reached in its account.
+    pub(super) fn check_stray(&self) -> Result<(), CliError> {
         let given = [
             (self.host.is_some(), "--host"),
             (self.password_stdin, "--password-stdin"),
             (self.password_file.is_some(), "--password-file"),
             (self.tls_fingerprint.is_some(), "--tls-fingerprint"),
         ];
-        given.into_iter().find_map(|(is, flag)| is.then_some(flag))
+        match given.into_iter().find(|(is, _)| *is) {
+            Some((_, flag)) => Err(CliError::usage(format!("{flag} goes with --kind api"))),
+            None => Ok(()),
+        }
     }
 
     /// Finds out how the rack is reached, and its password, which it has accepted.
@@ -74,9 +89,39 @@ impl ApiRackArgs {
             CliError::usage("a rack of kind api has a host")
                 .hint("name the one that its API answers at with --host HOST")
         })?;
-        let nobody = Endpoint::of_host(host, SecretString::from(""), allow_http(context))?;
         let password = self.password(context)?;
-        let mut fingerprint = self.tls_fingerprint;
+        self.ask(context, host, password, self.tls_fingerprint)
+            .await
+    }
+
+    /// Finds out the same of a rack that the console knows, by what it knows where nothing else is
+    /// said. The password is asked for all the same: none that is kept goes to another host.
+    pub(super) async fn changed(
+        &self,
+        context: &Context,
+        before: &Value,
+    ) -> Result<(Value, SecretString), CliError> {
+        let before = read(before)?;
+        let password = self.password(context)?;
+        // Another host has another certificate.
+        let vouched = match &self.host {
+            None => before.vouched()?,
+            Some(_) => None,
+        };
+        let host = self.host.as_ref().unwrap_or(&before.host);
+        let vouched = self.tls_fingerprint.or(vouched);
+        self.ask(context, host, password, vouched).await
+    }
+
+    /// Asks the rack whether it accepts the password, and who is to vouch for its certificate.
+    async fn ask(
+        &self,
+        context: &Context,
+        host: &str,
+        password: SecretString,
+        mut fingerprint: Option<Fingerprint>,
+    ) -> Result<(Value, SecretString), CliError> {
+        let nobody = Endpoint::of_host(host, SecretString::from(""), allow_http(context))?;
         loop {
             let endpoint = nobody.clone().with_password(password.clone());
             match ask(context, endpoint, fingerprint).await {
@@ -123,7 +168,7 @@ impl ApiRackArgs {
                 if printer.can_ask() && printer.confirm(question) {
                     return Ok(fingerprint);
                 }
-                Err(CliError::failed("the rack is not added").hint(format!(
+                Err(CliError::failed("nothing is stored").hint(format!(
                     "if the fingerprint is the rack's, --tls-fingerprint {fingerprint} trusts it"
                 )))
             }
@@ -186,11 +231,8 @@ fn trust(context: &Context, vouched: Option<Fingerprint>) -> Trust {
 
 /// Makes a way to a rack's API out of what its record holds. Nothing is sent.
 pub(super) fn gateway(context: &Context, settings: &Value) -> Result<RemoteGateway, CliError> {
-    let settings: Result<ApiSettings, _> = serde_json::from_value(settings.clone());
-    let settings = settings.map_err(|error| CliError::usage(error.to_string()))?;
-    let vouched = settings.tls_fingerprint.as_deref().map(str::parse);
-    let vouched = vouched.transpose();
-    let vouched = vouched.map_err(|_| CliError::usage("the rack's fingerprint is none"))?;
+    let settings = read(settings)?;
+    let vouched = settings.vouched()?;
     // Every request says its own.
     let password = SecretString::from("");
     let endpoint = Endpoint::of_host(&settings.host, password, allow_http(context))?;

@@ -1,5 +1,6 @@
 //! `convox console`: the server of keys and racks.
 
+mod account_rack;
 mod api_rack;
 mod audit;
 mod backup;

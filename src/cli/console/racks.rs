@@ -1,15 +1,13 @@
 //! `convox console racks`: which racks the console knows.
 
-use std::path::PathBuf;
-
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::account_rack::AccountRackArgs;
 use super::api_rack::ApiRackArgs;
 use super::database::{explain, explain_vault};
 use super::organization::OrganizationArgs;
 use crate::cli::context::Context;
-use crate::config::Config;
 use crate::console::{Vault, seal_rack_key};
 use crate::store::{BadRackKind, NewRack, RackKind, StoreError, Thing};
 use crate::ui::{CliError, Exit, Table};
@@ -18,6 +16,7 @@ use crate::ui::{CliError, Exit, Table};
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Command {
     Add(AddArgs),
+    Change(ChangeArgs),
     List(ListArgs),
     Forget(ForgetArgs),
 }
@@ -26,6 +25,7 @@ impl Command {
     pub(super) fn run(self, context: &Context) -> Result<Exit, CliError> {
         match self {
             Self::Add(args) => context.block_on(args.run(context)),
+            Self::Change(args) => context.block_on(args.run(context)),
             Self::List(args) => context.block_on(args.run(context)),
             Self::Forget(args) => context.block_on(args.run(context)),
         }
@@ -53,32 +53,22 @@ pub(in crate::cli) struct AddArgs {
     #[command(flatten)]
     api: ApiRackArgs,
 
-    /// Name of its stack [default: the rack's]
-    #[arg(long, value_name = "NAME")]
-    stack: Option<String>,
-
-    /// AWS region of the rack [default: the server's]
-    #[arg(long = "rack-region", value_name = "REGION")]
-    rack_region: Option<String>,
-
-    /// Role to assume in the rack's account
-    #[arg(long, value_name = "ARN")]
-    role_arn: Option<String>,
-
-    /// YAML file of further settings, as config.yaml has them for a rack
-    #[arg(long, value_name = "FILE")]
-    settings: Option<PathBuf>,
+    #[command(flatten)]
+    account: AccountRackArgs,
 }
 
 impl AddArgs {
     async fn run(self, context: &Context) -> Result<Exit, CliError> {
         let (settings, password) = match self.kind {
             RackKind::Api => {
-                self.check_api()?;
+                self.account.check_stray()?;
                 let (settings, password) = self.api.settings(context).await?;
                 (settings, Some(password))
             }
-            RackKind::Aws | RackKind::Sandbox => (self.settings()?, None),
+            RackKind::Aws | RackKind::Sandbox => {
+                self.api.check_stray()?;
+                (self.account.settings(&self.name, &json!({}))?, None)
+            }
         };
         let place = self.place.open(context).await?;
         let by = place.audited();
@@ -108,55 +98,54 @@ impl AddArgs {
         context.printer().say(&told);
         place.close().await
     }
+}
 
-    /// Refuses flags that say where in an account a rack is that is reached over its API.
-    fn check_api(&self) -> Result<(), CliError> {
-        let given = [
-            (self.stack.is_some(), "--stack"),
-            (self.rack_region.is_some(), "--rack-region"),
-            (self.role_arn.is_some(), "--role-arn"),
-            (self.settings.is_some(), "--settings"),
-        ];
-        match given.into_iter().find(|(is, _)| *is) {
-            Some((_, flag)) => Err(CliError::usage(format!(
-                "{flag} is for a rack that is reached in its account"
-            ))),
-            None => Ok(()),
-        }
-    }
+/// Tell the console where a rack is now, or the password that it has been given by somebody else
+///
+/// What is not said stays, but for the password of a rack of kind api, which the rack is asked
+/// about. Rolls, schedules and the audit log of the rack stay with it.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ChangeArgs {
+    #[command(flatten)]
+    place: OrganizationArgs,
 
-    fn settings(&self) -> Result<Value, CliError> {
-        if let Some(flag) = self.api.stray() {
-            return Err(CliError::usage(format!("{flag} goes with --kind api")));
-        }
-        let wrong = |told: String| {
-            CliError::usage(told).hint("the README shows the settings that a rack can have")
-        };
-        let mut settings = match &self.settings {
-            None => json!({}),
-            Some(path) => {
-                let shown = path.display();
-                let text = std::fs::read_to_string(path)
-                    .map_err(|error| wrong(format!("cannot read {shown}: {error}")))?;
-                serde_yaml::from_str(&text).map_err(|error| wrong(format!("{shown}: {error}")))?
+    /// Name of the rack
+    name: String,
+
+    #[command(flatten)]
+    api: ApiRackArgs,
+
+    #[command(flatten)]
+    account: AccountRackArgs,
+}
+
+impl ChangeArgs {
+    async fn run(self, context: &Context) -> Result<Exit, CliError> {
+        let place = self.place.open(context).await?;
+        let failed = |error| about(&self.name, error);
+        let rack = place.store.rack_called(&place.organization.id, &self.name);
+        let rack = rack.await.map_err(failed)?;
+        let (settings, sealed) = match rack.kind {
+            RackKind::Api => {
+                self.account.check_stray()?;
+                let source = self.place.database.key_source(context).await?;
+                let vault = Vault::of(&place.store, source).await;
+                let vault = vault.map_err(explain_vault)?;
+                let (settings, password) = self.api.changed(context, &rack.settings).await?;
+                let sealed = seal_rack_key(&vault, &rack.id, &password, &context.entropy()?);
+                (settings, Some(sealed))
+            }
+            RackKind::Aws | RackKind::Sandbox => {
+                self.api.check_stray()?;
+                (self.account.settings(&self.name, &rack.settings)?, None)
             }
         };
-        let Some(entry) = settings.as_object_mut() else {
-            return Err(wrong(
-                "the settings of a rack are names with values".to_owned(),
-            ));
-        };
-        for (key, value) in [
-            ("stack", &self.stack),
-            ("region", &self.rack_region),
-            ("role_arn", &self.role_arn),
-        ] {
-            if let Some(value) = value {
-                entry.insert(key.to_owned(), json!(value));
-            }
-        }
-        Config::one(&self.name, settings.clone()).map_err(wrong)?;
-        Ok(settings)
+        let by = place.audited();
+        let changed = place.store.change_rack(&rack.id, settings, sealed, by);
+        changed.await.map_err(failed)?;
+        let told = format!("The console knows how {} is reached now", rack.full_name());
+        context.printer().say(&told);
+        place.close().await
     }
 }
 
@@ -208,7 +197,7 @@ pub(super) fn about(name: &str, error: StoreError) -> CliError {
     match error {
         StoreError::Exists(Thing::Rack) => {
             CliError::failed(format!("the console knows a rack {name} already"))
-                .hint("`convox console racks forget` forgets it")
+                .hint("`convox console racks change` tells how it is reached now")
         }
         StoreError::NotFoundCalled(Thing::Rack, _) => {
             CliError::failed(format!("the console knows no rack {name}"))
