@@ -143,6 +143,14 @@ fn api_get_prints_what_the_rack_answers() {
 }
 
 #[test]
+fn a_rack_that_is_named_beside_a_url_is_asked_for() {
+    let server = Server::start(|_| Answer::ok("[]"));
+    run(&server, "instances -r acme/prod");
+    let request = server.requests().remove(0);
+    assert_eq!(request.header("rack"), Some("acme/prod"));
+}
+
+#[test]
 fn api_get_needs_an_api() {
     insta::assert_snapshot!(TestEnvironment::new().run("api get /system --region us-east-1"), @r"
     exit 2

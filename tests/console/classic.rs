@@ -117,6 +117,11 @@ async fn what_is_wrong_is_told_in_the_classics_words() {
             assert_eq!(answer.status(), 404, "{path}");
             assert_eq!(answer.text().await.unwrap(), "", "{path}");
         }
+        let system = client.get(format!("{}/system", console.address));
+        let answer = system.basic_auth("", Some(&ada.key)).send().await.unwrap();
+        assert_eq!(answer.status(), 404);
+        let told = answer.text().await.unwrap();
+        assert!(told.starts_with("which rack?"), "{told}");
         let gone = ada.ask(Method::DELETE, "/instances/i-0", None).await;
         assert_eq!(gone.told(), (404, "instance not found: i-0\n"));
         let same = "parameters=InstanceCount%3D3";

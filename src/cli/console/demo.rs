@@ -89,12 +89,15 @@ impl Demo {
         Ok((service, key))
     }
 
-    /// Says how to sign in at `address`.
+    /// Says how to sign in at `address`, and how the command line gets there. (Its logins are
+    /// never without TLS.)
     pub(super) fn told(&self, address: &str) -> String {
+        let key = self.account_key.expose_secret();
+        let url = address.replace("://", &format!("://convox:{key}@"));
         format!(
-            "Sign in at {address}/sign-in with the account key {}\nNothing is kept: all of it is \
-             made up, and goes when this stops (Ctrl-C).",
-            self.account_key.expose_secret()
+            "Sign in at {address}/sign-in with the account key {key}\n\
+             Or from another shell: RACK_URL={url} convox instances -r acme/prod\n\
+             Nothing is kept: all of it is made up, and goes when this stops (Ctrl-C)."
         )
     }
 }

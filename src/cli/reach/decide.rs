@@ -185,15 +185,18 @@ fn by_api(
     let classic = open_classic(context)?;
     if let Some(url) = environment.get("RACK_URL") {
         let source = "environment RACK_URL";
-        let settings = vec![
+        let mut settings = vec![
             via(source),
             Setting::new("host", host_of(url), source),
             Setting::new("password", HIDDEN, source),
         ];
+        // For a console; a rack does not look at it.
+        let rack = flag.map(|rack| Told::new(rack, "flag --rack"));
+        settings.extend(rack.clone().map(|rack| told("rack", rack)));
         return Ok(Some(Decision {
             way: Way::Api(Box::new(Place {
                 address: Address::Url(SecretString::from(url)),
-                rack: None,
+                rack: rack.map(|rack| rack.text),
                 password: None,
                 login: None,
                 classic,

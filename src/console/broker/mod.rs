@@ -59,6 +59,10 @@ impl Asked {
     }
 }
 
+/// What is told to whoever has not said which rack is meant.
+const NO_RACK: &str = "which rack? The header Rack says it, as in acme/prod; `convox switch` \
+                       chooses one, and `-r` names one";
+
 /// A rack, and who asks something of it.
 struct Call {
     service: Service,
@@ -96,7 +100,11 @@ async fn take(service: &Service, request: Request<Body>, id: &str) -> Result<Res
         is_of_account || path == "/auth" || path == "/racks" || path.starts_with("/racks/");
     let rack = answer::text_of(&head.headers, "rack");
     if !is_of_console && rack.is_none() {
-        return Ok(unknown());
+        let is_known = answer::authenticate(service, &head.headers).await.is_ok();
+        return match is_known {
+            true => Err(Refused::NotFound(NO_RACK.to_owned())),
+            false => Ok(unknown()),
+        };
     }
     let caller = answer::authenticate(service, &head.headers).await?;
     let socket = socket::Asked::of(&mut head)?;
