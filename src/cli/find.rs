@@ -14,7 +14,7 @@ use super::sandbox::load;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, KeyStoreSetting, RackSettings};
 use crate::ids::Entropy;
-use crate::rack::aws::{Access, Account, KeyStoreChoice, Target, Transport};
+use crate::rack::aws::{Access, Account, Budgets, KeyStoreChoice, Target, Transport};
 use crate::rack::{ApiProbe, PortError, Rack};
 use crate::sandbox::{DEFAULT_SPEED, PersistError, Sandbox, Scenario, ScenarioError};
 use crate::ui::CliError;
@@ -155,17 +155,20 @@ pub(super) async fn find_in_aws(
         }
         Err(error) => return Err(error.into()),
     };
-    let rack = rack_in_aws(context, settings, &clock).await?;
+    let rack = rack_in_aws(context, settings, &clock, None).await?;
     Ok((rack, clock))
 }
 
-/// Finds the rack of these settings in AWS.
+/// Finds the rack of these settings in AWS; `budgets` say how often it is asked, where others are
+/// asked too.
 pub(super) async fn rack_in_aws(
     context: &Context,
     settings: RackSettings,
     clock: &Clock,
+    budgets: Option<&Budgets>,
 ) -> Result<Rack, CliError> {
-    let access = access(context, Some(&settings), clock);
+    let mut access = access(context, Some(&settings), clock);
+    access.budget = budgets.map(|budgets| budgets.of(&access));
     let account = Account::connect(&access).await?;
     Ok(account.rack(&target(settings), &context.entropy()?)?)
 }

@@ -13,7 +13,7 @@ use crate::cli::find::{rack_in_aws, rack_in_sandbox, sandbox_account};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::console::{FoundGateway, FoundRack, RackFinder};
-use crate::rack::aws::Account;
+use crate::rack::aws::{Account, Budgets, CALLS_PER_SECOND};
 use crate::rack::{PortError, Rack};
 use crate::sandbox::Sandbox;
 use crate::store::{RackKind, RackRecord};
@@ -29,6 +29,8 @@ pub(super) struct Finder {
     found: Mutex<HashMap<String, (Value, Rack, Clock)>>,
     /// The same of racks that are reached over their API.
     gateways: Mutex<HashMap<String, (Value, FoundGateway)>>,
+    /// What racks of one account and region are asked together.
+    budgets: Budgets,
 }
 
 impl Finder {
@@ -38,6 +40,7 @@ impl Finder {
             sandbox: OnceCell::new(),
             found: Mutex::default(),
             gateways: Mutex::default(),
+            budgets: Budgets::new(context.clock_of_server(), CALLS_PER_SECOND),
         }
     }
 
@@ -53,7 +56,8 @@ impl Finder {
         match record.kind {
             RackKind::Aws => {
                 let clock = self.context.clock_of_server();
-                let rack = rack_in_aws(&self.context, settings, &clock).await?;
+                let budgets = Some(&self.budgets);
+                let rack = rack_in_aws(&self.context, settings, &clock, budgets).await?;
                 Ok((rack, clock))
             }
             RackKind::Sandbox => {

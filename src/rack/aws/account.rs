@@ -13,6 +13,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
 
 use super::bucket::BucketStore;
+use super::budget::{self, Budget, Labels};
 use super::data_keys::KmsDataKeys;
 use super::error::Call;
 use super::fleet::AwsFleet;
@@ -56,6 +57,8 @@ pub struct Access {
     pub attempts: u32,
     /// Is told of every attempt.
     pub trace: Option<Trace>,
+    /// What calls may be made, together with those of others that share it.
+    pub budget: Option<Budget>,
 }
 
 impl Access {
@@ -71,6 +74,7 @@ impl Access {
             clock,
             attempts: ATTEMPTS,
             trace: None,
+            budget: None,
         }
     }
 }
@@ -270,13 +274,10 @@ impl Account {
 async fn over_the_network(access: &Access) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .retry_config(retries(access))
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(Duration::from_secs(5))
-                .operation_attempt_timeout(Duration::from_secs(30))
-                .operation_timeout(Duration::from_secs(90))
-                .build(),
-        );
+        .timeout_config(time_limits(access));
+    if let Some(budget) = &access.budget {
+        loader = loader.http_client(budget::within(budget.clone(), transport::https_client()));
+    }
     if let Some(region) = &access.region {
         loader = loader.region(Region::new(region.clone()));
     }
@@ -305,6 +306,18 @@ async fn over_the_network(access: &Access) -> SdkConfig {
         .build()
 }
 
+/// What waits for its turn must not be given up meanwhile: then only the answer has a limit.
+fn time_limits(access: &Access) -> TimeoutConfig {
+    let limits = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5));
+    let limits = match access.budget {
+        Some(_) => limits.read_timeout(Duration::from_secs(30)),
+        None => limits
+            .operation_attempt_timeout(Duration::from_secs(30))
+            .operation_timeout(Duration::from_secs(90)),
+    };
+    limits.build()
+}
+
 /// An account in this process: nothing is read from the environment and no role is assumed.
 ///
 /// There are no time limits either, because a speeded-up clock would count the
@@ -316,11 +329,16 @@ fn in_process(access: &Access, account: &transport::InProcess) -> SdkConfig {
         .unwrap_or_else(|| DEFAULT_REGION.to_owned());
     let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "in-process", None, None, "sandbox");
     let clock = SdkClock(access.clock.clone());
+    let client = transport::client_of(Arc::clone(account));
+    let client = match &access.budget {
+        Some(budget) => budget::within(budget.clone(), client),
+        None => client,
+    };
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .http_client(transport::client_of(Arc::clone(account)))
+        .http_client(client)
         .sleep_impl(clock.clone())
         .time_source(clock)
         .retry_config(retries(access))
@@ -342,6 +360,7 @@ pub(super) struct Clients {
     config: SdkConfig,
     clock: Clock,
     tracer: Option<Tracer>,
+    is_budgeted: bool,
     path_style: bool,
     autoscaling: OnceLock<aws_sdk_autoscaling::Client>,
     cloudformation: OnceLock<aws_sdk_cloudformation::Client>,
@@ -361,6 +380,9 @@ macro_rules! client {
                 if let Some(tracer) = &self.tracer {
                     config = config.interceptor(tracer.clone());
                 }
+                if self.is_budgeted {
+                    config = config.interceptor(Labels);
+                }
                 $sdk::Client::from_conf(config.build())
             })
         }
@@ -376,6 +398,7 @@ impl Clients {
             config,
             clock: access.clock.clone(),
             tracer: access.trace.clone().map(Tracer),
+            is_budgeted: access.budget.is_some(),
             autoscaling: OnceLock::new(),
             cloudformation: OnceLock::new(),
             ec2: OnceLock::new(),
@@ -405,6 +428,9 @@ impl Clients {
                 aws_sdk_s3::config::Builder::from(&self.config).force_path_style(self.path_style);
             if let Some(tracer) = &self.tracer {
                 config = config.interceptor(tracer.clone());
+            }
+            if self.is_budgeted {
+                config = config.interceptor(Labels);
             }
             aws_sdk_s3::Client::from_conf(config.build())
         })

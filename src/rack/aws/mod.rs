@@ -6,6 +6,7 @@
 
 mod account;
 mod bucket;
+mod budget;
 mod data_keys;
 mod error;
 mod fleet;
@@ -21,4 +22,5 @@ mod tests;
 mod transport;
 
 pub use account::{Access, Account, Identity, KeyStoreChoice, Target};
+pub use budget::{Budget, Budgets, CALLS_PER_SECOND};
 pub use transport::{InProcess, Trace, Transport};

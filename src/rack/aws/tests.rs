@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
-use super::{Access, Account, InProcess, KeyStoreChoice, Target, Transport};
+use super::{
+    Access, Account, Budgets, CALLS_PER_SECOND, InProcess, KeyStoreChoice, Target, Transport,
+};
 use crate::clock::Clock;
 use crate::ids::Entropy;
 use crate::rack::{KeyType, PortError, Rack, UpdateRequest};
@@ -346,4 +348,77 @@ async fn a_data_key_is_made_and_unwrapped_for_one_purpose() {
         assert!(asked.contains("console master key"), "{asked}");
         assert!(!asked.contains(key), "{asked}");
     }
+}
+
+/// An account that takes `rate` calls a second, and a few more after a rest, as AWS does.
+fn strict(clock: &Clock, rate: f64) -> (InProcess, Arc<Mutex<(u32, u32)>>) {
+    let counts = Arc::new(Mutex::new((0, 0)));
+    let (clock, seen) = (clock.clone(), Arc::clone(&counts));
+    let bucket = Mutex::new((rate, clock.passed()));
+    let account: InProcess = Arc::new(move |_| {
+        let mut bucket = bucket.lock().unwrap();
+        let now = clock.passed();
+        let left = bucket.0 + (now - bucket.1).as_secs_f64() * rate;
+        let is_taken = left >= 1.0;
+        *bucket = (rate.min(left) - if is_taken { 1.0 } else { 0.0 }, now);
+        let mut seen = seen.lock().unwrap();
+        let (status, body) = if is_taken {
+            seen.0 += 1;
+            (
+                200,
+                "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>1</Account>\
+                   </GetCallerIdentityResult></GetCallerIdentityResponse>",
+            )
+        } else {
+            seen.1 += 1;
+            THROTTLED.unwrap()
+        };
+        let answer = http::Response::builder().status(status);
+        let answer = answer.body(Bytes::from(body)).unwrap();
+        Box::pin(async move { Some(answer) })
+    });
+    (account, counts)
+}
+
+/// Has so many programs call at once, each several times; returns the calls that were taken and
+/// refused, and how long it took in seconds.
+async fn many_at_once(rate: f64, budgets: bool) -> (u32, u32, u64) {
+    let clock = Clock::starting_at("2026-11-22T02:00:00Z".parse().unwrap(), 1.0);
+    let (account, counts) = strict(&clock, rate);
+    let budgets = budgets.then(|| Budgets::new(clock.clone(), CALLS_PER_SECOND));
+    let began = clock.passed();
+    let mut racks = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let mut access = Access::new(Transport::InProcess(account.clone()), clock.clone());
+        access.budget = budgets.as_ref().map(|budgets| budgets.of(&access));
+        let account = Account::connect(&access).await.unwrap();
+        racks.spawn(async move {
+            for _ in 0..20 {
+                let _ = account.identity().await;
+            }
+        });
+    }
+    racks.join_all().await;
+    let (taken, refused) = *counts.lock().unwrap();
+    (taken, refused, (clock.passed() - began).as_secs())
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_racks_of_one_account_share_what_it_takes() {
+    // More than the budget: nobody is ever refused, and nothing but the budget takes time.
+    let (taken, refused, seconds) = many_at_once(6.0, true).await;
+    assert_eq!((taken, refused), (1000, 0));
+    assert!((198..=202).contains(&seconds), "{seconds} s");
+    // Less: they find out how much less.
+    let (taken, refused, seconds) = many_at_once(3.0, true).await;
+    // Who was refused three times in a row has given up, as the engine would not.
+    assert!(taken >= 980, "{taken} taken");
+    let told = format!("{refused} were refused in {seconds} s");
+    assert!(refused < 100 && seconds < 450, "{told}");
+    // Without it most of what is asked is refused, and given up.
+    let (taken, refused, _) = many_at_once(3.0, false).await;
+    assert!(
+        taken < 200 && refused > 1000,
+        "{taken} taken, {refused} refused"
+    );
 }

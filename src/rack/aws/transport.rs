@@ -9,6 +9,10 @@ use std::time::{Duration, SystemTime};
 use aws_sdk_cloudformation::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_smithy_async::rt::sleep::{AsyncSleep, Sleep};
 use aws_smithy_async::time::TimeSource;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::{Builder, ConnectorBuilder};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
@@ -57,6 +61,19 @@ impl fmt::Debug for Transport {
 pub(super) fn client_of(account: InProcess) -> SharedHttpClient {
     let connector = SharedHttpConnector::new(Connector(account));
     http_client_fn(move |_, _| connector.clone())
+}
+
+/// Makes the client that the SDK takes where it is given none, by its own means: HTTPS, and the
+/// environment's proxy.
+pub(super) fn https_client() -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(|settings, components| {
+        let mode = CryptoMode::AwsLc;
+        let mut connector = ConnectorBuilder::default().tls_provider(Provider::Rustls(mode));
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+        connector.set_proxy_config(Some(ProxyConfig::from_env()));
+        connector.build()
+    })
 }
 
 struct Connector(InProcess);
