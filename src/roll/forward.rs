@@ -7,6 +7,7 @@ use super::event::EventKind;
 use super::journal::{Effect, Entry};
 use super::outcome::Outcome;
 use super::plan::{Plan, Step};
+use super::revoke::TAG_REVOKES;
 use super::run::{Run, Trouble};
 use crate::ids::RollId;
 use crate::rack::{KeyPair, MintedKeyPair, PortError, UpdateRequest};
@@ -43,6 +44,10 @@ pub(super) fn key_pair_tags(plan: &Plan) -> BTreeMap<String, String> {
     ]);
     if let Some(old) = &plan.old_key {
         tags.insert(TAG_REPLACES.to_owned(), old.clone());
+    }
+    if let (Some(old), Some(_)) = (&plan.old_key, plan.revocation()) {
+        tags.insert(TAG_REVOKES.to_owned(), old.clone());
+        return tags;
     }
     if plan.options.keep_old {
         tags.insert(TAG_KEEP_OLD.to_owned(), "true".to_owned());

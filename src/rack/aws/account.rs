@@ -13,6 +13,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
 
 use super::bucket::BucketStore;
+use super::commands::RunCommand;
 use super::data_keys::KmsDataKeys;
 use super::error::Call;
 use super::fleet::AwsFleet;
@@ -251,6 +252,7 @@ impl Account {
             stacks,
             key_pairs: Arc::new(AwsKeyPairs::new(Arc::clone(&self.clients))),
             fleet: Arc::new(AwsFleet::new(Arc::clone(&self.clients))),
+            commands: Arc::new(RunCommand::new(Arc::clone(&self.clients))),
             services: Arc::new(AwsServices::new(Arc::clone(&self.clients))),
             keys,
             ssh_user: target.ssh_user.clone(),

@@ -6,6 +6,7 @@
 
 mod account;
 mod bucket;
+mod commands;
 mod data_keys;
 mod error;
 mod fleet;
