@@ -86,6 +86,11 @@ impl Run<'_> {
             );
             return Ok(());
         }
+        self.keep_current(&old).await
+    }
+
+    /// Keeps the key that everybody uses by default as that of key pair `old`.
+    pub(super) async fn keep_current(&mut self, old: &str) -> Result<(), Trouble> {
         let Some(current) = self
             .patiently(async |rack| rack.keys.current().await)
             .await?
@@ -98,7 +103,7 @@ impl Run<'_> {
             return Ok(());
         };
         self.started(Effect::PreserveKey).await?;
-        self.patiently(async |rack| rack.keys.put(&old, &current).await)
+        self.patiently(async |rack| rack.keys.put(old, &current).await)
             .await?;
         self.finished(Effect::PreserveKey).await?;
         self.done(

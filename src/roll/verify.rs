@@ -87,7 +87,7 @@ impl Run<'_> {
     }
 
     /// Lists the instances of what is in the stack now, and how many its groups want.
-    pub(super) async fn look(&mut self) -> Result<(Vec<Instance>, u32), PortError> {
+    async fn look(&mut self) -> Result<(Vec<Instance>, u32), PortError> {
         let owners = self.owners().await?;
         let wanted = self
             .patiently(async |rack| rack.fleet.groups(&owners.groups).await)
@@ -115,9 +115,6 @@ impl Run<'_> {
                 .iter()
                 .any(|group| group.logical_id == *logical_id)
                 || plan.spot_fleets.contains(logical_id)
-                || plan
-                    .revocation()
-                    .is_some_and(|revocation| revocation.groups.contains(logical_id))
         };
         let of_type = |kind: &'static str| {
             let live = resources.iter().filter(move |resource| {

@@ -180,7 +180,7 @@ fn the_roll_that_follows_lets_both_keys_go() {
         let rolled = rehearsal.roll().await.unwrap();
         assert_eq!(rolled.outcome, Outcome::Done, "{rolled:?}");
         let newest = rolled.new_key.unwrap();
-        assert_eq!(rehearsal.key_pairs(), [newest.clone()]);
+        assert_eq!(rehearsal.key_pairs(), [newest]);
         assert!(!stored(&rehearsal, OLD).await && !stored(&rehearsal, &stand_in).await);
         for (_, tag) in doors(&rehearsal) {
             assert_eq!(tag, None);

@@ -1,19 +1,20 @@
 //! The door to revocations: plan one, and find and take up those that were left.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::plan::{PlannedInstance, RevocationOptions, RevocationPlan, steps};
 use super::run::Chosen;
 use super::{KeyTools, TAG_REVOKES};
 use crate::ids::RollId;
-use crate::rack::{Instance, KeyPair, KeyType, Rack, Stack};
+use crate::rack::{Instance, KeyPair, KeyType, PortError, Rack, Stack};
 use crate::roll::api::KeyKind;
 use crate::roll::drive::Stage;
 use crate::roll::engine::{Engine, ended};
 use crate::roll::event::EventKind;
 use crate::roll::find::Found;
 use crate::roll::forward::TAG_RACK;
-use crate::roll::observe::physical_ids;
+use crate::roll::observe::{physical_ids, settled};
 use crate::roll::outcome::{Outcome, Report};
 use crate::roll::plan::{Plan, RollOptions, Step};
 use crate::roll::preflight::{Refusal, advice, linted, no_such_stack};
@@ -48,26 +49,32 @@ impl Engine {
     pub async fn plan_revocation(&mut self, options: RevocationOptions) -> Result<Plan, Refusal> {
         let tools = self.key_tools()?;
         let roll = self.desk.name_roll();
-        let observed = self.patiently(&roll, observe).await?;
-        let old = self.leaked(&options, &observed.stack)?;
-        self.check_leaked(&tools, &roll, &old, &observed.stack)
-            .await?;
-        let stand_in = self.stand_in(&roll, &old).await?;
-        let reused = stand_in.is_some();
-        if !reused {
-            self.patiently(&roll, async |rack| {
-                rack.key_pairs.check_permissions().await?;
-                Ok(rack.keys.check().await?)
+        // What waits for nothing is asked at once: the key is out meanwhile.
+        let (observed, checked, mut made) = self
+            .patiently(&roll, async |rack| {
+                tokio::try_join!(observe(rack), check(rack), stand_ins(rack))
             })
             .await?;
+        let old = self.leaked(&options, &observed.stack)?;
+        made.retain(|pair| pair.tags.get(TAG_REVOKES) == Some(&old));
+        let is_named = observed.stack.parameter(&self.rack.key_parameter) == Some(&old);
+        let (chosen, (), stand_in) = self
+            .patiently(&roll, async |rack| {
+                let chosen = async { Ok(Chosen::of(&tools.ways, &observed.instances).await?) };
+                let told = check_leaked(rack, &tools, &old, is_named);
+                tokio::try_join!(chosen, told, with_private_half(rack, &made))
+            })
+            .await?;
+        let reused = stand_in.is_some();
+        if !reused {
+            checked?;
         }
-        let mut plan = draft(&self.rack, roll, options.key_type, old, &observed);
-        if let Some(pair) = stand_in {
-            plan.new_key = pair.name;
-        }
-        let chosen = Chosen::of(&tools.ways, &observed.instances).await?;
         if chosen.is_empty() {
             return Err(nobody_reached(&chosen));
+        }
+        let mut plan = draft(&self.rack, roll, options.key_type, old, &observed);
+        if let Some(name) = stand_in {
+            plan.new_key = name;
         }
         plan.warnings = chosen.warnings();
         if observed.stack.status.is_busy() {
@@ -118,56 +125,6 @@ impl Engine {
             )));
         }
         Ok(leaked.to_owned())
-    }
-
-    /// Makes sure that the line of the leaked key can be told: by its private half.
-    async fn check_leaked(
-        &mut self,
-        tools: &KeyTools,
-        roll: &RollId,
-        old: &str,
-        stack: &Stack,
-    ) -> Result<(), Refusal> {
-        let is_named = stack.parameter(&self.rack.key_parameter) == Some(old);
-        let stored = self
-            .patiently(roll, async |rack| match rack.keys.get(old).await? {
-                None if is_named => Ok(rack.keys.current().await?),
-                stored => Ok(stored),
-            })
-            .await?;
-        let told = stored.map(|key| (tools.public_line)(old, &key));
-        let why = match told {
-            Some(Ok(_)) => return Ok(()),
-            Some(Err(why)) => why,
-            None => format!(
-                "{} has no private key of {old}, by which its line is known",
-                self.rack.keys.describe()
-            ),
-        };
-        Err(Refusal::nothing_changed(advice(
-            "key-unknown",
-            why,
-            "`convox instances keyroll` replaces every instance, whatever keys they let in",
-        )))
-    }
-
-    /// Finds the key that an earlier revocation of the same key has made.
-    async fn stand_in(&mut self, roll: &RollId, old: &str) -> Result<Option<KeyPair>, Refusal> {
-        let tags = BTreeMap::from([
-            (TAG_RACK.to_owned(), self.rack.name.clone()),
-            (TAG_REVOKES.to_owned(), old.to_owned()),
-        ]);
-        self.patiently(roll, async |rack| {
-            let mut made = rack.key_pairs.tagged(&tags).await?;
-            made.sort_by_key(|pair| (pair.created_at, pair.name.clone()));
-            for pair in made.into_iter().rev() {
-                if rack.keys.get(&pair.name).await?.is_some() {
-                    return Ok(Some(pair));
-                }
-            }
-            Ok(None)
-        })
-        .await
     }
 
     /// Makes the plan of a revocation that is known by its key pair only.
@@ -227,6 +184,61 @@ impl Found {
             ))),
         }
     }
+}
+
+/// Asks whether a key pair could be made and kept; the lack of an answer is no answer.
+async fn check(rack: &Rack) -> Result<Result<(), PortError>, Refusal> {
+    settled(
+        rack.key_pairs
+            .check_permissions()
+            .await
+            .and(rack.keys.check().await),
+    )
+}
+
+/// Lists the key pairs that took the place of leaked ones, the newest first.
+async fn stand_ins(rack: &Rack) -> Result<Vec<KeyPair>, Refusal> {
+    let tags = BTreeMap::from([(TAG_RACK.to_owned(), rack.name.clone())]);
+    let mut made = rack.key_pairs.tagged(&tags).await?;
+    made.sort_by_key(|pair| Reverse((pair.created_at, pair.name.clone())));
+    Ok(made)
+}
+
+/// Finds the first that can be used: the one whose private half is kept.
+async fn with_private_half(rack: &Rack, made: &[KeyPair]) -> Result<Option<String>, Refusal> {
+    for pair in made {
+        if rack.keys.get(&pair.name).await?.is_some() {
+            return Ok(Some(pair.name.clone()));
+        }
+    }
+    Ok(None)
+}
+
+/// Makes sure that the line of the leaked key can be told: by its private half.
+async fn check_leaked(
+    rack: &Rack,
+    tools: &KeyTools,
+    old: &str,
+    is_named: bool,
+) -> Result<(), Refusal> {
+    let stored = match rack.keys.get(old).await? {
+        None if is_named => rack.keys.current().await?,
+        stored => stored,
+    };
+    let told = stored.map(|key| (tools.public_line)(old, &key));
+    let why = match told {
+        Some(Ok(_)) => return Ok(()),
+        Some(Err(why)) => why,
+        None => format!(
+            "{} has no private key of {old}, by which its line is known",
+            rack.keys.describe()
+        ),
+    };
+    Err(Refusal::nothing_changed(advice(
+        "key-unknown",
+        why,
+        "`convox instances keyroll` replaces every instance, whatever keys they let in",
+    )))
 }
 
 async fn observe(rack: &Rack) -> Result<Observed, Refusal> {

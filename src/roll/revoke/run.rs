@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::work::Tally;
-use crate::rack::{Instance, KeyAccess, KeySwap, PortError, PublicLine, Through};
+use crate::rack::{
+    Instance, KeyAccess, KeyProof, KeySwap, PortError, PrivateKey, PublicLine, Rack, Through,
+};
 use crate::roll::drive::Stage;
 use crate::roll::event::Holdout;
 use crate::roll::journal::{Entry, Line};
+use crate::roll::observe::physical_ids;
 use crate::roll::outcome::{Outcome, Report};
-use crate::roll::plan::{Advice, Step};
+use crate::roll::plan::{Advice, Plan, Step};
 use crate::roll::preflight::{Refusal, advice};
+use crate::roll::reached::{GROUP, SPOT_FLEET};
 use crate::roll::run::{Run, Trouble};
 
 /// Which way leads to which instance: the first that reaches it.
@@ -123,19 +127,41 @@ impl Run<'_> {
             return self.give_up(trouble, is_ours).await;
         }
         let is_made = !is_ours || stage != Stage::Beginning;
+        // The instances are listed while the new key is made.
+        let listed = first_look(self.rack.clone(), self.plan.clone(), self.ways());
         let prepared = async {
-            self.preserve().await?;
+            self.preserve_leaked().await?;
             if !is_made {
                 self.mint().await?;
             }
             self.swap().await
         };
-        let swap = match prepared.await {
+        let (prepared, listed) = tokio::join!(prepared, listed);
+        let swap = match prepared {
             Ok(swap) => swap,
             Err(trouble) => return self.give_up(trouble, !is_made).await,
         };
-        let tally = self.swap_everywhere(&swap).await;
+        let tally = self.swap_everywhere(&swap, listed.ok()).await;
         self.settle_revocation(tally).await
+    }
+
+    /// Keeps the leaked key under its name, if the stack still names it: what everybody uses by
+    /// default is that key only then.
+    async fn preserve_leaked(&mut self) -> Result<(), Trouble> {
+        self.begin(Step::Preserve);
+        let (id, old) = (self.plan.stack_id.clone(), self.old_key());
+        let (stack, stored) = self
+            .patiently(async |rack| {
+                tokio::try_join!(rack.stacks.describe(&id), rack.keys.get(&old))
+            })
+            .await?;
+        if stored.is_some() {
+            let detail = format!("the private key of {old} is kept already");
+            self.done(Step::Preserve, detail);
+        } else if stack.parameter(&self.plan.key_parameter) == Some(&old) {
+            self.keep_current(&old).await?;
+        }
+        Ok(())
     }
 
     /// Ends a revocation that has changed no instance; a new key of its own goes.
@@ -150,24 +176,33 @@ impl Run<'_> {
 
     /// Finds the lines of both keys, by their private halves.
     async fn swap(&mut self) -> Result<KeySwap, Trouble> {
-        let old = self.plan.old_key.clone().unwrap_or_default();
-        let new = self.plan.new_key.clone();
+        let (old, new) = (self.old_key(), self.plan.new_key.clone());
         let user = self.rack.ssh_user.clone();
         if !KeySwap::is_plain_user(&user) {
             return Err(Trouble::new(format!("`{user}` is no name of a user"))
                 .hint("set `ssh_user` in config.yaml"));
         }
+        let (new_key, old_key) = self
+            .patiently(async |rack| tokio::try_join!(rack.keys.get(&new), rack.keys.get(&old)))
+            .await?;
         Ok(KeySwap {
             user,
-            new: self.public_line(&new).await?,
-            old: self.public_line(&old).await?,
+            new: self.public_line(&new, new_key)?,
+            old: self.public_line(&old, old_key)?,
         })
     }
 
-    async fn public_line(&mut self, name: &str) -> Result<PublicLine, Trouble> {
-        let stored = self
-            .patiently(async |rack| rack.keys.get(name).await)
-            .await?;
+    fn old_key(&self) -> String {
+        self.plan.old_key.clone().unwrap_or_default()
+    }
+
+    /// Returns the ways to instances.
+    pub(super) fn ways(&self) -> Vec<Arc<dyn KeyAccess>> {
+        let tools = self.tools.as_ref();
+        tools.map(|tools| tools.ways.clone()).unwrap_or_default()
+    }
+
+    fn public_line(&self, name: &str, stored: Option<PrivateKey>) -> Result<PublicLine, Trouble> {
         let (Some(key), Some(tools)) = (stored, &self.tools) else {
             let store = &self.plan.key_store;
             return Err(Trouble::new(format!(
@@ -180,10 +215,7 @@ impl Run<'_> {
     }
 
     async fn settle_revocation(&mut self, tally: Result<Tally, Trouble>) -> Report {
-        let (new, old) = (
-            self.plan.new_key.clone(),
-            self.plan.old_key.clone().unwrap_or_default(),
-        );
+        let (new, old) = (self.plan.new_key.clone(), self.old_key());
         let tally = match tally {
             Ok(tally) => tally,
             Err(trouble) => {
@@ -207,13 +239,10 @@ impl Run<'_> {
             ];
             return report;
         }
-        self.done(Step::Admit, format!("{new} opens {}", count(done)));
-        self.done(
-            Step::Exclude,
-            format!("{old} is refused by {}", count(done)),
-        );
+        self.done(Step::Admit, format!("{new} is in on {}", count(done)));
+        self.done(Step::Exclude, format!("{old} is out on {}", count(done)));
         if let Err(trouble) = self.promote().await {
-            let message = format!("every instance refuses {old}, but: {}", trouble.message);
+            let message = format!("{old} is out on every instance, but: {}", trouble.message);
             let mut report = self.report(Outcome::Unproven, message);
             report.hints = trouble.hints;
             report.hints.push(self.resume_hint());
@@ -221,7 +250,11 @@ impl Run<'_> {
         }
         let mut report = self.report(
             Outcome::Done,
-            format!("{new} opens {}, and {old} is refused", count(done)),
+            format!(
+                "{new} is in and {old} is out on {}, proven by {}",
+                count(done),
+                proofs(&tally)
+            ),
         );
         report.hints = vec![
             format!(
@@ -237,6 +270,45 @@ impl Run<'_> {
 fn count(instances: usize) -> String {
     let s = if instances == 1 { "" } else { "s" };
     format!("{instances} instance{s}")
+}
+
+/// Lists the live instances that a revocation is about.
+pub(super) async fn live(rack: &Rack, plan: &Plan) -> Result<Vec<Instance>, PortError> {
+    let mut resources = rack.stacks.resources(&plan.stack_id).await?;
+    let groups = plan.revocation().map(|it| it.groups.as_slice());
+    resources.retain(|it| {
+        let is_group = groups.is_some_and(|groups| groups.contains(&it.logical_id));
+        is_group || plan.spot_fleets.contains(&it.logical_id)
+    });
+    let (groups, fleets) = (
+        physical_ids(&resources, GROUP),
+        physical_ids(&resources, SPOT_FLEET),
+    );
+    let mut instances = rack.fleet.instances(&groups, &fleets).await?;
+    instances.retain(Instance::is_live);
+    Ok(instances)
+}
+
+/// Lists them, and finds the ways to them.
+async fn first_look(
+    rack: Rack,
+    plan: Plan,
+    ways: Vec<Arc<dyn KeyAccess>>,
+) -> Result<(Vec<Instance>, Chosen), PortError> {
+    let instances = live(&rack, &plan).await?;
+    let chosen = Chosen::of(&ways, &instances).await?;
+    Ok((instances, chosen))
+}
+
+/// Says how it is known.
+fn proofs(tally: &Tally) -> String {
+    let by_login = tally.done.values().filter(|it| **it == KeyProof::Login);
+    let (logins, all) = (by_login.count(), tally.done.len());
+    match all - logins {
+        0 => "logins".to_owned(),
+        files if files == all => "what authorized_keys say".to_owned(),
+        files => format!("logins to {logins} and what authorized_keys say on {files}"),
+    }
 }
 
 fn holdout((instance, why): &(Instance, String)) -> Holdout {

@@ -171,13 +171,21 @@ impl KeyAccess for SsmAccess {
         answers: &UnboundedSender<KeyAnswer>,
     ) {
         let until = self.clock.now().saturating_add(PATIENCE);
+        let ids: Vec<String> = instances.iter().map(|it| it.id.clone()).collect();
         let errand = Errand {
             deed,
             swap,
             answers,
             until: until.unwrap_or(Timestamp::MAX),
         };
-        let ids: Vec<String> = instances.iter().map(|it| it.id.clone()).collect();
+        if deed == KeyDeed::ProveNew {
+            // The command that takes the old line out begins with that: it reads the file, and
+            // refuses where the new line is not in.
+            for id in &ids {
+                errand.answer(id, Ok(()));
+            }
+            return;
+        }
         join_all(
             ids.chunks(INSTANCES_AT_ONCE)
                 .map(|ids| self.go(&errand, ids)),

@@ -1,13 +1,13 @@
 //! The work on the instances: each goes its way as fast as it can, all of them side by side.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
 
-use super::run::Chosen;
-use crate::rack::{Instance, KeyAccess, KeyAnswer, KeyDeed, KeySwap, PortError, Through};
+use super::run::{Chosen, live};
+use crate::rack::{Instance, KeyAccess, KeyAnswer, KeyDeed, KeyProof, KeySwap, PortError, Through};
 use crate::roll::event::{EventKind, InstanceReport};
 use crate::roll::journal::{Effect, Entry};
 use crate::roll::outcome::Outcome;
@@ -20,8 +20,8 @@ const ROUNDS: u32 = 4;
 /// What came of all of it.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    /// Those that let the new key in and refuse the old one.
-    pub(super) done: BTreeSet<String>,
+    /// Those where the new key is in and the old one out, and how that is known.
+    pub(super) done: BTreeMap<String, KeyProof>,
     /// Those that may still let the old one in, and why.
     pub(super) failed: Vec<(Instance, String)>,
 }
@@ -80,6 +80,9 @@ impl Stop {
         }
     }
 }
+
+/// What has become known of an instance, with the place of its way.
+type Known = (Instance, usize, Result<(), String>);
 
 /// The instances that are being worked on.
 struct Work {
@@ -143,11 +146,14 @@ impl Run<'_> {
     /// # Errors
     /// When the journal cannot be written, the instances cannot be listed, or somebody asks to
     /// stop.
-    pub(super) async fn swap_everywhere(&mut self, swap: &KeySwap) -> Result<Tally, Trouble> {
+    pub(super) async fn swap_everywhere(
+        &mut self,
+        swap: &KeySwap,
+        mut looked: Option<(Vec<Instance>, Chosen)>,
+    ) -> Result<Tally, Trouble> {
         let (tell, heard) = mpsc::unbounded_channel();
-        let ways = self.tools.as_ref().map(|tools| tools.ways.clone());
         let mut work = Work {
-            ways: ways.unwrap_or_default(),
+            ways: self.ways(),
             swap: swap.clone(),
             tell,
             heard,
@@ -158,33 +164,44 @@ impl Run<'_> {
         };
         self.begin(Step::Admit);
         for _ in 0..ROUNDS {
-            let live = self.live().await?;
+            let (live, chosen) = match looked.take() {
+                Some((live, chosen)) => (live, Some(chosen)),
+                None => (self.live_now().await?, None),
+            };
             let is_live = |id: &str| live.iter().any(|it| it.id == id);
             work.tally.failed.retain(|(it, _)| is_live(&it.id));
-            work.tally.done.retain(|id| is_live(id));
+            work.tally.done.retain(|id, _| is_live(id));
             let mut fresh = live;
             fresh.retain(|it| !work.has(&it.id));
             if fresh.is_empty() {
                 break;
             }
-            self.choose(&mut work, &fresh).await?;
+            self.choose(&mut work, &fresh, chosen).await?;
             self.finish_round(&mut work).await?;
         }
         Ok(work.tally)
     }
 
-    async fn live(&mut self) -> Result<Vec<Instance>, PortError> {
-        let (mut instances, _) = self.look().await?;
-        instances.retain(Instance::is_live);
-        Ok(instances)
+    async fn live_now(&mut self) -> Result<Vec<Instance>, PortError> {
+        let plan = self.plan.clone();
+        self.patiently(async |rack| live(rack, &plan).await).await
     }
 
     /// Finds a way to each instance that is new to us; those without one are named.
-    async fn choose(&mut self, work: &mut Work, fresh: &[Instance]) -> Result<(), PortError> {
+    async fn choose(
+        &mut self,
+        work: &mut Work,
+        fresh: &[Instance],
+        chosen: Option<Chosen>,
+    ) -> Result<(), PortError> {
         let ways = work.ways.clone();
-        let chosen = self
-            .patiently(async |_| Chosen::of(&ways, fresh).await)
-            .await?;
+        let chosen = match chosen {
+            Some(chosen) => chosen,
+            None => {
+                self.patiently(async |_| Chosen::of(&ways, fresh).await)
+                    .await?
+            }
+        };
         for instance in fresh {
             if let Some(why) = chosen.unreached.get(&instance.id) {
                 self.failed(work, instance.clone(), None, why.clone());
@@ -278,8 +295,7 @@ impl Run<'_> {
 
     /// Takes in what has become known: those that did well go on.
     async fn take_in(&mut self, work: &mut Work, answers: Vec<KeyAnswer>) -> Result<(), Trouble> {
-        let mut by_stop: BTreeMap<Stop, Vec<(Instance, usize, Result<(), String>)>> =
-            BTreeMap::new();
+        let mut by_stop: BTreeMap<Stop, Vec<Known>> = BTreeMap::new();
         for answer in answers {
             if let Some((instance, way)) = work.under_way.remove(&answer.instance) {
                 let stop = Stop::of(answer.deed);
@@ -330,11 +346,13 @@ impl Run<'_> {
 
     fn is_done(&mut self, work: &mut Work, instance: &Instance, way: usize) {
         let through = work.through(way);
-        work.tally.done.insert(instance.id.clone());
+        let proof = through.map(Through::proof);
+        let known = proof.map(|proof| (instance.id.clone(), proof));
+        work.tally.done.extend(known);
         self.emit(EventKind::Instance(InstanceReport {
             instance: instance.id.clone(),
             through,
-            proof: through.map(Through::proof),
+            proof,
             error: None,
         }));
     }
@@ -358,7 +376,7 @@ impl Run<'_> {
 
 impl Work {
     fn has(&self, id: &str) -> bool {
-        self.tally.done.contains(id) || self.tally.failed.iter().any(|(it, _)| it.id == id)
+        self.tally.done.contains_key(id) || self.tally.failed.iter().any(|(it, _)| it.id == id)
     }
 }
 
