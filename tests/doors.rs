@@ -31,7 +31,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "private",
         ],
     ),
-    ("ssh", &["rack", "ids", "private"]),
+    ("ssh", &["rack", "clock", "ids", "private"]),
     ("ui", &["roll", "rack", "rack::remote", "clock", "ids"]),
     (
         "config",

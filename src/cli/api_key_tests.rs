@@ -44,6 +44,7 @@ fn rack(system: Arc<dyn System>) -> Rack {
         stacks: nowhere.clone(),
         key_pairs: nowhere.clone(),
         fleet: nowhere.clone(),
+        commands: nowhere.clone(),
         services: nowhere.clone(),
         keys: nowhere,
         ssh_user: "ec2-user".to_owned(),

@@ -17,6 +17,7 @@ mod follow;
 mod identities;
 mod instances;
 mod key_service;
+mod key_tools;
 mod keys;
 mod login;
 mod logout;

@@ -7,6 +7,7 @@ use super::api_key::{Purpose, api_access, far_rack};
 use super::app::Output;
 use super::complete;
 use super::context::Context;
+use super::key_tools::key_tools;
 use super::reach::{How, Reached, reach};
 use super::signals;
 use super::way::Way;
@@ -14,6 +15,7 @@ use crate::clock::Clock;
 use crate::ids::Entropy;
 use crate::rack::{ApiKeyAccess, FarRack, Rack};
 use crate::roll::{EVENT_VERSION, Engine, EventSink, FarEngine, Journals, Refusal, Report, Stop};
+use crate::ssh::SshSettings;
 use crate::ui::{
     Bars, CliError, Exit, JsonLines, PlainLines, Printer, Task, print_refusal, print_report,
 };
@@ -53,7 +55,7 @@ impl Session {
     ) -> Result<Self, CliError> {
         let opening = Opening::begin(context, rack, output)?;
         let (rack, clock) = find_rack(context, rack).await?;
-        Ok(opening.in_account(context, rack, clock, ApiKeyAccess::default()))
+        opening.in_account(context, rack, clock, ApiKeyAccess::default())
     }
 }
 
@@ -92,7 +94,7 @@ impl AnySession {
         }
         let rack = in_account(reached.into_how())?;
         let access = api_access(context, &rack, host).await?;
-        let session = opening.in_account(context, rack, clock, access);
+        let session = opening.in_account(context, rack, clock, access)?;
         Ok(Self::Aws(Box::new(session)))
     }
 }
@@ -126,9 +128,11 @@ impl Opening {
         rack: Rack,
         clock: Clock,
         access: ApiKeyAccess,
-    ) -> Session {
+    ) -> Result<Session, CliError> {
         let sink = renderer(context, self.output);
-        let engine = Engine::new(
+        // For a revocation that is taken up again.
+        let tools = key_tools(context, &rack, &clock, None, SshSettings::default())?;
+        let mut engine = Engine::new(
             rack,
             clock.clone(),
             self.entropy.clone(),
@@ -136,7 +140,8 @@ impl Opening {
             sink,
             self.stop.clone(),
         );
-        self.session(context, clock, engine.with_api(access))
+        engine.set_key_tools(tools);
+        Ok(self.session(context, clock, engine.with_api(access)))
     }
 
     fn over_api(self, context: &Context, rack: FarRack, clock: Clock) -> Session<FarEngine> {

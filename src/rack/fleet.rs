@@ -24,6 +24,10 @@ pub struct Group {
     pub launch_configuration: Option<String>,
 }
 
+/// The tag of an instance that names the key pair whose private half opens it, where that is no
+/// longer the one that it was started with.
+pub const KEY_TAG: &str = "convox:key";
+
 /// A member of an Auto Scaling group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
@@ -64,6 +68,9 @@ pub struct Instance {
     pub state: String,
     /// The key pair it was started with; it cannot change.
     pub key_name: Option<String>,
+    /// The key pair that opens it in that one's place, as its tag [`KEY_TAG`] says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_by: Option<String>,
     /// The Auto Scaling group or spot fleet that it belongs to.
     pub owner: Option<String>,
     /// Its lifecycle state in its group, where it has one.
@@ -77,6 +84,13 @@ pub struct Instance {
 }
 
 impl Instance {
+    /// Returns the key pair whose private half opens it: the one that was put in the place of a
+    /// leaked one, or else the one that it was started with.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        self.opened_by.as_deref().or(self.key_name.as_deref())
+    }
+
     /// Tells whether somebody might still log in: anything but gone or going for good.
     #[must_use]
     pub fn is_live(&self) -> bool {

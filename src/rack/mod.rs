@@ -1,8 +1,10 @@
 //! What a rack is: the narrow ports that the roll engine needs, in our own types.
 
 mod api_key;
+mod authorized_keys;
 pub mod aws;
 mod change;
+mod command;
 mod data_keys;
 pub mod directory;
 mod error;
@@ -20,12 +22,16 @@ mod system;
 pub(crate) mod testing;
 
 pub use api_key::{ApiKeyAccess, ApiKeyHolder, ApiProbe, KeyFile};
+pub use authorized_keys::{
+    KeyAccess, KeyAnswer, KeyDeed, KeyProof, KeySwap, LinesSeen, PublicLine, Through,
+};
 pub use change::{Change, ChangeProblem, Difference, check_change};
+pub use command::{CommandState, Commands, Invoked};
 pub use data_keys::{DataKey, DataKeys};
 pub use error::PortError;
 pub use far::{FarRack, RackApi};
 pub use fleet::{
-    Group, Instance, LaunchTemplateRef, Member, Service, ServiceDeployment, ServiceState,
+    Group, Instance, KEY_TAG, LaunchTemplateRef, Member, Service, ServiceDeployment, ServiceState,
     ServiceTask,
 };
 pub use gateway::{Duplex, Gateway, Pieces, Switched};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::api_key::ApiProbe;
+use super::command::Commands;
 use super::error::PortError;
 use super::fleet::{Group, Instance, LaunchTemplateRef, Service, ServiceState, ServiceTask};
 use super::key::{KeyPair, KeyType, MintedKeyPair, PrivateKey};
@@ -76,6 +77,11 @@ pub trait Fleet: Send + Sync {
     /// Lists every instance of the account and region, in a rack or not, that was started
     /// with key pair `name` and is not `terminated`.
     async fn instances_with_key(&self, name: &str) -> Result<Vec<Instance>>;
+    /// Lists every instance of the account and region that is tagged as opened by key pair `name`
+    /// and is not `terminated`.
+    async fn instances_opened_by(&self, name: &str) -> Result<Vec<Instance>>;
+    /// Tags instances as opened by key pair `name`, whatever they were started with.
+    async fn set_key(&self, instances: &[String], name: &str) -> Result<()>;
     /// Reads what an instance has written to its console: as it was soon after it started, or
     /// the `latest`, which only newer kinds of instances tell. `None` when there is nothing yet.
     async fn console_output(&self, instance: &str, latest: bool) -> Result<Option<String>>;
@@ -147,6 +153,8 @@ pub struct Rack {
     pub key_pairs: Arc<dyn KeyPairs>,
     /// Groups and instances.
     pub fleet: Arc<dyn Fleet>,
+    /// Commands on instances without a login.
+    pub commands: Arc<dyn Commands>,
     /// Services.
     pub services: Arc<dyn Services>,
     /// Where private keys are kept.

@@ -59,7 +59,8 @@ pub struct SystemInstance {
     pub public_ip: String,
     /// Its private address.
     pub private_ip: String,
-    /// The key pair it was started with; `None` where that is not told (the HTTP API does not).
+    /// The key pair that opens it: the one it was started with, or the one in the place of a
+    /// leaked one. `None` where that is not told (the HTTP API does not).
     pub key_name: Option<String>,
 }
 

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::{
-    EventPage, Fleet, Group, Instance, KeyPair, KeyPairs, KeyStore, KeyType, LaunchTemplateRef,
-    MintedKeyPair, PortError, PrivateKey, ResourceChange, Service, ServiceState, ServiceTask,
-    Services, Stack, StackResource, Stacks, System, SystemDescription, SystemInstance,
+    Commands, EventPage, Fleet, Group, Instance, Invoked, KeyPair, KeyPairs, KeyStore, KeyType,
+    LaunchTemplateRef, MintedKeyPair, PortError, PrivateKey, ResourceChange, Service, ServiceState,
+    ServiceTask, Services, Stack, StackResource, Stacks, System, SystemDescription, SystemInstance,
     TemplateBody, UpdateAccepted, UpdateRequest,
 };
 
@@ -91,6 +91,12 @@ impl Fleet for Unreachable {
     async fn instances_with_key(&self, _: &str) -> Result<Vec<Instance>, PortError> {
         refuse("DescribeInstances")
     }
+    async fn instances_opened_by(&self, _: &str) -> Result<Vec<Instance>, PortError> {
+        refuse("DescribeInstances")
+    }
+    async fn set_key(&self, _: &[String], _: &str) -> Result<(), PortError> {
+        refuse("CreateTags")
+    }
     async fn console_output(&self, _: &str, _: bool) -> Result<Option<String>, PortError> {
         refuse("GetConsoleOutput")
     }
@@ -105,6 +111,19 @@ impl Fleet for Unreachable {
         _: &[String],
     ) -> Result<BTreeMap<String, Option<String>>, PortError> {
         refuse("DescribeLaunchConfigurations")
+    }
+}
+
+#[async_trait]
+impl Commands for Unreachable {
+    async fn agents(&self, _: &[String]) -> Result<BTreeMap<String, String>, PortError> {
+        refuse("DescribeInstanceInformation")
+    }
+    async fn run(&self, _: &[String], _: &str) -> Result<String, PortError> {
+        refuse("SendCommand")
+    }
+    async fn invoked(&self, _: &str) -> Result<Vec<Invoked>, PortError> {
+        refuse("ListCommandInvocations")
     }
 }
 

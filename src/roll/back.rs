@@ -27,6 +27,9 @@ impl Run<'_> {
         let key = self.plan.new_key.clone();
         self.refuse_while_stack_names(&key).await?;
         self.wait_until_nobody_carries(&key).await?;
+        if self.plan.revocation().is_some() {
+            self.refuse_while_opened_by(&key).await?;
+        }
         self.note(Entry::Started(Effect::DeleteNewKeyPair)).await;
         self.patiently(async |rack| rack.key_pairs.delete(&key).await)
             .await?;
@@ -64,6 +67,17 @@ impl Run<'_> {
                 );
             }
             self.clock.sleep(BETWEEN_LOOKS).await;
+        }
+    }
+
+    /// Another revocation may have taken the key for its own meanwhile.
+    async fn refuse_while_opened_by(&mut self, key: &str) -> Result<(), Trouble> {
+        let opened = self
+            .patiently(async |rack| rack.fleet.instances_opened_by(key).await)
+            .await?;
+        match opened.iter().find(|instance| instance.is_live()) {
+            None => Ok(()),
+            Some(one) => Err(Trouble::new(format!("{} is opened by {key}", one.id))),
         }
     }
 

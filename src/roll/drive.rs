@@ -47,6 +47,9 @@ impl Run<'_> {
     }
 
     async fn advance(&mut self, stage: Stage, detach: bool) -> Report {
+        if self.plan.revocation().is_some() {
+            return self.revoke(stage).await;
+        }
         if stage == Stage::Back {
             return self.turned_back().await;
         }
@@ -284,6 +287,9 @@ impl Run<'_> {
             return self.unsettled(trouble);
         }
         if let Err(trouble) = self.retire().await {
+            return self.unsettled(trouble);
+        }
+        if let Err(trouble) = self.retire_stand_ins().await {
             return self.unsettled(trouble);
         }
         self.report(

@@ -16,6 +16,7 @@ use super::outcome::{Outcome, Report};
 use super::pacing::Pacing;
 use super::plan::{Advice, Plan, RollOptions};
 use super::preflight::{self, Refusal};
+use super::revoke::KeyTools;
 use super::run::{PATIENCE, Run};
 use super::stop::Stop;
 use super::tail::EventTail;
@@ -32,6 +33,7 @@ pub struct Engine {
     pub(super) rack: Rack,
     pub(super) api: ApiKeyAccess,
     pub(super) desk: Desk,
+    pub(super) tools: Option<KeyTools>,
 }
 
 /// A roll as a list shows it.
@@ -72,6 +74,7 @@ impl Engine {
         Self {
             rack,
             api: ApiKeyAccess::default(),
+            tools: None,
             desk: Desk::new(clock, entropy, Box::new(journals), sink, stop),
         }
     }
@@ -164,6 +167,9 @@ impl Engine {
     /// When no such roll is known, or another process is at work on it.
     pub async fn resume(&mut self, id: &RollId) -> Result<Report, Refusal> {
         let found = self.find(id).await?;
+        if found.plan.revocation().is_some() {
+            return self.resume_revocation(&found).await;
+        }
         if let Some(report) = ended(&found.lines) {
             self.desk.emit(id, EventKind::Finished(report.clone()));
             return Ok(report);
@@ -189,6 +195,7 @@ impl Engine {
     /// When no such roll is known, or its update is not under way.
     pub async fn cancel(&mut self, id: &RollId) -> Result<Report, Refusal> {
         let found = self.find(id).await?;
+        found.refuse_revocation()?;
         let status = self.stack_status(&found.plan).await?;
         if status.0 != "UPDATE_IN_PROGRESS" {
             let message = format!("the stack is {status}: there is no update to cancel");
@@ -215,6 +222,7 @@ impl Engine {
         skip: &[String],
     ) -> Result<Report, Refusal> {
         let found = self.find(id).await?;
+        found.refuse_revocation()?;
         let status = self.stack_status(&found.plan).await?;
         let class = status.class();
         if !matches!(class, StatusClass::RollbackFailed | StatusClass::Failed) {
@@ -299,6 +307,7 @@ impl Engine {
             tracker: if resumed { tracker.strictly() } else { tracker },
             pacing: Pacing::new(base.clock.now()),
             resumed,
+            tools: self.tools.clone(),
             base,
         }
     }
@@ -336,7 +345,7 @@ impl Engine {
         }
     }
 
-    async fn take_up(&mut self, found: &Found) -> Result<Run<'_>, Refusal> {
+    pub(super) async fn take_up(&mut self, found: &Found) -> Result<Run<'_>, Refusal> {
         let id = &found.plan.roll;
         let journal = self.desk.journals.go_on(id).await?;
         let mut run = self.prepare(found.plan.clone(), journal, since(id), true);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::outcome::{Failure, Report};
 use super::plan::{Plan, Step};
 use crate::ids::RollId;
-use crate::rack::StackEvent;
+use crate::rack::{KeyProof, StackEvent, Through};
 
 /// One thing that happened in a roll.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -105,6 +105,8 @@ pub enum EventKind {
         /// How many there are of the others.
         stale: u32,
     },
+    /// One instance has come to its end in a revocation.
+    Instance(InstanceReport),
     /// Something that somebody should know, and that stops nothing.
     Warning {
         /// What, in one line.
@@ -144,6 +146,19 @@ pub struct Holdout {
     pub owner: Option<String>,
     /// Its lifecycle state in its group, or else its EC2 state.
     pub state: String,
+}
+
+/// What came of one instance in a revocation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceReport {
+    /// The instance id.
+    pub instance: String,
+    /// The way to it; none where there is none.
+    pub through: Option<Through>,
+    /// How it is known that the new key is let in and the old one is not, if it is.
+    pub proof: Option<KeyProof>,
+    /// Why it is not.
+    pub error: Option<String>,
 }
 
 /// Takes events as they happen.

@@ -10,6 +10,7 @@ use super::journal::{Entry, JournalKeeper, Line};
 use super::observe::observe;
 use super::plan::{Advice, Plan, RollOptions};
 use super::preflight::{self, Refusal};
+use super::revoke::TAG_REVOKES;
 use super::tail::EventTail;
 use super::tracker::Tracker;
 use crate::ids::RollId;
@@ -153,6 +154,9 @@ impl Engine {
             return self.find_by_value(id).await;
         };
         let tag = |name: &str| pair.tags.get(name).cloned();
+        if let Some(old) = tag(TAG_REVOKES) {
+            return self.found_revocation(id, pair, old).await;
+        }
         let mut rack = self.rack.clone();
         // The name does not find a stack that has been deleted meanwhile.
         rack.stack = tag(TAG_STACK).unwrap_or(rack.stack);

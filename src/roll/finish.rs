@@ -50,7 +50,7 @@ impl Run<'_> {
 
     /// Names something that uses a key pair: a live instance anywhere in the account, or what
     /// the stack's groups start instances from.
-    async fn user_of(&mut self, key: &str) -> Result<Option<String>, PortError> {
+    pub(super) async fn user_of(&mut self, key: &str) -> Result<Option<String>, PortError> {
         let instances = self
             .patiently(async |rack| rack.fleet.instances_with_key(key).await)
             .await?;

@@ -7,6 +7,7 @@ use super::event::EventKind;
 use super::journal::{Effect, Entry};
 use super::outcome::Outcome;
 use super::plan::{Plan, Step};
+use super::revoke::TAG_REVOKES;
 use super::run::{Run, Trouble};
 use crate::ids::RollId;
 use crate::rack::{KeyPair, MintedKeyPair, PortError, UpdateRequest};
@@ -43,6 +44,10 @@ pub(super) fn key_pair_tags(plan: &Plan) -> BTreeMap<String, String> {
     ]);
     if let Some(old) = &plan.old_key {
         tags.insert(TAG_REPLACES.to_owned(), old.clone());
+    }
+    if let (Some(old), Some(_)) = (&plan.old_key, plan.revocation()) {
+        tags.insert(TAG_REVOKES.to_owned(), old.clone());
+        return tags;
     }
     if plan.options.keep_old {
         tags.insert(TAG_KEEP_OLD.to_owned(), "true".to_owned());
@@ -81,6 +86,11 @@ impl Run<'_> {
             );
             return Ok(());
         }
+        self.keep_current(&old).await
+    }
+
+    /// Keeps the key that everybody uses by default as that of key pair `old`.
+    pub(super) async fn keep_current(&mut self, old: &str) -> Result<(), Trouble> {
         let Some(current) = self
             .patiently(async |rack| rack.keys.current().await)
             .await?
@@ -93,7 +103,7 @@ impl Run<'_> {
             return Ok(());
         };
         self.started(Effect::PreserveKey).await?;
-        self.patiently(async |rack| rack.keys.put(&old, &current).await)
+        self.patiently(async |rack| rack.keys.put(old, &current).await)
             .await?;
         self.finished(Effect::PreserveKey).await?;
         self.done(

@@ -40,6 +40,31 @@ pub(super) fn lint(plan: &Plan) -> Vec<String> {
             "the new key must be kept where nothing loses it before the API takes it",
         );
     }
+    if plan.revocation().is_some() {
+        before(
+            Step::Preserve,
+            Step::Admit,
+            "the old key opens instances that start meanwhile",
+        );
+        before(
+            Step::Admit,
+            Step::Exclude,
+            "an instance must let the new key in before it refuses the old one",
+        );
+        before(
+            Step::Exclude,
+            Step::Promote,
+            "only a key that opens every instance becomes the default one",
+        );
+        let has_key = place(Step::Mint).is_some_and(|mint| Some(mint) < place(Step::Admit));
+        if !has_key && !plan.revocation().is_some_and(|it| it.reused) {
+            faults.push("there is no new key to let in".to_owned());
+        }
+        if plan.old_key.as_deref() == Some(plan.new_key.as_str()) {
+            faults.push("the new key has the old key's name".to_owned());
+        }
+        return faults;
+    }
     before(
         Step::Watch,
         Step::Verify,

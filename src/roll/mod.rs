@@ -25,6 +25,7 @@ mod preflight;
 #[cfg(test)]
 mod preflight_tests;
 mod reached;
+mod revoke;
 mod run;
 mod stop;
 mod tail;
@@ -37,7 +38,7 @@ pub use api::{
     mint as mint_api_key,
 };
 pub use engine::{Engine, RollSummary};
-pub use event::{EVENT_VERSION, Event, EventKind, EventSink, Holdout, Progress};
+pub use event::{EVENT_VERSION, Event, EventKind, EventSink, Holdout, InstanceReport, Progress};
 pub use far::FarEngine;
 pub use find::journaled_rolls;
 pub use forward::{
@@ -50,5 +51,9 @@ pub use journal::{
 pub use outcome::{Failure, Outcome, Report};
 pub use plan::{Advice, GroupPlan, Plan, PlannedStep, RollOptions, RollPolicy, Step};
 pub use preflight::Refusal;
+pub use revoke::{
+    KeyTools, PlannedInstance, PublicLineOf, RevocationOptions, RevocationPlan, SsmAccess,
+    TAG_REVOKES,
+};
 pub use stop::Stop;
 pub use watch::Watch;

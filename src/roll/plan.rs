@@ -33,6 +33,10 @@ pub enum Step {
     Retire,
     /// Let the new key go: the way back.
     Discard,
+    /// Let the new key in on every live instance, and prove it.
+    Admit,
+    /// Shut a leaked key out on every live instance, and prove it.
+    Exclude,
 }
 
 impl Step {
@@ -50,6 +54,8 @@ impl Step {
             Self::Promote => "promote",
             Self::Retire => "retire",
             Self::Discard => "discard",
+            Self::Admit => "admit",
+            Self::Exclude => "exclude",
         }
     }
 }

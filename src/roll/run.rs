@@ -7,6 +7,7 @@ use super::base::Base;
 pub(super) use super::base::{PATIENCE, Trouble};
 use super::outcome::{Outcome, Report};
 use super::pacing::Pacing;
+use super::revoke::KeyTools;
 use super::tail::EventTail;
 use super::tracker::Tracker;
 use crate::rack::{PortError, Rack, Stack};
@@ -20,6 +21,8 @@ pub(super) struct Run<'a> {
     pub(super) pacing: Pacing,
     /// Whether events may be read from before the update, so that none is marked as seen.
     pub(super) resumed: bool,
+    /// What it takes to change which keys instances let in.
+    pub(super) tools: Option<KeyTools>,
 }
 
 impl<'a> Deref for Run<'a> {

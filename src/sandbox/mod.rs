@@ -15,6 +15,7 @@ pub mod kms;
 mod paging;
 mod persist;
 mod rack_api;
+mod run_command;
 pub mod s3;
 pub mod scenario;
 mod serve;

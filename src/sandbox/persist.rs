@@ -20,7 +20,7 @@ use crate::private;
 pub const DEFAULT_SPEED: f64 = 32.0;
 
 /// The form of the file; a change of any stored type makes it another one.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const WORLD: &str = "world.json";
 const LOCK: &str = "lock";
 /// The longest absence that the account makes up for, in its own time.
@@ -257,7 +257,7 @@ mod tests {
     fn what_is_not_an_account_is_refused_with_the_way_out() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(WORLD);
-        fs::write(&path, "{\"version\": 2, \"saved\"").unwrap();
+        fs::write(&path, "{\"version\": 3, \"saved\"").unwrap();
         let error = Store::open(dir.path(), 1.0).unwrap_err();
         assert!(matches!(error, PersistError::Damaged { .. }), "{error}");
         assert!(

@@ -1,4 +1,4 @@
-//! Parameter Store, as far as key stores and templates use it.
+//! SSM: Parameter Store, as far as key stores and templates use it, and the door to commands.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,15 @@ use serde_json::{Value, json};
 
 use super::api::{Answer, AwsError, Input};
 use super::hidden::Hidden;
+use super::run_command::{self, Command};
 use super::world::World;
 
-/// Parameter Store's part of the account.
+/// SSM's part of the account.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Ssm {
+    /// Commands that instances were sent, by id.
+    #[serde(default)]
+    pub(super) commands: BTreeMap<String, Command>,
     parameters: BTreeMap<String, Parameter>,
 }
 
@@ -101,7 +105,7 @@ pub fn handle(world: &mut World, action: &str, input: &Input) -> Option<Answer> 
         "DeleteParameters" => Ok(delete_parameters(world, input)),
         "AddTagsToResource" => add_tags(world, input),
         "ListTagsForResource" => list_tags(world, input),
-        _ => return None,
+        other => return run_command::handle(world, other, input),
     })
 }
 
@@ -252,7 +256,11 @@ fn get_parameters_by_path(world: &mut World, input: &Input) -> Answer {
 }
 
 /// Cuts one page out of a sorted list; the token is the last name of the page before.
-fn page<'a>(names: &'a [String], input: &Input, most: usize) -> (&'a [String], Option<String>) {
+pub(super) fn page<'a>(
+    names: &'a [String],
+    input: &Input,
+    most: usize,
+) -> (&'a [String], Option<String>) {
     let size = input
         .integer("MaxResults")
         .and_then(|size| usize::try_from(size).ok());

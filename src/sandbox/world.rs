@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{autoscaling, cloudformation, ec2, ecs, kms, s3, scenario, ssm};
+use super::{autoscaling, cloudformation, ec2, ecs, kms, run_command, s3, scenario, ssm};
 
 /// An AWS account in one region, in memory.
 ///
@@ -58,6 +58,8 @@ pub enum Due {
     CloudFormation(cloudformation::Due),
     /// For ECS.
     Ecs(ecs::Due),
+    /// For SSM: a command ends.
+    RunCommand(run_command::Due),
     /// For the scenario: another person or program acts.
     Scenario(scenario::Due),
 }
@@ -100,6 +102,7 @@ impl World {
                 Due::AutoScaling(due) => autoscaling::on_due(self, due),
                 Due::CloudFormation(due) => cloudformation::on_due(self, due),
                 Due::Ecs(due) => ecs::on_due(self, due),
+                Due::RunCommand(due) => run_command::on_due(self, due),
                 Due::Scenario(due) => scenario::on_due(self, due),
             }
         }

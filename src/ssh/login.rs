@@ -124,6 +124,7 @@ impl Logins {
             name: other.name,
             state: "running".to_owned(),
             key_name: other.key_name,
+            opened_by: None,
             owner: None,
             lifecycle: None,
             private_ip: Some(other.private_ip).filter(|ip| !ip.is_empty()),
@@ -139,7 +140,7 @@ impl Logins {
     /// When there is none, or it cannot be had or used.
     pub async fn key_of(&self, instance: &Instance) -> Result<Arc<SigningKey>, LoginError> {
         let id = &instance.id;
-        let name = instance.key_name.as_deref();
+        let name = instance.key();
         let name = name.ok_or_else(|| LoginError::NoKeyPair(id.clone()))?;
         let stored = match self.rack.keys.get(name).await? {
             Some(key) => Some(key),

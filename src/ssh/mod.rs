@@ -3,6 +3,7 @@
 //! The system's own `ssh` does the talking. It is given an agent of ours on a private socket,
 //! so that a private key is never in a file, in an argument or in the environment.
 
+mod access;
 mod agent;
 mod choose;
 mod client;
@@ -14,6 +15,7 @@ mod login;
 mod private_dir;
 mod terminal;
 
+pub use access::{SshAccess, SshSettings};
 pub use agent::{Agent, Seen};
 pub use choose::{Candidate, ChooseError, choose};
 pub use client::{Attended, Ended, HostKeyCheck, Invocation, Ran};

@@ -72,6 +72,7 @@ impl Bars {
             EventKind::Planned(_)
             | EventKind::StepDone { .. }
             | EventKind::StepFailed { .. }
+            | EventKind::Instance(_)
             | EventKind::Warning { .. } => {}
         }
     }
@@ -141,6 +142,7 @@ fn doing(step: Step, api: bool) -> &'static str {
         Step::Promote => "Making the new key the default",
         Step::Retire => "Deleting the old key pair",
         Step::Discard => "Deleting the new key pair",
+        Step::Admit | Step::Exclude => "Shutting the leaked key out of the instances",
     }
 }
 

@@ -6,7 +6,8 @@ use super::colour::Colour;
 use super::printer::Printer;
 use super::table::Table;
 use super::text::{count, one_line, span};
-use crate::roll::{Advice, GroupPlan, Plan, RollPolicy};
+use crate::rack::KeyProof;
+use crate::roll::{Advice, GroupPlan, Plan, RevocationPlan, RollPolicy};
 
 /// Prints the whole plan as data.
 pub fn print_plan(printer: &Printer, plan: &Plan) {
@@ -46,6 +47,13 @@ pub fn print_plan(printer: &Printer, plan: &Plan) {
         printer.data(&text);
         return;
     }
+    if let Some(revocation) = plan.revocation() {
+        text.push_str(&heading("Instances"));
+        text.push_str(&instances_table(revocation).render());
+        text.push_str(&changes_and_warnings(plan, colour));
+        printer.data(&text);
+        return;
+    }
     text.push_str(&heading("Groups"));
     let mut groups = Table::new(["GROUP", "INSTANCES", "MIN", "MAX", "POLICY"]);
     for group in &plan.groups {
@@ -66,6 +74,29 @@ pub fn print_plan(printer: &Printer, plan: &Plan) {
     printer.data(&text);
 }
 
+fn instances_table(revocation: &RevocationPlan) -> Table {
+    let mut table = Table::new(["ID", "OPENED BY", "THROUGH", "PROOF"]);
+    for instance in &revocation.instances {
+        let (through, proof) = match instance.through {
+            Some(through) => (
+                through.as_str(),
+                match through.proof() {
+                    KeyProof::Login => "logins with both keys".to_owned(),
+                    KeyProof::File => "authorized_keys, read by a second command".to_owned(),
+                },
+            ),
+            None => ("-", instance.unreached.clone().unwrap_or_default()),
+        };
+        table.row([
+            instance.id.clone(),
+            instance.key.clone().unwrap_or_default(),
+            through.to_owned(),
+            proof,
+        ]);
+    }
+    table
+}
+
 fn old_key_words(plan: &Plan) -> String {
     let none = if plan.is_api() {
         "the password that works now"
@@ -79,7 +110,12 @@ fn new_key_words(plan: &Plan) -> String {
     if plan.is_api() {
         format!("a password, kept as {} meanwhile", plan.new_key)
     } else {
-        format!("{} ({})", plan.new_key, plan.options.key_type.as_str())
+        let reused = plan.revocation().is_some_and(|it| it.reused);
+        let kind = match reused {
+            true => "made by an earlier revocation",
+            false => plan.options.key_type.as_str(),
+        };
+        format!("{} ({kind})", plan.new_key)
     }
 }
 
@@ -126,6 +162,18 @@ pub fn print_plan_summary(printer: &Printer, plan: &Plan) {
             let holders = api.holders.join(" and ");
             printer.say(&format!("It goes to {holders} once it works"));
         }
+        print_plan_warnings(printer, plan);
+        return;
+    }
+    if let Some(revocation) = plan.revocation() {
+        let old = plan.old_key.as_deref().unwrap_or_default();
+        let instances = count(revocation.instances.len(), "live instance");
+        let rack = &plan.rack;
+        printer.say(&format!("Rack {rack}: {instances} will refuse {old}"));
+        printer.say(&format!(
+            "They let {} in, and none is replaced",
+            plan.new_key
+        ));
         print_plan_warnings(printer, plan);
         return;
     }

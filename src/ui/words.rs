@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::text::{count, one_line, span};
-use crate::rack::StackEvent;
-use crate::roll::{Event, EventKind, Failure, Progress};
+use crate::rack::{KeyProof, StackEvent};
+use crate::roll::{Event, EventKind, Failure, InstanceReport, Progress};
 
 /// How much a line matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -153,6 +153,7 @@ impl Narrator {
                 );
                 (Weight::Normal, "restart", text)
             }
+            EventKind::Instance(report) => instance_words(report),
             EventKind::Warning { message } => (Weight::Warning, "warning", message.clone()),
             EventKind::Finished(_) => return None,
         };
@@ -217,6 +218,23 @@ pub fn failure_words(failure: &Failure) -> String {
         failure.resource_type,
         one_line(&failure.reason)
     )
+}
+
+/// Words what came of an instance whose key was shut out.
+fn instance_words(report: &InstanceReport) -> (Weight, &'static str, String) {
+    let id = &report.instance;
+    let (weight, text) = match (&report.error, report.proof) {
+        (Some(error), _) => (Weight::Bad, format!("{id} is not done: {error}")),
+        (None, Some(KeyProof::Login)) => (
+            Weight::Normal,
+            format!("{id} let the new key in and refused the old one"),
+        ),
+        (None, _) => (
+            Weight::Normal,
+            format!("{id} names the new key and no more the old one in authorized_keys"),
+        ),
+    };
+    (weight, "instance", text)
 }
 
 /// Words a stack event.

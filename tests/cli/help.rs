@@ -112,6 +112,96 @@ fn version_and_help_are_data() {
       7  the stack is busy with another operation
     --- stderr
     ");
+    insta::assert_snapshot!(help(&env, "instances revoke-key --help"), @r"
+    exit 0
+    --- stdout
+    Shut a leaked SSH key out of every live instance, within seconds
+
+    For a key that is known to be out. On every live instance, side by side, a new public key goes into
+    authorized_keys and is proven, and only then the old one goes, and that it is refused is proven too.
+    Whoever is logged in stays logged in. Instances are reached through SSM Run Command, or else by ssh
+    with the key that opens them; the proof is a login by ssh, and through SSM what a second command
+    reads in the file.
+
+    The launch template names the old key pair until the next keyroll. An instance that starts before
+    then lets the old key in: run this again, which uses the same new key, and mends it.
+
+    The exit code is 4 when an instance may still let the old key in: each is named.
+
+    Usage: convox instances revoke-key [OPTIONS]
+
+    Options:
+      -r, --rack <NAME>
+              Name of the rack [default: CONVOX_RACK, or the only one there is]
+
+          --key <NAME>
+              Key pair that is out [default: the one that the rack's stack names]
+
+          --through <WAY>
+              How to reach the instances
+
+              Possible values:
+              - auto: SSM where an agent answers, ssh for the others
+              - ssm:  SSM Run Command
+              - ssh:  The system's ssh
+
+              [default: auto]
+
+          --dry-run
+              Say what would be done, and do nothing
+
+          --output <FORMAT>
+              What to write on stdout
+
+              Possible values:
+              - text: Lines for a person
+              - json: One JSON object a line
+
+              [default: text]
+
+          --key-type <TYPE>
+              Kind of key pair
+
+              Possible values:
+              - ed25519: Short and fast
+              - rsa:     2048 bits, for SSH clients that know nothing better
+
+              [default: ed25519]
+
+      -y, --yes
+              Do not ask whether to go ahead
+
+      -p, --port <PORT>
+              Port of the SSH server [default: as ssh_config says, or 22]
+
+      -J, --jump <HOST>
+              Hosts to go through, one after the other, such as bastion or ada@bastion:2222
+
+          --public
+              Use the public address where there is one
+
+      -F, --ssh-config <FILE>
+              File to read in place of ~/.ssh/config
+
+      -o, --ssh-option <OPTION>
+              Option for ssh, such as ServerAliveInterval=15
+
+          --timeout <DURATION>
+              How long each login by ssh may take
+
+              [default: 30s]
+
+          --parallel <N>
+              How many instances ssh logs in to at a time
+
+              [default: 32]
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    <global options>
+    --- stderr
+    ");
     insta::assert_snapshot!(help(&env, "instances keyroll --help"), @r"
     exit 0
     --- stdout

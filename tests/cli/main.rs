@@ -16,6 +16,7 @@ mod keys;
 mod lossy;
 mod params_api;
 mod password;
+mod revoke_key;
 mod rolls;
 mod sandbox;
 #[expect(dead_code, reason = "the tests of the wire need more of it")]

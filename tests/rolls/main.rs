@@ -16,5 +16,6 @@ mod outcomes;
 mod password;
 mod real_rack;
 mod rehearsal;
+mod revoking;
 #[path = "../common/sandbox_api.rs"]
 mod sandbox_api;

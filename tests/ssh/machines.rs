@@ -123,6 +123,11 @@ impl Machines {
         fs::write(self.ssh_config(), config + &self.others).unwrap();
     }
 
+    /// Returns the home of the user who logs in to a machine.
+    pub fn home(&self, instance: &str) -> PathBuf {
+        self.dir.join(format!("{instance}.home"))
+    }
+
     /// Shows another host key from now on, as a machine in between would.
     pub fn impersonate(&self, instance: &str, host_key: &str) {
         self.write(&format!("{instance}.key"), host_key);
@@ -144,17 +149,25 @@ impl Machines {
     fn start(&self, instance: &Instance) -> Machine {
         let id = &instance.id;
         let authorized = instance.authorized_key.clone().unwrap_or_default() + "\n";
-        self.write(&format!("{id}.authorized"), &authorized);
+        let home = self.home(id);
+        private::create_dir(&home.join(".ssh")).unwrap();
+        self.write(&format!("{id}.home/.ssh/authorized_keys"), &authorized);
         self.write(&format!("{id}.key"), &instance.host_key().private_key);
-        self.listen(id, &format!("SetEnv CONVOX_INSTANCE={id}\n"))
+        let home = home.display();
+        let settings = format!(
+            "AuthorizedKeysFile {home}/.ssh/authorized_keys\n\
+             SetEnv CONVOX_INSTANCE={id} HOME={home}\n"
+        );
+        self.listen(id, &settings)
     }
 
     /// Answers on a port as the machine `name`, whose keys are in files of that name.
     fn listen(&self, name: &str, settings: &str) -> Machine {
         let file = |kind: &str| self.dir.join(format!("{name}.{kind}"));
+        // The first line of a kind counts.
         let config = format!(
-            "HostKey {}\nAuthorizedKeysFile {}\nAuthenticationMethods publickey\nUsePAM no\n\
-             StrictModes no\n{settings}",
+            "{settings}HostKey {}\nAuthorizedKeysFile {}\nAuthenticationMethods publickey\n\
+             UsePAM no\nStrictModes no\n",
             file("key").display(),
             file("authorized").display()
         );

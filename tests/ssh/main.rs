@@ -17,6 +17,7 @@ mod rack;
 #[expect(dead_code, reason = "other suites need more of it")]
 #[path = "../common/rehearsing.rs"]
 mod rehearsing;
+mod revoking;
 mod rolling;
 mod secrets;
 #[expect(

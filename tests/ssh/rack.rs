@@ -165,6 +165,12 @@ impl Rehearsal {
 
     /// Makes `convox instances ssh` with the words of `line`, which end with the command.
     pub fn command(&self, words: &[&str]) -> Command {
+        self.instances("ssh", words)
+    }
+
+    /// Makes a command of `convox instances`, with the words of `line` at its end.
+    pub fn instances(&self, command: &str, words: &[&str]) -> Command {
+        let what = command;
         let mut command = Command::new(env!("CARGO_BIN_EXE_convox"));
         command
             .env_clear()
@@ -177,7 +183,7 @@ impl Rehearsal {
             .env("AWS_CONFIG_FILE", "/dev/null")
             .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
             .args(["--region", "us-east-1", "--endpoint-url", &self.endpoint])
-            .args(["instances", "ssh", "-F"])
+            .args(["instances", what, "-F"])
             .arg(self.machines.ssh_config())
             .args(words)
             .stdin(Stdio::null())

@@ -10,10 +10,10 @@ use tokio::process::Command;
 use crate::machines::user;
 use crate::rack::{Rehearsal, Told, standing_still};
 
-const WHO: &str = "echo $CONVOX_INSTANCE";
+pub const WHO: &str = "echo $CONVOX_INSTANCE";
 
 /// Logs in with a key as a file, as anybody could who has it.
-async fn by_hand(rehearsal: &Rehearsal, address: &str, key: &PrivateKey) -> Told {
+pub async fn by_hand(rehearsal: &Rehearsal, address: &str, key: &PrivateKey) -> Told {
     let file = rehearsal.home.path().join("key-by-hand");
     let _ = fs::remove_file(&file);
     let mut opened = private::open_options()

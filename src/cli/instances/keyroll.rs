@@ -71,7 +71,7 @@ pub(crate) struct KeyrollArgs {
 
 /// The kinds of key pair that EC2 makes.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
-enum KeyTypeArg {
+pub(super) enum KeyTypeArg {
     /// Short and fast
     #[default]
     Ed25519,
@@ -161,7 +161,7 @@ impl KeyrollArgs {
     }
 }
 
-fn show(printer: &Printer, output: Output, plan: &Plan) {
+pub(super) fn show(printer: &Printer, output: Output, plan: &Plan) {
     match output {
         Output::Text => print_plan(printer, plan),
         Output::Json => {

@@ -3,6 +3,7 @@
 mod keyroll;
 mod keyroll_api;
 mod list;
+mod revoke_key;
 mod ssh;
 mod terminate;
 
@@ -28,6 +29,7 @@ pub(crate) struct InstancesCommand {
 #[derive(Debug, Subcommand)]
 enum Command {
     Keyroll(keyroll::KeyrollArgs),
+    RevokeKey(Box<revoke_key::RevokeKeyArgs>),
     // What it says of itself is long, and below its arguments.
     Ssh(Box<ssh::SshArgs>),
     Terminate(terminate::TerminateArgs),
@@ -38,6 +40,7 @@ impl InstancesCommand {
         match &self.command {
             None => self.list.output(),
             Some(Command::Keyroll(args)) => args.output(),
+            Some(Command::RevokeKey(args)) => args.output(),
             Some(Command::Ssh(args)) => args.output(),
             Some(Command::Terminate(args)) => args.output(),
         }
@@ -47,6 +50,7 @@ impl InstancesCommand {
         match self.command {
             None => context.block_on(self.list.run(context)),
             Some(Command::Keyroll(args)) => args.run(context),
+            Some(Command::RevokeKey(args)) => args.run(context),
             Some(Command::Ssh(args)) => args.run(context),
             Some(Command::Terminate(args)) => context.block_on(args.run(context)),
         }

@@ -46,6 +46,8 @@ const BUNDLED: &[(&str, &str)] = bundled![
     "password/throttled-reads",
     "password/unsent-update-stack",
     "replaces-nothing",
+    "revoke-key/failing-commands",
+    "revoke-key/no-agent",
     "rollback-fails",
     "signal-timeout",
     "slow-api",

@@ -150,6 +150,14 @@ impl Story {
                 fresh,
                 stale,
             } => self.restarting = Some((*desired, *fresh, *stale)),
+            EventKind::Instance(report) => {
+                let text = match &report.error {
+                    None => format!("{} refuses the leaked key", report.instance),
+                    Some(error) => format!("{} is not done: {error}", report.instance),
+                };
+                let class = if report.error.is_some() { "bad" } else { "" };
+                self.line(at, class, text);
+            }
             EventKind::Warning { message } => {
                 if !self.warnings.contains(message) {
                     self.warnings.push(message.clone());

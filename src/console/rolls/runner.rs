@@ -31,7 +31,7 @@ pub(super) enum Start {
 
 /// A rack, by the way that it is reached.
 pub(super) enum Reached {
-    Account(FoundRack),
+    Account(Box<FoundRack>),
     Api(FoundGateway),
 }
 
@@ -41,7 +41,9 @@ pub(super) enum Reached {
 /// When it cannot be reached.
 pub(super) async fn reach(service: &Service, rack: &RackRecord) -> Result<Reached, PortError> {
     Ok(match rack.kind {
-        RackKind::Aws | RackKind::Sandbox => Reached::Account(service.find_rack(rack).await?),
+        RackKind::Aws | RackKind::Sandbox => {
+            Reached::Account(Box::new(service.find_rack(rack).await?))
+        }
         RackKind::Api => Reached::Api(service.gateway(rack).await?),
     })
 }
@@ -154,7 +156,8 @@ impl Working {
         let (entropy, stop) = (service.entropy().clone(), Stop::new());
         let (keeper, quiet) = (Keeper::new(service, &record.id, term), Box::new(Quiet));
         match reached {
-            Reached::Account(FoundRack { rack, clock }) => {
+            Reached::Account(found) => {
+                let FoundRack { rack, clock } = *found;
                 let access = ApiKeyAccess {
                     probe: rack.probe.clone(),
                     holders: vec![Arc::new(holder())],

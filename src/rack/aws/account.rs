@@ -14,6 +14,7 @@ use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
 
 use super::bucket::BucketStore;
 use super::budget::{self, Budget, Labels};
+use super::commands::RunCommand;
 use super::data_keys::KmsDataKeys;
 use super::error::Call;
 use super::fleet::AwsFleet;
@@ -255,6 +256,7 @@ impl Account {
             stacks,
             key_pairs: Arc::new(AwsKeyPairs::new(Arc::clone(&self.clients))),
             fleet: Arc::new(AwsFleet::new(Arc::clone(&self.clients))),
+            commands: Arc::new(RunCommand::new(Arc::clone(&self.clients))),
             services: Arc::new(AwsServices::new(Arc::clone(&self.clients))),
             keys,
             ssh_user: target.ssh_user.clone(),

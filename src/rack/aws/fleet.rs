@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchTemplateSpecification};
-use aws_sdk_ec2::types::{Filter, Instance as SdkInstance};
+use aws_sdk_ec2::types::{Filter, Instance as SdkInstance, Tag};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -13,7 +13,7 @@ use super::account::Clients;
 use super::error::Call;
 use super::services::count_of;
 use super::stacks::timestamp_of;
-use crate::rack::{Fleet, Group, Instance, LaunchTemplateRef, Member, PortError};
+use crate::rack::{Fleet, Group, Instance, KEY_TAG, LaunchTemplateRef, Member, PortError};
 
 /// How many group names one call carries; a filter takes 200 values, a name has up to 255 letters.
 const GROUPS_AT_ONCE: usize = 50;
@@ -171,6 +171,23 @@ impl Fleet for AwsFleet {
         Ok(found.into_iter().map(instance_of).collect())
     }
 
+    async fn instances_opened_by(&self, name: &str) -> Result<Vec<Instance>, PortError> {
+        let filter = Filter::builder().name(format!("tag:{KEY_TAG}"));
+        let found = self.existing(filter.values(name).build()).await?;
+        Ok(found.into_iter().map(instance_of).collect())
+    }
+
+    async fn set_key(&self, instances: &[String], name: &str) -> Result<(), PortError> {
+        let call = Call::new("ec2", "CreateTags", "instances");
+        for ids in instances.chunks(INSTANCES_AT_ONCE) {
+            let tag = Tag::builder().key(KEY_TAG).value(name).build();
+            let made = self.clients.ec2().create_tags().tags(tag);
+            let made = made.set_resources(Some(ids.to_vec())).send().await;
+            made.map_err(|error| call.failed(error))?;
+        }
+        Ok(())
+    }
+
     async fn console_output(
         &self,
         instance: &str,
@@ -304,24 +321,25 @@ fn template_of(template: LaunchTemplateSpecification) -> Option<LaunchTemplateRe
 }
 
 fn instance_of(instance: SdkInstance) -> Instance {
-    let tag = instance
-        .tags()
-        .iter()
-        .find(|tag| tag.key() == Some(GROUP_TAG));
-    let owner = tag.and_then(|tag| tag.value()).map(str::to_owned);
+    let tag = |name: &str| {
+        let found = instance.tags().iter().find(|tag| tag.key() == Some(name));
+        found.and_then(|tag| tag.value()).map(str::to_owned)
+    };
+    let (owner, name) = (tag(GROUP_TAG), tag("Name"));
+    let opened_by = tag(KEY_TAG).filter(|key| !key.is_empty());
     let state = instance
         .state
         .as_ref()
         .and_then(|state| state.name.as_ref());
-    let name = instance.tags().iter().find(|tag| tag.key() == Some("Name"));
     Instance {
-        name: name.and_then(|tag| tag.value()).map(str::to_owned),
+        name,
         state: state
             .map(|state| state.as_str().to_owned())
             .unwrap_or_default(),
         launched_at: instance.launch_time.as_ref().and_then(timestamp_of),
         id: instance.instance_id.unwrap_or_default(),
         key_name: instance.key_name.filter(|key| !key.is_empty()),
+        opened_by,
         owner,
         lifecycle: None,
         private_ip: instance.private_ip_address.filter(|ip| !ip.is_empty()),

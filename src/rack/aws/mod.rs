@@ -7,6 +7,7 @@
 mod account;
 mod bucket;
 mod budget;
+mod commands;
 mod data_keys;
 mod error;
 mod fleet;

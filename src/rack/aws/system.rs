@@ -15,7 +15,7 @@ use super::stacks::{AwsStacks, timestamp_of};
 use crate::ids::{Entropy, RollId};
 use crate::rack::change::{Change, masked, shown_parameters};
 use crate::rack::{
-    Fleet as _, PortError, Stack, StackResource, StackStatus, Stacks as _, System,
+    Fleet as _, KEY_TAG, PortError, Stack, StackResource, StackStatus, Stacks as _, System,
     SystemDescription, SystemInstance,
 };
 
@@ -296,6 +296,7 @@ fn tag_of<'a>(instance: &'a SdkInstance, key: &str) -> Option<&'a str> {
 
 fn instance_of(member: SdkInstance, host: Option<&ContainerInstance>) -> SystemInstance {
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    let opened_by = tag_of(&member, KEY_TAG).map(str::to_owned);
     SystemInstance {
         name: tag_of(&member, "Name").map(str::to_owned),
         status: text(host.and_then(|host| host.status())).to_lowercase(),
@@ -307,7 +308,7 @@ fn instance_of(member: SdkInstance, host: Option<&ContainerInstance>) -> SystemI
         public_ip: text(member.public_ip_address()),
         private_ip: text(member.private_ip_address()),
         id: member.instance_id.unwrap_or_default(),
-        key_name: member.key_name.filter(|key| !key.is_empty()),
+        key_name: opened_by.or(member.key_name).filter(|key| !key.is_empty()),
     }
 }
 

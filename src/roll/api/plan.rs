@@ -12,6 +12,7 @@ use crate::rack::{KeyType, Rack};
 use crate::roll::outcome::Outcome;
 use crate::roll::plan::{Advice, Plan, PlannedStep, RollOptions, Step};
 use crate::roll::preflight::{Refusal, advice, linted, stack_refusals};
+use crate::roll::revoke::RevocationPlan;
 
 /// How long a process of the API takes to be replaced, in seconds: it stops, another starts
 /// in its place and passes two checks of the balancer (rack template: every 5 s).
@@ -26,6 +27,8 @@ pub enum KeyKind {
     Ssh,
     /// The key of the rack's HTTP API, called its password.
     Api(Box<ApiPlan>),
+    /// The SSH key of the instances that there are, in whose place another is let in.
+    Revocation(Box<RevocationPlan>),
 }
 
 impl KeyKind {
@@ -188,7 +191,7 @@ impl Plan {
     #[must_use]
     pub fn api(&self) -> Option<&ApiPlan> {
         match &self.kind {
-            KeyKind::Ssh => None,
+            KeyKind::Ssh | KeyKind::Revocation(_) => None,
             KeyKind::Api(api) => Some(api),
         }
     }

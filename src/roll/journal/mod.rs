@@ -6,6 +6,7 @@
 
 mod files;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -57,6 +58,12 @@ pub enum Effect {
     UnstageKey,
     /// Forget the new private key, on the way back.
     ForgetNewKey,
+    /// Let the new key in on instances.
+    AdmitKey,
+    /// Tag instances with the key that opens them.
+    NameKey,
+    /// Shut a leaked key out on instances.
+    ExcludeKey,
 }
 
 /// One line.
@@ -87,6 +94,22 @@ pub enum Entry {
         effect: Effect,
         /// Why, in one line.
         message: String,
+    },
+    /// An effect is about to be tried on instances.
+    Asked {
+        /// The effect.
+        effect: Effect,
+        /// Their ids.
+        instances: Vec<String>,
+    },
+    /// What came of an effect on instances. Those that no line names may have it or not.
+    Answered {
+        /// The effect.
+        effect: Effect,
+        /// Those where it has happened.
+        done: Vec<String>,
+        /// Those where it is not known to have happened, and why.
+        failed: BTreeMap<String, String>,
     },
     /// The way back has begun; the roll does not go forward any more.
     TurnedBack,

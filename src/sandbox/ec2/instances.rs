@@ -94,8 +94,11 @@ pub struct Instance {
     pub state: InstanceState,
     /// The key pair's name, which never changes, whatever becomes of the key pair.
     pub key_name: Option<String>,
-    /// The public key that the instance lets in, in OpenSSH form.
+    /// The public key that the instance was started with, in OpenSSH form.
     pub authorized_key: Option<String>,
+    /// The lines of `authorized_keys` of the user who logs in: at first that one.
+    #[serde(default)]
+    pub authorized_keys: Vec<String>,
     /// The address inside the network.
     pub private_ip: String,
     /// The availability zone.
@@ -133,6 +136,11 @@ impl Ec2 {
     #[must_use]
     pub fn instance(&self, id: &str) -> Option<&Instance> {
         self.instances.get(id)
+    }
+
+    /// Returns an instance to be changed.
+    pub(crate) fn instance_mut(&mut self, id: &str) -> Option<&mut Instance> {
+        self.instances.get_mut(id)
     }
 
     /// Makes an instance nobody's: its group has let it go.
@@ -186,6 +194,7 @@ impl World {
             id: id.clone(),
             state: InstanceState::Pending,
             key_name: spec.key_name,
+            authorized_keys: authorized_key.iter().cloned().collect(),
             authorized_key,
             private_ip: private_ip(host),
             zone: format!("{}{zone}", self.region),

@@ -53,6 +53,10 @@ pub enum Fault {
     Capacity(Capacity),
     /// The drain function never completes a terminating hook.
     DrainStuck(DrainStuck),
+    /// Instances have no SSM agent, or one that nobody hears from.
+    Agents(Agents),
+    /// Commands fail on instances.
+    Commands(CommandsFail),
     /// Tasks do not come up.
     Tasks(TasksFail),
     /// Somebody else makes a call.
@@ -188,6 +192,45 @@ pub struct Capacity {
 #[serde(deny_unknown_fields)]
 pub struct DrainStuck {
     /// The first termination that is hit, counted from 1.
+    #[serde(default = "one")]
+    pub from: u64,
+    /// How many are hit; all of them when not said.
+    #[serde(default)]
+    pub times: Option<u64>,
+}
+
+/// Instances whose agents cannot be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Agents {
+    /// What is wrong with the agents.
+    pub agent: AgentState,
+    /// The first instance that is hit, counted from 1 in the order in which those that live were
+    /// started.
+    #[serde(default = "one")]
+    pub from: u64,
+    /// How many are hit; all of them when not said.
+    #[serde(default)]
+    pub times: Option<u64>,
+}
+
+/// How the SSM agent of an instance is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentState {
+    /// It answers.
+    Online,
+    /// It has not been heard from for a while, and does not come for commands.
+    Lost,
+    /// There is none.
+    Missing,
+}
+
+/// Commands that end with an error and do nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommandsFail {
+    /// The first run on an instance that is hit, counted from 1.
     #[serde(default = "one")]
     pub from: u64,
     /// How many are hit; all of them when not said.

@@ -10,12 +10,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::api::{AwsError, Input};
+use super::ec2::InstanceState;
 use super::wire::{self, Service};
 use super::world::{self, World};
 use fault::fits;
 pub use fault::{
-    Calls, Capacity, DrainStuck, Fate, Fault, Latency, OtherCall, Signals, Span, Stale, TasksFail,
-    WhichKey,
+    AgentState, Agents, Calls, Capacity, CommandsFail, DrainStuck, Fate, Fault, Latency, OtherCall,
+    Signals, Span, Stale, TasksFail, WhichKey,
 };
 pub use file::{Expect, Rack, Scenario, ScenarioError, Service as App};
 
@@ -261,6 +262,34 @@ impl World {
             }
             rule.seen += 1;
             within(rule.seen, tasks.from, tasks.times)
+        })
+    }
+
+    /// Tells how the SSM agent of an instance is: one that does not run yet has none.
+    #[must_use]
+    pub fn agent_of(&self, id: &str) -> AgentState {
+        let mut live: Vec<_> = self.live_instances().collect();
+        live.sort_by_key(|instance| (instance.launched, &instance.id));
+        let place = live.iter().position(|instance| instance.id == id);
+        let Some(place) = place.filter(|place| live[*place].state == InstanceState::Running) else {
+            return AgentState::Missing;
+        };
+        let nth = u64::try_from(place).unwrap_or(u64::MAX).saturating_add(1);
+        let hit = self.faults.rules.iter().find_map(|rule| match &rule.fault {
+            Fault::Agents(it) if within(nth, it.from, it.times) => Some(it.agent),
+            _ => None,
+        });
+        hit.unwrap_or(AgentState::Online)
+    }
+
+    /// Decides whether a command fails on an instance.
+    pub(crate) fn command_fails(&mut self) -> bool {
+        self.faults.rules.iter_mut().any(|rule| {
+            let Fault::Commands(commands) = &rule.fault else {
+                return false;
+            };
+            rule.seen += 1;
+            within(rule.seen, commands.from, commands.times)
         })
     }
 

@@ -83,7 +83,7 @@ pub(super) async fn run_directly(
         let who = Who {
             id: instance.id.clone(),
             name: instance.name.clone(),
-            key_name: instance.key_name.clone(),
+            key_name: instance.key().map(str::to_owned),
         };
         tasks.push(Task { who, work });
     }

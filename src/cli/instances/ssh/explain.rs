@@ -56,7 +56,7 @@ pub(super) fn failure(
     match Outcome::of(ended, seen) {
         Outcome::Ran | Outcome::Stopped => None,
         Outcome::Refused => {
-            let name = instance.key_name.as_deref().unwrap_or_default();
+            let name = instance.key().unwrap_or_default();
             let user = &invocation.user;
             Some(
                 error(format!(

@@ -22,8 +22,8 @@ use crate::ui::{CliError, Exit};
 
 /// Log in to an instance, or run a command there
 ///
-/// The private key is the one of the key pair that the instance was started with. It comes from
-/// the key store and is handed to the system's ssh by an agent of our own: it is never in a
+/// The private key is the one of the key pair that the instance was started with, or of the one
+/// that `revoke-key` put in its place. It comes from the key store and is handed to the system's ssh by an agent of our own: it is never in a
 /// file, nor in an argument. Your ssh_config applies, under the instance's address (or its id,
 /// with --by-id). Host keys are checked and kept by instance id; where AWS tells the instance's
 /// console they are learned from it, else on first use.

@@ -1,0 +1,242 @@
+//! The lines of `authorized_keys` that let keys in, and how one takes the place of another.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::error::PortError;
+use super::fleet::Instance;
+
+/// How an instance is reached to change its `authorized_keys`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Through {
+    /// SSM Run Command: by its agent, as root.
+    Ssm,
+    /// The system's `ssh`: with the key that opens it, as the user who logs in.
+    Ssh,
+}
+
+impl Through {
+    /// Returns the name as a person writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ssm => "ssm",
+            Self::Ssh => "ssh",
+        }
+    }
+
+    /// Returns what a proof through it is: a login, or what the file says.
+    #[must_use]
+    pub fn proof(self) -> KeyProof {
+        match self {
+            Self::Ssm => KeyProof::File,
+            Self::Ssh => KeyProof::Login,
+        }
+    }
+}
+
+/// How it is known which keys an instance lets in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyProof {
+    /// The new key logged in, and the old one was refused.
+    Login,
+    /// A second command read `authorized_keys`.
+    File,
+}
+
+/// One thing to do on an instance. They are done in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyDeed {
+    /// Put the new line in.
+    Add,
+    /// Prove that the new key is let in.
+    ProveNew,
+    /// Take the old line out; refused where the new one is not in.
+    Remove,
+    /// Prove that the old key is refused, and the new one still let in.
+    ProveOld,
+}
+
+/// A public key as `authorized_keys` has it: its type, its bits, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicLine {
+    /// The name of its key pair.
+    pub name: String,
+    kind: String,
+    bits: String,
+}
+
+impl PublicLine {
+    /// Reads the line of key pair `name`; none for text that is no public key.
+    #[must_use]
+    pub fn read(name: &str, line: &str) -> Option<Self> {
+        let mut words = line.split_whitespace();
+        let (kind, bits) = (words.next()?, words.next()?);
+        let is_kind = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '@');
+        let is_bits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+        let is_key = kind.chars().all(is_kind) && bits.chars().all(is_bits);
+        (is_key && !bits.is_empty()).then(|| Self {
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            bits: bits.to_owned(),
+        })
+    }
+
+    /// Returns type and bits, without a comment.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{} {}", self.kind, self.bits)
+    }
+
+    /// Returns the key pair's name in letters that mean nothing to a shell.
+    fn comment(&self) -> String {
+        let is_plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        self.name
+            .chars()
+            .map(|c| Some(c).filter(is_plain).unwrap_or('_'))
+            .collect()
+    }
+}
+
+/// One key in place of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeySwap {
+    /// The user whose logins it is about.
+    pub user: String,
+    /// The key to let in.
+    pub new: PublicLine,
+    /// The key to shut out.
+    pub old: PublicLine,
+}
+
+/// What `authorized_keys` said after a script of [`KeySwap::script`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinesSeen {
+    /// Whether the new key is let in, without any restriction.
+    pub new: bool,
+    /// Whether the old one is named at all.
+    pub old: bool,
+}
+
+impl LinesSeen {
+    /// Reads the last line of the script's output.
+    #[must_use]
+    pub fn read(output: &str) -> Option<Self> {
+        let said = output
+            .lines()
+            .rev()
+            .find_map(|line| line.strip_prefix("authorized_keys: "))?;
+        let mut words = said.split_whitespace();
+        let mut truth = |name: &str| match words.next()?.strip_prefix(name)? {
+            "=yes" => Some(true),
+            "=no" => Some(false),
+            _ => None,
+        };
+        Some(Self {
+            new: truth("new")?,
+            old: truth("old")?,
+        })
+    }
+}
+
+/// What every script does, after its first lines have said what is wanted.
+///
+/// The file is written beside itself, flushed and renamed, so that a login at any instant reads
+/// a whole one; `cp -p` keeps mode and owner. A lock on the directory keeps two of us apart.
+const SCRIPT: &str = include_str!("authorized_keys.sh");
+
+impl KeySwap {
+    /// Writes the shell script that does `deed` and says what is so then.
+    ///
+    /// It runs as root where `as_root`, and else as the user himself. No secret is in it, and no
+    /// single quote, so that it can stand between two.
+    #[must_use]
+    pub fn script(&self, deed: KeyDeed, as_root: bool) -> String {
+        let action = match deed {
+            KeyDeed::Add => "add",
+            KeyDeed::Remove => "remove",
+            KeyDeed::ProveNew | KeyDeed::ProveOld => "check",
+        };
+        let home = if as_root {
+            format!("$(getent passwd \"{}\" | cut -d: -f6)", self.user)
+        } else {
+            "$HOME".to_owned()
+        };
+        let (new, old) = (&self.new, &self.old);
+        format!(
+            "action=\"{action}\"\nuser=\"{}\"\nnew=\"{}\"\nname=\"{}\"\nold=\"{}\"\nhome=\"{home}\"\n\
+             {SCRIPT}",
+            self.user,
+            new.key(),
+            new.comment(),
+            old.bits,
+        )
+    }
+
+    /// Tells whether what was seen is what `deed` is for; else says what is wrong.
+    ///
+    /// # Errors
+    /// What is wrong, in a few words.
+    pub fn judge(&self, deed: KeyDeed, seen: LinesSeen) -> Result<(), String> {
+        let is_out = matches!(deed, KeyDeed::Remove | KeyDeed::ProveOld);
+        match seen {
+            LinesSeen { new: false, .. } => {
+                Err(format!("its authorized_keys do not name {}", self.new.name))
+            }
+            LinesSeen { old: true, .. } if is_out => {
+                Err(format!("its authorized_keys still name {}", self.old.name))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells whether the user's name may stand in a script.
+    #[must_use]
+    pub fn is_plain_user(user: &str) -> bool {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        !user.is_empty() && !user.starts_with('-') && user.chars().all(is_plain)
+    }
+}
+
+/// What came of one deed on one instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyAnswer {
+    /// The instance's id.
+    pub instance: String,
+    /// What was to be done.
+    pub deed: KeyDeed,
+    /// Why it is not known to be done, in one line.
+    pub result: Result<(), String>,
+}
+
+/// A way to the `authorized_keys` of instances.
+#[async_trait]
+pub trait KeyAccess: Send + Sync {
+    /// Says which way it is.
+    fn through(&self) -> Through;
+    /// Says of those of `instances` that are not reached this way why not.
+    ///
+    /// # Errors
+    /// When nobody can tell, or the way is closed altogether.
+    async fn unreached(
+        &self,
+        instances: &[Instance],
+    ) -> Result<BTreeMap<String, String>, PortError>;
+    /// Does one thing on instances, side by side.
+    ///
+    /// Each is answered once, as soon as it is known. Doing a thing again that is done already
+    /// changes nothing.
+    async fn carry_out(
+        &self,
+        deed: KeyDeed,
+        swap: &KeySwap,
+        instances: &[Instance],
+        answers: &UnboundedSender<KeyAnswer>,
+    );
+}

@@ -1,0 +1,309 @@
+//! The door to revocations: plan one, and find and take up those that were left.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use super::plan::{PlannedInstance, RevocationOptions, RevocationPlan, steps};
+use super::run::Chosen;
+use super::{KeyTools, TAG_REVOKES};
+use crate::ids::RollId;
+use crate::rack::{Instance, KeyPair, KeyType, PortError, Rack, Stack};
+use crate::roll::api::KeyKind;
+use crate::roll::drive::Stage;
+use crate::roll::engine::{Engine, ended};
+use crate::roll::event::EventKind;
+use crate::roll::find::Found;
+use crate::roll::forward::TAG_RACK;
+use crate::roll::observe::{physical_ids, settled};
+use crate::roll::outcome::{Outcome, Report};
+use crate::roll::plan::{Plan, RollOptions, Step};
+use crate::roll::preflight::{Refusal, advice, linted, no_such_stack};
+use crate::roll::reached::{GROUP, SPOT_FLEET, reached_by_key};
+
+/// What was seen of a rack whose key is out.
+struct Observed {
+    stack: Stack,
+    groups: Vec<String>,
+    spot_fleets: Vec<String>,
+    instances: Vec<Instance>,
+}
+
+impl Engine {
+    /// Lets the engine change which keys instances let in.
+    pub fn set_key_tools(&mut self, tools: KeyTools) {
+        self.tools = Some(tools);
+    }
+
+    /// Returns the rack.
+    #[must_use]
+    pub fn rack(&self) -> &Rack {
+        &self.rack
+    }
+
+    /// Looks at the rack and says what shutting out a key would do. Changes nothing that stays.
+    ///
+    /// A stack that is busy is not waited for: nothing of it is changed.
+    ///
+    /// # Errors
+    /// Why it is refused, with the way out.
+    pub async fn plan_revocation(&mut self, options: RevocationOptions) -> Result<Plan, Refusal> {
+        let tools = self.key_tools()?;
+        let roll = self.desk.name_roll();
+        // What waits for nothing is asked at once: the key is out meanwhile.
+        let (observed, checked, mut made) = self
+            .patiently(&roll, async |rack| {
+                tokio::try_join!(observe(rack), check(rack), stand_ins(rack))
+            })
+            .await?;
+        let old = self.leaked(&options, &observed.stack)?;
+        made.retain(|pair| pair.tags.get(TAG_REVOKES) == Some(&old));
+        let is_named = observed.stack.parameter(&self.rack.key_parameter) == Some(&old);
+        let (chosen, (), stand_in) = self
+            .patiently(&roll, async |rack| {
+                let chosen = async { Ok(Chosen::of(&tools.ways, &observed.instances).await?) };
+                let told = check_leaked(rack, &tools, &old, is_named);
+                tokio::try_join!(chosen, told, with_private_half(rack, &made))
+            })
+            .await?;
+        let reused = stand_in.is_some();
+        if !reused {
+            checked?;
+        }
+        if chosen.is_empty() {
+            return Err(nobody_reached(&chosen));
+        }
+        let mut plan = draft(&self.rack, roll, options.key_type, old, &observed);
+        if let Some(name) = stand_in {
+            plan.new_key = name;
+        }
+        plan.warnings = chosen.warnings();
+        if observed.stack.status.is_busy() {
+            plan.warnings.push(advice(
+                "stack-busy",
+                format!(
+                    "the stack is {}: instances may come and go meanwhile",
+                    observed.stack.status
+                ),
+                "run `convox instances revoke-key` again when it is at rest",
+            ));
+        }
+        let planned = |instance: &Instance| PlannedInstance {
+            id: instance.id.clone(),
+            key: instance.key().map(str::to_owned),
+            through: chosen.through(&instance.id),
+            unreached: chosen.unreached.get(&instance.id).cloned(),
+        };
+        plan.kind = KeyKind::Revocation(Box::new(RevocationPlan {
+            reused,
+            groups: observed.groups,
+            instances: observed.instances.iter().map(planned).collect(),
+        }));
+        plan.steps = steps(&plan, reused);
+        linted(plan)
+    }
+
+    fn key_tools(&self) -> Result<KeyTools, Refusal> {
+        self.tools.clone().ok_or_else(|| {
+            Refusal::nothing_changed(advice(
+                "no-way-to-instances",
+                "instances cannot be reached from here",
+                "go on with it by the command line: `convox instances revoke-key`",
+            ))
+        })
+    }
+
+    fn leaked(&self, options: &RevocationOptions, stack: &Stack) -> Result<String, Refusal> {
+        let named = stack
+            .parameter(&self.rack.key_parameter)
+            .unwrap_or_default();
+        let leaked = options.key.as_deref().unwrap_or(named);
+        if leaked.is_empty() {
+            return Err(Refusal::nothing_changed(advice(
+                "no-key",
+                format!("{} has no key pair", self.rack.name),
+                "name the key pair that is out with `--key NAME`",
+            )));
+        }
+        Ok(leaked.to_owned())
+    }
+
+    /// Makes the plan of a revocation that is known by its key pair only.
+    pub(in crate::roll) async fn found_revocation(
+        &mut self,
+        id: &RollId,
+        pair: KeyPair,
+        old: String,
+    ) -> Result<Found, Refusal> {
+        let observed = self.patiently(id, observe).await?;
+        let mut plan = draft(&self.rack, id.clone(), KeyType::Ed25519, old, &observed);
+        plan.new_key = pair.name;
+        plan.kind = KeyKind::Revocation(Box::new(RevocationPlan {
+            groups: observed.groups,
+            ..RevocationPlan::default()
+        }));
+        Ok(Found {
+            plan,
+            lines: Vec::new(),
+            from_journal: false,
+        })
+    }
+
+    /// Takes up a revocation that was left.
+    pub(in crate::roll) async fn resume_revocation(
+        &mut self,
+        found: &Found,
+    ) -> Result<Report, Refusal> {
+        if let Some(report) = ended(&found.lines) {
+            let roll = found.plan.roll.clone();
+            self.desk.emit(&roll, EventKind::Finished(report.clone()));
+            return Ok(report);
+        }
+        self.key_tools()?;
+        let mut run = self.take_up(found).await?;
+        let stage = run.revocation_stage(&found.lines).await?;
+        run.emit(EventKind::Resumed {
+            from_journal: found.from_journal,
+            step: match stage {
+                Stage::Minted => Step::Admit,
+                stage => stage.step(),
+            },
+        });
+        Ok(run.drive(stage, false).await)
+    }
+}
+
+impl Found {
+    /// Refuses what only an update of the stack can be asked for.
+    pub(in crate::roll) fn refuse_revocation(&self) -> Result<(), Refusal> {
+        match self.plan.revocation() {
+            None => Ok(()),
+            Some(_) => Err(Refusal::nothing_changed(advice(
+                "revocation",
+                format!("roll {} shuts a key out, and has no update", self.plan.roll),
+                "a key that is out is not let in again; `convox rolls resume` finishes it",
+            ))),
+        }
+    }
+}
+
+/// Asks whether a key pair could be made and kept; the lack of an answer is no answer.
+async fn check(rack: &Rack) -> Result<Result<(), PortError>, Refusal> {
+    settled(
+        rack.key_pairs
+            .check_permissions()
+            .await
+            .and(rack.keys.check().await),
+    )
+}
+
+/// Lists the key pairs that took the place of leaked ones, the newest first.
+async fn stand_ins(rack: &Rack) -> Result<Vec<KeyPair>, Refusal> {
+    let tags = BTreeMap::from([(TAG_RACK.to_owned(), rack.name.clone())]);
+    let mut made = rack.key_pairs.tagged(&tags).await?;
+    made.sort_by_key(|pair| Reverse((pair.created_at, pair.name.clone())));
+    Ok(made)
+}
+
+/// Finds the first that can be used: the one whose private half is kept.
+async fn with_private_half(rack: &Rack, made: &[KeyPair]) -> Result<Option<String>, Refusal> {
+    for pair in made {
+        if rack.keys.get(&pair.name).await?.is_some() {
+            return Ok(Some(pair.name.clone()));
+        }
+    }
+    Ok(None)
+}
+
+/// Makes sure that the line of the leaked key can be told: by its private half.
+async fn check_leaked(
+    rack: &Rack,
+    tools: &KeyTools,
+    old: &str,
+    is_named: bool,
+) -> Result<(), Refusal> {
+    let stored = match rack.keys.get(old).await? {
+        None if is_named => rack.keys.current().await?,
+        stored => stored,
+    };
+    let told = stored.map(|key| (tools.public_line)(old, &key));
+    let why = match told {
+        Some(Ok(_)) => return Ok(()),
+        Some(Err(why)) => why,
+        None => format!(
+            "{} has no private key of {old}, by which its line is known",
+            rack.keys.describe()
+        ),
+    };
+    Err(Refusal::nothing_changed(advice(
+        "key-unknown",
+        why,
+        "`convox instances keyroll` replaces every instance, whatever keys they let in",
+    )))
+}
+
+async fn observe(rack: &Rack) -> Result<Observed, Refusal> {
+    let stack = match rack.stacks.describe(&rack.stack).await {
+        Err(error) if error.is_not_found() => {
+            let known = rack.stacks.racks().await.unwrap_or_default();
+            return Err(no_such_stack(&rack.stack, &known));
+        }
+        described => described?,
+    };
+    let resources = rack.stacks.resources(&stack.id).await?;
+    let reached = reached_by_key(rack, &stack, &resources).await?;
+    let groups: Vec<String> = reached
+        .groups
+        .iter()
+        .map(|(resource, _)| resource.logical_id.clone())
+        .collect();
+    let mut ours = resources;
+    ours.retain(|it| {
+        groups.contains(&it.logical_id) || reached.spot_fleets.contains(&it.logical_id)
+    });
+    let names = physical_ids(&ours, GROUP);
+    let fleets = physical_ids(&ours, SPOT_FLEET);
+    let mut instances = rack.fleet.instances(&names, &fleets).await?;
+    instances.retain(Instance::is_live);
+    Ok(Observed {
+        stack,
+        groups,
+        spot_fleets: reached.spot_fleets,
+        instances,
+    })
+}
+
+fn draft(rack: &Rack, roll: RollId, key_type: KeyType, old: String, observed: &Observed) -> Plan {
+    let options = RollOptions {
+        key_type,
+        keep_old: true,
+    };
+    let mut plan = Plan::bare(rack, roll, options, &observed.stack.id);
+    plan.old_key = Some(old);
+    plan.spot_fleets.clone_from(&observed.spot_fleets);
+    plan
+}
+
+fn nobody_reached(chosen: &Chosen) -> Refusal {
+    let mut reasons: Vec<_> = chosen
+        .unreached
+        .iter()
+        .map(|(id, why)| {
+            advice(
+                "unreached",
+                format!("{id} is not reached: {why}"),
+                "an instance needs an SSM agent that may call Systems Manager, or a way for ssh",
+            )
+        })
+        .collect();
+    if reasons.is_empty() {
+        reasons.push(advice(
+            "no-instances",
+            "the rack has no live instance",
+            "`convox instances keyroll` gives those that start a new key",
+        ));
+    }
+    Refusal {
+        outcome: Outcome::NothingChanged,
+        reasons,
+    }
+}

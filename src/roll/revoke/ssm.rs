@@ -1,0 +1,195 @@
+//! SSM Run Command as a way to `authorized_keys`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::clock::Clock;
+use crate::rack::{
+    CommandState, Commands, Instance, Invoked, KeyAccess, KeyAnswer, KeyDeed, KeySwap, LinesSeen,
+    PortError, Through,
+};
+
+/// How many instances one command goes to.
+const INSTANCES_AT_ONCE: usize = 50;
+/// How long an instance is waited for: as long as SSM tries to deliver and then lets it run.
+const PATIENCE: Duration = Duration::from_secs(100);
+/// Between two looks at first, and at last.
+const LOOKS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
+
+/// The agents of instances, which run commands as root.
+pub struct SsmAccess {
+    commands: Arc<dyn Commands>,
+    clock: Clock,
+}
+
+/// One command: what is done where, and who hears of it.
+struct Errand<'a> {
+    deed: KeyDeed,
+    swap: &'a KeySwap,
+    answers: &'a UnboundedSender<KeyAnswer>,
+    until: Timestamp,
+}
+
+impl Errand<'_> {
+    fn answer(&self, instance: &str, result: Result<(), String>) {
+        // Whoever asked may have stopped listening.
+        let _ = self.answers.send(KeyAnswer {
+            instance: instance.to_owned(),
+            deed: self.deed,
+            result,
+        });
+    }
+
+    fn ended(&self, invoked: &Invoked) {
+        let said = invoked.output.trim();
+        let result = match (invoked.state, LinesSeen::read(said)) {
+            (CommandState::Succeeded, Some(seen)) => self.swap.judge(self.deed, seen),
+            (CommandState::Succeeded, None) => Err("its script has not said how it ended".into()),
+            _ => {
+                let last = said.lines().last().unwrap_or_default();
+                let colon = if last.is_empty() { "" } else { ": " };
+                Err(format!(
+                    "its command ended as {}{colon}{last}",
+                    invoked.status
+                ))
+            }
+        };
+        self.answer(&invoked.instance, result);
+    }
+}
+
+impl SsmAccess {
+    /// Reaches instances by `commands`, and waits by `clock`.
+    #[must_use]
+    pub fn new(commands: Arc<dyn Commands>, clock: Clock) -> Self {
+        Self { commands, clock }
+    }
+
+    /// Has instances run the script, and answers for each of them.
+    async fn go(&self, errand: &Errand<'_>, ids: &[String]) {
+        let script = errand.swap.script(errand.deed, true);
+        match self.send(errand, ids, &script).await {
+            Ok(command) => self.wait(errand, &command, ids).await,
+            // One that cannot be asked keeps all others from being asked.
+            Err(PortError::Rejected { ref code, .. })
+                if code == "InvalidInstanceId" && ids.len() > 1 =>
+            {
+                let each = ids.iter().map(std::slice::from_ref);
+                join_all(each.map(|id| Box::pin(self.go(errand, id)))).await;
+            }
+            Err(error) => {
+                for id in ids {
+                    errand.answer(id, Err(error.to_string()));
+                }
+            }
+        }
+    }
+
+    /// Sends a command; again where the answer was lost, since doing it twice does no harm.
+    async fn send(
+        &self,
+        errand: &Errand<'_>,
+        ids: &[String],
+        script: &str,
+    ) -> Result<String, PortError> {
+        let mut wait = LOOKS.0;
+        loop {
+            match self.commands.run(ids, script).await {
+                Err(error) if error.is_transient() && self.clock.now() < errand.until => {}
+                answer => return answer,
+            }
+            self.clock.sleep(wait).await;
+            wait = (wait * 2).min(LOOKS.1);
+        }
+    }
+
+    async fn wait(&self, errand: &Errand<'_>, command: &str, ids: &[String]) {
+        let mut open: BTreeSet<&str> = ids.iter().map(String::as_str).collect();
+        let mut wait = LOOKS.0;
+        loop {
+            self.clock.sleep(wait).await;
+            wait = (wait * 3 / 2).min(LOOKS.1);
+            let looked = self.commands.invoked(command).await;
+            for invoked in looked.iter().flatten() {
+                let is_over = invoked.state != CommandState::UnderWay;
+                if is_over && open.remove(invoked.instance.as_str()) {
+                    errand.ended(invoked);
+                }
+            }
+            let given_up = match looked {
+                Err(error) if !error.is_transient() => Some(error.to_string()),
+                _ if self.clock.now() >= errand.until => {
+                    let waited = PATIENCE.as_secs();
+                    Some(format!("its command has not ended within {waited} s"))
+                }
+                _ => None,
+            };
+            if let Some(why) = given_up {
+                for id in open {
+                    errand.answer(id, Err(why.clone()));
+                }
+                return;
+            }
+            if open.is_empty() {
+                return;
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl KeyAccess for SsmAccess {
+    fn through(&self) -> Through {
+        Through::Ssm
+    }
+
+    async fn unreached(
+        &self,
+        instances: &[Instance],
+    ) -> Result<BTreeMap<String, String>, PortError> {
+        let ids: Vec<String> = instances.iter().map(|it| it.id.clone()).collect();
+        let agents = self.commands.agents(&ids).await?;
+        let why = |id: String| match agents.get(&id).map(String::as_str) {
+            Some("Online") => None,
+            Some(status) => Some((id, format!("its SSM agent is {status}"))),
+            None => Some((id, "it has no SSM agent".to_owned())),
+        };
+        Ok(ids.into_iter().filter_map(why).collect())
+    }
+
+    async fn carry_out(
+        &self,
+        deed: KeyDeed,
+        swap: &KeySwap,
+        instances: &[Instance],
+        answers: &UnboundedSender<KeyAnswer>,
+    ) {
+        let until = self.clock.now().saturating_add(PATIENCE);
+        let ids: Vec<String> = instances.iter().map(|it| it.id.clone()).collect();
+        let errand = Errand {
+            deed,
+            swap,
+            answers,
+            until: until.unwrap_or(Timestamp::MAX),
+        };
+        if deed == KeyDeed::ProveNew {
+            // The command that takes the old line out begins with that: it reads the file, and
+            // refuses where the new line is not in.
+            for id in &ids {
+                errand.answer(id, Ok(()));
+            }
+            return;
+        }
+        join_all(
+            ids.chunks(INSTANCES_AT_ONCE)
+                .map(|ids| self.go(&errand, ids)),
+        )
+        .await;
+    }
+}
