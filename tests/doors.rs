@@ -22,6 +22,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "rack",
             "rack::aws",
             "rack::remote",
+            "rehearse",
             "sandbox",
             "ssh",
             "store",
@@ -32,7 +33,18 @@ const DOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("ssh", &["rack", "clock", "ids", "private"]),
-    ("ui", &["roll", "rack", "rack::remote", "clock", "ids"]),
+    (
+        "ui",
+        &[
+            "rehearse",
+            "roll",
+            "rack",
+            "rack::remote",
+            "plot",
+            "clock",
+            "ids",
+        ],
+    ),
     (
         "config",
         &["rack", "rack::aws", "rack::remote", "ids", "private"],
@@ -40,12 +52,14 @@ const DOORS: &[(&str, &[&str])] = &[
     (
         "console",
         &[
-            "roll", "rack", "keys", "store", "webhook", "clock", "frames", "ids", "private",
+            "roll", "rack", "keys", "store", "webhook", "plot", "clock", "frames", "ids",
+            "private",
             // Shells on instances: the key that opens one is handed to the system's `ssh` by an
             // agent, as the command line does it.
             "ssh",
         ],
     ),
+    ("rehearse", &["roll", "rack", "sandbox", "clock", "ids"]),
     ("roll", &["rack", "template", "clock", "ids", "private"]),
     ("rack", &["template", "clock", "ids", "envelope", "private"]),
     (
@@ -63,6 +77,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("keys", &["ids"]),
     ("store", &["keys", "clock", "ids", "private"]),
     ("unkey", &["clock"]),
+    ("plot", &[]),
     ("webhook", &[]),
     ("template", &[]),
     ("envelope", &[]),

@@ -8,7 +8,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use super::context::Context;
 use super::{
     account, api, apis, complete, completions, console, identities, instances, keys, login, logout,
-    man, rack, racks, rolls, sandbox, switch, usage, version,
+    man, rack, racks, rehearse, rolls, sandbox, switch, usage, version,
 };
 use crate::ui::{CliError, Exit, Printer, Verbosity, print_error_json};
 
@@ -187,6 +187,7 @@ enum Command {
     /// Roll the key that you log in to a console with
     #[command(subcommand)]
     Account(account::Command),
+    Rehearse(rehearse::RehearseArgs),
     /// Look at rolls, go on with them or undo them
     #[command(subcommand)]
     Rolls(rolls::Command),
@@ -215,6 +216,7 @@ impl Command {
         match self {
             Self::Rack(command) => command.output(),
             Self::Instances(command) => command.output(),
+            Self::Rehearse(args) => args.output(),
             Self::Rolls(command) => command.output(),
             Self::Racks(args) => args.output(),
             Self::Api(command) => command.output(),
@@ -244,6 +246,7 @@ impl Command {
             Self::Api(command) => context.block_on(command.run(context)),
             Self::Version(args) => context.block_on(args.run(context)),
             Self::Account(command) => context.block_on(command.run(context)),
+            Self::Rehearse(args) => context.block_on(args.run(context)),
             Self::Rolls(command) => command.run(context),
             Self::Keys(command) => context.block_on(command.run(context)),
             Self::Apis(command) => context.block_on(command.run(context)),

@@ -26,6 +26,7 @@ mod rack;
 mod rack_name;
 mod racks;
 mod reach;
+mod rehearse;
 mod reserve;
 mod rolls;
 mod sandbox;

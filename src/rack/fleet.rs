@@ -18,6 +18,9 @@ pub struct Group {
     pub members: Vec<Member>,
     /// Processes that somebody has suspended, such as `Launch`.
     pub suspended: Vec<String>,
+    /// Who goes first when it shrinks, such as `NewestInstance`.
+    #[serde(default)]
+    pub termination_policies: Vec<String>,
     /// The launch template that new members start from.
     pub launch_template: Option<LaunchTemplateRef>,
     /// The launch configuration, in groups too old to have a template.
@@ -106,19 +109,6 @@ impl Instance {
                 .as_deref()
                 .is_some_and(|state| state.starts_with("Terminat"))
     }
-}
-
-/// An ECS service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Service {
-    /// The name.
-    pub name: String,
-    /// How many tasks it should have.
-    pub desired: u32,
-    /// How many run.
-    pub running: u32,
-    /// `minimumHealthyPercent` of its deployment configuration.
-    pub minimum_healthy_percent: Option<u32>,
 }
 
 /// An ECS service with how far its deployments are.

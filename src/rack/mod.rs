@@ -4,6 +4,7 @@ mod api_key;
 mod authorized_keys;
 pub mod aws;
 mod change;
+mod cluster;
 mod command;
 mod data_keys;
 pub mod directory;
@@ -26,12 +27,16 @@ pub use authorized_keys::{
     KeyAccess, KeyAnswer, KeyDeed, KeyProof, KeySwap, LinesSeen, PublicLine, Through,
 };
 pub use change::{Change, ChangeProblem, Difference, check_change};
+pub use cluster::{
+    Cluster, ClusterDefinition, ClusterHost, ClusterService, ClusterTask, Hook, Launch,
+    STOP_TIMEOUT_SECS,
+};
 pub use command::{CommandState, Commands, Invoked};
 pub use data_keys::{DataKey, DataKeys};
 pub use error::PortError;
 pub use far::{FarRack, RackApi};
 pub use fleet::{
-    Group, Instance, KEY_TAG, LaunchTemplateRef, Member, Service, ServiceDeployment, ServiceState,
+    Group, Instance, KEY_TAG, LaunchTemplateRef, Member, ServiceDeployment, ServiceState,
     ServiceTask,
 };
 pub use gateway::{Duplex, Gateway, Pieces, Switched};

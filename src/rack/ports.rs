@@ -6,9 +6,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::api_key::ApiProbe;
+use super::cluster::{Cluster, Hook, Launch};
 use super::command::Commands;
 use super::error::PortError;
-use super::fleet::{Group, Instance, LaunchTemplateRef, Service, ServiceState, ServiceTask};
+use super::fleet::{Group, Instance, LaunchTemplateRef, ServiceState, ServiceTask};
 use super::key::{KeyPair, KeyType, MintedKeyPair, PrivateKey};
 use super::stack::{
     EventPage, ResourceChange, Stack, StackResource, TemplateBody, UpdateAccepted, UpdateRequest,
@@ -90,6 +91,10 @@ pub trait Fleet: Send + Sync {
         &self,
         templates: &[LaunchTemplateRef],
     ) -> Result<BTreeMap<LaunchTemplateRef, Option<String>>>;
+    /// Lists the lifecycle hooks of a group.
+    async fn hooks(&self, group: &str) -> Result<Vec<Hook>>;
+    /// Lists the last launches of a group that succeeded, newest first.
+    async fn launches(&self, group: &str) -> Result<Vec<Launch>>;
     /// Says which key pair each launch configuration names.
     async fn launch_configuration_keys(
         &self,
@@ -100,8 +105,8 @@ pub trait Fleet: Send + Sync {
 /// ECS services.
 #[async_trait]
 pub trait Services: Send + Sync {
-    /// Lists all services of a cluster.
-    async fn in_cluster(&self, cluster: &str) -> Result<Vec<Service>>;
+    /// Reads what a cluster runs and where.
+    async fn cluster(&self, cluster: &str) -> Result<Cluster>;
     /// Describes one service, by name or ARN.
     async fn service(&self, cluster: &str, service: &str) -> Result<ServiceState>;
     /// Lists the tasks of a service that are meant to run.

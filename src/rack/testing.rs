@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::{
-    Commands, EventPage, Fleet, Group, Instance, Invoked, KeyPair, KeyPairs, KeyStore, KeyType,
-    LaunchTemplateRef, MintedKeyPair, PortError, PrivateKey, ResourceChange, Service, ServiceState,
-    ServiceTask, Services, Stack, StackResource, Stacks, System, SystemDescription, SystemInstance,
-    TemplateBody, UpdateAccepted, UpdateRequest,
+    Cluster, Commands, EventPage, Fleet, Group, Hook, Instance, Invoked, KeyPair, KeyPairs,
+    KeyStore, KeyType, Launch, LaunchTemplateRef, MintedKeyPair, PortError, PrivateKey,
+    ResourceChange, ServiceState, ServiceTask, Services, Stack, StackResource, Stacks, System,
+    SystemDescription, SystemInstance, TemplateBody, UpdateAccepted, UpdateRequest,
 };
 
 /// Every call fails. A test that reaches it asked for more than it said.
@@ -112,6 +112,12 @@ impl Fleet for Unreachable {
     ) -> Result<BTreeMap<String, Option<String>>, PortError> {
         refuse("DescribeLaunchConfigurations")
     }
+    async fn hooks(&self, _: &str) -> Result<Vec<Hook>, PortError> {
+        refuse("DescribeLifecycleHooks")
+    }
+    async fn launches(&self, _: &str) -> Result<Vec<Launch>, PortError> {
+        refuse("DescribeScalingActivities")
+    }
 }
 
 #[async_trait]
@@ -129,7 +135,7 @@ impl Commands for Unreachable {
 
 #[async_trait]
 impl Services for Unreachable {
-    async fn in_cluster(&self, _: &str) -> Result<Vec<Service>, PortError> {
+    async fn cluster(&self, _: &str) -> Result<Cluster, PortError> {
         refuse("ListServices")
     }
     async fn service(&self, _: &str, _: &str) -> Result<ServiceState, PortError> {

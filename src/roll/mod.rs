@@ -27,7 +27,9 @@ mod preflight_tests;
 mod reached;
 mod revoke;
 mod run;
+mod services;
 mod stop;
+mod survey;
 mod tail;
 mod tracker;
 mod verify;
@@ -55,5 +57,7 @@ pub use revoke::{
     KeyTools, PlannedInstance, PublicLineOf, RevocationOptions, RevocationPlan, SsmAccess,
     TAG_REVOKES,
 };
+pub use services::{ClusterPlan, ServicePlan};
 pub use stop::Stop;
+pub use survey::{Survey, SurveyedGroup, survey};
 pub use watch::Watch;

@@ -8,9 +8,11 @@ use super::preflight::Refusal;
 use super::reached::{Declared, GROUP, ObservedPolicy, SPOT_FLEET, is_live, reached_by_key};
 use crate::ids::RollId;
 use crate::rack::{
-    Group, Instance, KeyPair, KeyType, PortError, Rack, ResourceChange, Service, Stack,
+    Cluster, Group, Hook, Instance, KeyPair, KeyType, PortError, Rack, ResourceChange, Stack,
     StackResource,
 };
+
+const CLUSTER: &str = "AWS::ECS::Cluster";
 
 /// What was seen of a rack. Plain data: the plan is a pure function of it.
 #[derive(Debug, Clone)]
@@ -23,7 +25,9 @@ pub(super) struct Observed {
     /// Spot fleets that it reaches, by their names in the template.
     pub(super) spot_fleets: Vec<String>,
     pub(super) instances: Vec<Instance>,
-    pub(super) services: Vec<Service>,
+    pub(super) clusters: Vec<Cluster>,
+    /// The lifecycle hooks of all groups.
+    pub(super) hooks: Vec<Hook>,
     pub(super) changes: Option<Vec<ResourceChange>>,
     /// The key pair that the stack names, if EC2 still has it.
     pub(super) current_pair: Option<KeyPair>,
@@ -54,19 +58,7 @@ pub(super) async fn observe(rack: &Rack, roll: &RollId) -> Result<Observed, Refu
     let fleet_ids = physical_ids(&resources, SPOT_FLEET);
     let described = rack.fleet.groups(&names).await?;
     let instances = rack.fleet.instances(&names, &fleet_ids).await?;
-    let groups = reached
-        .groups
-        .into_iter()
-        .map(|(resource, policy)| ObservedGroup {
-            group: described
-                .iter()
-                .find(|group| group.name == resource.physical_id)
-                .cloned(),
-            policy,
-            logical_id: resource.logical_id,
-            name: resource.physical_id,
-        })
-        .collect();
+    let groups = observed_groups(reached.groups, &described);
 
     let current = stack
         .parameter(&rack.key_parameter)
@@ -78,10 +70,11 @@ pub(super) async fn observe(rack: &Rack, roll: &RollId) -> Result<Observed, Refu
         rack.key_pairs.find(&current).await?
     };
     let changes = preview(rack, roll, &stack).await;
-    let mut services = Vec::new();
-    for cluster in physical_ids(&resources, "AWS::ECS::Cluster") {
-        // Advice about services is worth having, and worth no refusal.
-        services.extend(rack.services.in_cluster(&cluster).await.unwrap_or_default());
+    // Advice about services is worth having, and worth no refusal.
+    let clusters = clusters_of(rack, &resources).await.unwrap_or_default();
+    let mut hooks = Vec::new();
+    for group in names.iter().filter(|_| !clusters.is_empty()) {
+        hooks.extend(rack.fleet.hooks(group).await.unwrap_or_default());
     }
     let permissions = settled(rack.key_pairs.check_permissions().await)?;
     let key_store = settled(rack.keys.check().await)?;
@@ -90,13 +83,43 @@ pub(super) async fn observe(rack: &Rack, roll: &RollId) -> Result<Observed, Refu
         groups,
         spot_fleets: reached.spot_fleets,
         instances,
-        services,
+        clusters,
+        hooks,
         changes,
         current_pair,
         permissions,
         key_store,
         stack,
     })
+}
+
+/// Joins the groups of the template with what Auto Scaling says of them.
+pub(super) fn observed_groups(
+    reached: Vec<(StackResource, ObservedPolicy)>,
+    described: &[Group],
+) -> Vec<ObservedGroup> {
+    let join = |(resource, policy): (StackResource, ObservedPolicy)| ObservedGroup {
+        group: described
+            .iter()
+            .find(|group| group.name == resource.physical_id)
+            .cloned(),
+        policy,
+        logical_id: resource.logical_id,
+        name: resource.physical_id,
+    };
+    reached.into_iter().map(join).collect()
+}
+
+/// Reads the clusters of the stack.
+pub(super) async fn clusters_of(
+    rack: &Rack,
+    resources: &[StackResource],
+) -> Result<Vec<Cluster>, PortError> {
+    let mut clusters = Vec::new();
+    for cluster in physical_ids(resources, CLUSTER) {
+        clusters.push(rack.services.cluster(&cluster).await?);
+    }
+    Ok(clusters)
 }
 
 /// Takes a refusal for what it is, and the lack of an answer for a reason to ask again.

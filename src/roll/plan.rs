@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::api::KeyKind;
+use super::services::ClusterPlan;
 use crate::ids::RollId;
 use crate::rack::{KeyType, ResourceChange};
 
@@ -99,6 +100,9 @@ pub struct Plan {
     pub key_store: String,
     /// The groups that will roll.
     pub groups: Vec<GroupPlan>,
+    /// The clusters whose services it moves, where they could be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clusters: Vec<ClusterPlan>,
     /// Spot fleets whose instances count, by their names in the template.
     pub spot_fleets: Vec<String>,
     /// The steps.

@@ -11,6 +11,7 @@ use super::observe::{Observed, ObservedGroup};
 use super::outcome::Outcome;
 use super::plan::{Advice, GroupPlan, Plan, PlannedStep, RollOptions, RollPolicy, Step};
 use super::reached::ObservedPolicy;
+use super::services::ClusterPlan;
 use crate::ids::RollId;
 use crate::rack::{PortError, Rack, Stack, StackStatus, StatusClass};
 use crate::template::TemplateError;
@@ -33,6 +34,13 @@ impl Refusal {
         Self {
             outcome: Outcome::NothingChanged,
             reasons: vec![reason],
+        }
+    }
+
+    pub(super) fn for_reasons(reasons: Vec<Advice>) -> Self {
+        Self {
+            outcome: Outcome::NothingChanged,
+            reasons,
         }
     }
 
@@ -197,10 +205,7 @@ pub(super) fn plan(
     }
     let reasons = refusals(rack, observed);
     if !reasons.is_empty() {
-        return Err(Refusal {
-            outcome: Outcome::NothingChanged,
-            reasons,
-        });
+        return Err(Refusal::for_reasons(reasons));
     }
     linted(draft(rack, roll, options, observed))
 }
@@ -238,6 +243,7 @@ pub(super) fn draft(rack: &Rack, roll: RollId, options: RollOptions, observed: &
     plan.groups = observed.groups.iter().filter_map(group_plan).collect();
     plan.spot_fleets.clone_from(&observed.spot_fleets);
     plan.changes.clone_from(&observed.changes);
+    plan.clusters = cluster_plans(observed);
     plan.warnings = warnings(rack, observed);
     plan.steps = steps(&plan);
     plan
@@ -257,6 +263,7 @@ impl Plan {
             options,
             key_store: rack.keys.describe(),
             groups: Vec::new(),
+            clusters: Vec::new(),
             spot_fleets: Vec::new(),
             steps: Vec::new(),
             changes: None,
@@ -265,7 +272,14 @@ impl Plan {
     }
 }
 
-fn group_plan(observed: &ObservedGroup) -> Option<GroupPlan> {
+fn cluster_plans(observed: &Observed) -> Vec<ClusterPlan> {
+    let clusters = observed.clusters.iter();
+    clusters
+        .map(|cluster| ClusterPlan::of(cluster, &observed.hooks))
+        .collect()
+}
+
+pub(super) fn group_plan(observed: &ObservedGroup) -> Option<GroupPlan> {
     let group = observed.group.as_ref()?;
     let policy = match &observed.policy {
         ObservedPolicy::Rolling {
@@ -361,15 +375,7 @@ fn refusals(rack: &Rack, observed: &Observed) -> Vec<Advice> {
         ));
     }
     if observed.groups.is_empty() && observed.spot_fleets.is_empty() {
-        reasons.push(advice(
-            "no-groups",
-            format!(
-                "parameter {parameter} of {} reaches no Auto Scaling group or spot fleet: there is \
-                 nothing to roll",
-                stack.name
-            ),
-            "check the name of the stack, and `key_parameter` in config.yaml",
-        ));
+        reasons.push(nothing_to_roll(rack, stack));
     }
     for group in &observed.groups {
         reasons.extend(group_refusals(group));
@@ -383,7 +389,20 @@ fn refusals(rack: &Rack, observed: &Observed) -> Vec<Advice> {
     reasons
 }
 
-fn group_refusals(observed: &ObservedGroup) -> Vec<Advice> {
+/// Refuses to roll what the key's parameter reaches nothing of.
+pub(super) fn nothing_to_roll(rack: &Rack, stack: &Stack) -> Advice {
+    advice(
+        "no-groups",
+        format!(
+            "parameter {} of {} reaches no Auto Scaling group or spot fleet: there is nothing to \
+             roll",
+            rack.key_parameter, stack.name
+        ),
+        "check the name of the stack, and `key_parameter` in config.yaml",
+    )
+}
+
+pub(super) fn group_refusals(observed: &ObservedGroup) -> Vec<Advice> {
     let mut reasons = Vec::new();
     let id = &observed.logical_id;
     match &observed.policy {
@@ -475,23 +494,11 @@ fn warnings(rack: &Rack, observed: &Observed) -> Vec<Advice> {
             "the instances themselves are asked at the end, as always",
         ));
     }
-    for service in &observed.services {
-        if service.desired > 0 && service.desired < 3 {
-            warnings.push(advice(
-                "few-processes",
-                format!(
-                    "service {} has {}: it may be down for moments of the roll",
-                    service.name,
-                    if service.desired == 1 {
-                        "1 process".to_owned()
-                    } else {
-                        format!("{} processes", service.desired)
-                    }
-                ),
-                "scale it to 3 or more first",
-            ));
-        }
-    }
+    warnings.extend(
+        cluster_plans(observed)
+            .iter()
+            .flat_map(ClusterPlan::warnings),
+    );
     let current = observed
         .stack
         .parameter(&rack.key_parameter)

@@ -12,8 +12,8 @@ use super::reached::{Declared, ObservedPolicy};
 use crate::ids::{Entropy, RollId};
 use crate::rack::testing::Unreachable;
 use crate::rack::{
-    Group, Instance, KeyPair, KeyType, Member, PortError, Rack, Service, Stack, StackParameter,
-    StackStatus,
+    Cluster, ClusterDefinition, ClusterService, ClusterTask, Group, Hook, Instance, KeyPair,
+    KeyType, Member, PortError, Rack, Stack, StackParameter, StackStatus,
 };
 
 const OPTIONS: RollOptions = RollOptions {
@@ -52,6 +52,42 @@ fn rolling(min_in_service: u32) -> ObservedPolicy {
         min_in_service,
         pause_secs: 300,
         wait_on_signals: true,
+    }
+}
+
+/// A cluster with one service, whose `processes` are on the first instance.
+fn cluster(processes: u32) -> Cluster {
+    let task = |n: u32| ClusterTask {
+        id: format!("arn:aws:ecs:us-east-1:1:task/c/{n}"),
+        service: Some("web".to_owned()),
+        definition: "web:1".to_owned(),
+        instance: Some("i-0".to_owned()),
+        is_running: true,
+        created_at: None,
+        started_at: None,
+    };
+    Cluster {
+        name: "c".to_owned(),
+        services: vec![ClusterService {
+            name: "web".to_owned(),
+            desired: processes,
+            running: processes,
+            minimum_healthy_percent: Some(50),
+            maximum_percent: Some(200),
+            is_daemon: false,
+            is_fargate: false,
+            health_check_grace_secs: Some(60),
+            definition: "web:1".to_owned(),
+        }],
+        tasks: (0..processes).map(task).collect(),
+        definitions: vec![ClusterDefinition {
+            arn: "web:1".to_owned(),
+            host_ports: vec![4000],
+            stop_timeout_secs: None,
+            cpu: 64,
+            memory: 128,
+        }],
+        ..Cluster::default()
     }
 }
 
@@ -113,6 +149,7 @@ fn healthy() -> Observed {
                 desired: 3,
                 members: (0..3).map(member).collect(),
                 suspended: Vec::new(),
+                termination_policies: Vec::new(),
                 launch_template: None,
                 launch_configuration: None,
             }),
@@ -120,7 +157,8 @@ fn healthy() -> Observed {
         }],
         spot_fleets: Vec::new(),
         instances: (0..3).map(instance).collect(),
-        services: Vec::new(),
+        clusters: Vec::new(),
+        hooks: Vec::new(),
         changes: None,
         current_pair: Some(KeyPair {
             id: "key-1".to_owned(),
@@ -252,7 +290,7 @@ fn a_rolled_back_stack_may_be_rolled() {
 #[test]
 fn every_warning_is_given() {
     type Change = fn(&mut Observed);
-    let table: [(&str, Change); 7] = [
+    let table: [(&str, Change); 9] = [
         ("ssm-image", |o| {
             let kind = "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>".to_owned();
             o.declared.insert(
@@ -274,12 +312,24 @@ fn every_warning_is_given() {
             };
         }),
         ("few-processes", |o| {
-            o.services.push(Service {
-                name: "web".to_owned(),
-                desired: 1,
-                running: 1,
-                minimum_healthy_percent: None,
+            o.clusters.push(cluster(1));
+        }),
+        ("stop-timeout", |o| {
+            let mut cluster = cluster(3);
+            cluster.definitions[0].stop_timeout_secs = Some(301);
+            o.clusters.push(cluster);
+            o.hooks.push(Hook {
+                name: "drain".to_owned(),
+                is_terminating: true,
+                heartbeat_secs: 900,
+                default_result: "CONTINUE".to_owned(),
+                is_handled: true,
             });
+        }),
+        ("one-off-tasks", |o| {
+            let mut cluster = cluster(3);
+            cluster.tasks[0].service = None;
+            o.clusters.push(cluster);
         }),
         ("old-key-missing", |o| o.current_pair = None),
         ("other-keys", |o| {

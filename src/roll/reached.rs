@@ -8,6 +8,7 @@ use crate::template::{Evaluator, Pseudo, Template};
 
 pub(super) const GROUP: &str = "AWS::AutoScaling::AutoScalingGroup";
 pub(super) const SPOT_FLEET: &str = "AWS::EC2::SpotFleet";
+const SERVICE: &str = "AWS::ECS::Service";
 const NESTED_STACK: &str = "AWS::CloudFormation::Stack";
 
 /// What an update of one parameter reaches.
@@ -17,6 +18,8 @@ pub(super) struct Reached {
     pub(super) groups: Vec<(StackResource, ObservedPolicy)>,
     /// Spot fleets, by their names in the template.
     pub(super) spot_fleets: Vec<String>,
+    /// ECS services, by their ARNs: what they are started from has the key.
+    pub(super) services: Vec<String>,
     /// Parameters that the root template declares.
     pub(super) declared: BTreeMap<String, Declared>,
 }
@@ -126,6 +129,7 @@ impl Reached {
                     self.groups.push((resource.clone(), policy));
                 }
                 SPOT_FLEET => self.spot_fleets.push(resource.logical_id.clone()),
+                SERVICE => self.services.push(resource.physical_id.clone()),
                 NESTED_STACK => {
                     let own: BTreeSet<String> = parameters
                         .iter()

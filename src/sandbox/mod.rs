@@ -12,6 +12,7 @@ pub mod ec2;
 pub mod ecs;
 mod hidden;
 pub mod kms;
+pub mod ledger;
 mod paging;
 mod persist;
 mod rack_api;

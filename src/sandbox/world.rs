@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::ledger::Ledger;
 use super::{autoscaling, cloudformation, ec2, ecs, kms, run_command, s3, scenario, ssm};
 
 /// An AWS account in one region, in memory.
@@ -45,6 +46,9 @@ pub struct World {
     pub ssm: ssm::Ssm,
     /// What goes wrong, and when.
     pub faults: scenario::Faults,
+    /// Counts over time, where somebody has asked for them.
+    #[serde(skip)]
+    pub(super) ledger: Option<Box<Ledger>>,
 }
 
 /// Something on the agenda, for the service that put it there.
@@ -84,6 +88,7 @@ impl World {
             kms: kms::Kms::default(),
             ssm: ssm::Ssm::default(),
             faults: scenario::Faults::default(),
+            ledger: None,
         }
     }
 
@@ -95,6 +100,8 @@ impl World {
 
     /// Lets everything happen that is due by `instant`, in order.
     pub fn advance_to(&mut self, instant: Timestamp) {
+        // What calls have changed since the last time.
+        self.note_counts();
         while let Some((at, due)) = self.agenda.pop(instant) {
             self.now = self.now.max(at);
             match due {
@@ -105,6 +112,7 @@ impl World {
                 Due::RunCommand(due) => run_command::on_due(self, due),
                 Due::Scenario(due) => scenario::on_due(self, due),
             }
+            self.note_counts();
         }
         self.now = self.now.max(instant);
     }

@@ -273,6 +273,7 @@ pub fn plan() -> Plan {
             min: 3,
             max: 1000,
         }],
+        clusters: Vec::new(),
         spot_fleets: vec!["sfr-1".to_owned()],
         steps: vec![
             step(Step::Mint, "makes the key pair", None, Some("deleting it")),

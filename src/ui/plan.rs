@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::colour::Colour;
+use super::plan_services::cluster_words;
 use super::printer::Printer;
 use super::table::Table;
 use super::text::{count, one_line, span};
@@ -68,6 +69,11 @@ pub fn print_plan(printer: &Printer, plan: &Plan) {
     text.push_str(&groups.render());
     for fleet in &plan.spot_fleets {
         text.push_str(&format!("{fleet}: a spot fleet, whose instances count\n"));
+    }
+
+    for cluster in &plan.clusters {
+        text.push_str(&heading(&format!("Services of {}", cluster.name)));
+        text.push_str(&cluster_words(cluster));
     }
 
     text.push_str(&changes_and_warnings(plan, colour));

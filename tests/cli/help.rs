@@ -83,6 +83,7 @@ fn version_and_help_are_data() {
       api          Ask a rack's HTTP API directly
       version      Print the versions of this program and of the rack
       account      Roll the key that you log in to a console with
+      rehearse     Find out what a roll of the rack's SSH key will do to its services
       rolls        Look at rolls, go on with them or undo them
       keys         Issue, verify and reroll the keys of an API of your own
       apis         Manage the APIs that keys are issued for
@@ -290,6 +291,7 @@ fn a_command_line_without_a_command_shows_the_way() {
       api          Ask a rack's HTTP API directly
       version      Print the versions of this program and of the rack
       account      Roll the key that you log in to a console with
+      rehearse     Find out what a roll of the rack's SSH key will do to its services
       rolls        Look at rolls, go on with them or undo them
       keys         Issue, verify and reroll the keys of an API of your own
       apis         Manage the APIs that keys are issued for

@@ -230,6 +230,14 @@ fn a_plan_changes_nothing() {
     GROUP      INSTANCES  MIN  MAX   POLICY
     Instances  3          3    2000  1 at a time, never fewer than 3 in service, up to 5m for each to signal
 
+    Services of prod-Cluster-SUFFIX
+    SERVICE                          DESIRED  RUNNING  MIN  MAX   PLACED ON              HOST PORTS  GRACE  STOPS IN
+    prod-ServiceWebApi-SUFFIX  2        2        50%  200%  2 instances            4000        -      30s
+    prod-mailer                      1        1        50%  200%  1 instance             -           -      30s
+    prod-shop                        3        3        50%  200%  2 instances, 2 on one  -           -      30s
+    prod-site                        2        2        50%  200%  2 instances            -           -      30s
+    a lifecycle hook drains each instance for at most 5m; no managed draining
+
     Changes, as a change set tells
     ACTION  RESOURCE                 REPLACED  TYPE
     Modify  ApiWebTasks              True      AWS::ECS::TaskDefinition

@@ -16,6 +16,7 @@ mod keys;
 mod lossy;
 mod params_api;
 mod password;
+mod rehearse;
 mod revoke_key;
 mod rolls;
 mod sandbox;

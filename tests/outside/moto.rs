@@ -171,7 +171,7 @@ async fn what_is_missing_is_told_as_missing() {
             .unwrap_err()
             .is_not_found()
     );
-    assert!(rack.services.in_cluster("no-such-cluster").await.is_err());
+    assert!(rack.services.cluster("no-such-cluster").await.is_err());
     assert!(rack.fleet.groups(&[]).await.unwrap().is_empty());
     assert!(rack.fleet.instances(&[], &[]).await.unwrap().is_empty());
 }

@@ -9,11 +9,11 @@ use super::answer::{Wrong, page, see_other};
 use super::apis::audited;
 use super::frame::Frame;
 use super::keys::state_of;
-use super::plot::{Plot, Series};
 use super::rack::may_change;
-use super::words::{Moment, counted};
+use super::words::{Moment, counted, ends};
 use crate::keys::analytics::Grain;
 use crate::keys::{Api, Grace, IdKind, Key, KeyRecord, SecretFormat, new_id};
+use crate::plot::{Plot, Series};
 use crate::store::{Answered, Bucket, RerollRequest, Side};
 
 const HOUR: i64 = 60 * 60 * 1000;
@@ -137,6 +137,7 @@ fn plot(buckets: &[Bucket], from: i64, to: i64, step: i64) -> Option<Plot> {
         new.push((time, bucket.new));
         time += step;
     }
+    let to = to.max(from + step);
     let unit = if step == HOUR { "hour" } else { "day" };
     Some(Plot {
         told: format!("Verifications of the old and the new key by the {unit}"),
@@ -154,7 +155,8 @@ fn plot(buckets: &[Bucket], from: i64, to: i64, step: i64) -> Option<Plot> {
         ],
         floor: None,
         from,
-        to: to.max(from + step),
+        to,
+        ends: ends(from, to),
     })
 }
 

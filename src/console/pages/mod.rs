@@ -13,7 +13,6 @@ mod frame;
 mod key;
 mod keys;
 mod plan;
-mod plot;
 mod rack;
 mod racks;
 mod roll;

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::plot::{Plot, Series};
+use super::words::ends;
+use crate::plot::{Plot, Series};
 use crate::rack::StackEvent;
 use crate::roll::{Event, EventKind, Failure, Holdout, Plan, Progress, Report, RollPolicy, Step};
 
@@ -240,6 +241,7 @@ impl Story {
                     format!("{name}: instances in service over time, {fewest} at the fewest")
                 }
             };
+            let to = end.max(group.points.last().map_or(*from, |(at, _)| *at));
             let plot = Plot {
                 told: told.clone(),
                 series: vec![Series {
@@ -249,7 +251,8 @@ impl Story {
                 }],
                 floor: group.floor.map(|floor| (floor, "minimum")),
                 from: *from,
-                to: end.max(group.points.last().map_or(*from, |(at, _)| *at)),
+                to,
+                ends: ends(*from, to),
             };
             plots.push((told, plot.svg()));
         }

@@ -48,6 +48,14 @@ pub(super) fn span(ms: i64) -> String {
     counted(count, unit)
 }
 
+/// Words the ends of a span of time that is plotted, in Unix ms.
+pub(super) fn ends(from: i64, to: i64) -> (String, String) {
+    (
+        Moment::at(from, from).person,
+        format!("{} later", span(to - from)),
+    )
+}
+
 /// Words a number of things.
 pub(super) fn counted(count: i64, thing: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };

@@ -11,9 +11,12 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::account::Clients;
 use super::error::Call;
+use super::scaling;
 use super::services::count_of;
 use super::stacks::timestamp_of;
-use crate::rack::{Fleet, Group, Instance, KEY_TAG, LaunchTemplateRef, Member, PortError};
+use crate::rack::{
+    Fleet, Group, Hook, Instance, KEY_TAG, Launch, LaunchTemplateRef, Member, PortError,
+};
 
 /// How many group names one call carries; a filter takes 200 values, a name has up to 255 letters.
 const GROUPS_AT_ONCE: usize = 50;
@@ -242,6 +245,14 @@ impl Fleet for AwsFleet {
         Ok(keys)
     }
 
+    async fn hooks(&self, group: &str) -> Result<Vec<Hook>, PortError> {
+        scaling::hooks(&self.clients, group).await
+    }
+
+    async fn launches(&self, group: &str) -> Result<Vec<Launch>, PortError> {
+        scaling::launches(&self.clients, group).await
+    }
+
     async fn launch_configuration_keys(
         &self,
         names: &[String],
@@ -303,6 +314,7 @@ fn group_of(group: AutoScalingGroup) -> Group {
             .into_iter()
             .filter_map(|process| process.process_name)
             .collect(),
+        termination_policies: group.termination_policies.unwrap_or_default(),
         launch_template: group.launch_template.or(mixed).and_then(template_of),
         launch_configuration: group
             .launch_configuration_name

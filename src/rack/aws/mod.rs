@@ -7,6 +7,7 @@
 mod account;
 mod bucket;
 mod budget;
+mod cluster;
 mod commands;
 mod data_keys;
 mod error;
@@ -14,6 +15,7 @@ mod fleet;
 mod key_pairs;
 mod parameters;
 mod preview;
+mod scaling;
 mod services;
 mod settings;
 mod stacks;

@@ -6,14 +6,15 @@ use async_trait::async_trait;
 use aws_sdk_ecs::types::{DeploymentConfiguration, DeploymentRolloutState};
 
 use super::account::Clients;
+use super::cluster;
 use super::error::Call;
 use super::stacks::timestamp_of;
-use crate::rack::{PortError, Service, ServiceDeployment, ServiceState, ServiceTask, Services};
+use crate::rack::{Cluster, PortError, ServiceDeployment, ServiceState, ServiceTask, Services};
 
 /// How many services one `DescribeServices` takes (ECS API reference).
 const AT_ONCE: usize = 10;
 /// How many tasks one `DescribeTasks` takes (ECS API reference).
-const TASKS_AT_ONCE: usize = 100;
+pub(super) const TASKS_AT_ONCE: usize = 100;
 
 /// ECS, as a port.
 pub(super) struct AwsServices {
@@ -50,7 +51,7 @@ impl AwsServices {
 
 #[async_trait]
 impl Services for AwsServices {
-    async fn in_cluster(&self, cluster: &str) -> Result<Vec<Service>, PortError> {
+    async fn cluster(&self, cluster: &str) -> Result<Cluster, PortError> {
         let what = format!("cluster {cluster}");
         let call = Call::new("ecs", "DescribeServices", &what);
         let mut found = Vec::new();
@@ -58,24 +59,9 @@ impl Services for AwsServices {
             let answer = self.clients.ecs().describe_services().cluster(cluster);
             let answer = answer.set_services(Some(arns.to_vec())).send().await;
             let answer = answer.map_err(|error| call.failed(error))?;
-            found.extend(
-                answer
-                    .services
-                    .unwrap_or_default()
-                    .into_iter()
-                    .map(|service| {
-                        let deployment = service.deployment_configuration.as_ref();
-                        let least = deployment.and_then(|config| config.minimum_healthy_percent);
-                        Service {
-                            desired: count_of(service.desired_count),
-                            running: count_of(service.running_count),
-                            minimum_healthy_percent: least.map(count_of),
-                            name: service.service_name.unwrap_or_default(),
-                        }
-                    }),
-            );
+            found.extend(answer.services.unwrap_or_default());
         }
-        Ok(found)
+        cluster::read(&self.clients, cluster, found).await
     }
 
     async fn service(&self, cluster: &str, service: &str) -> Result<ServiceState, PortError> {

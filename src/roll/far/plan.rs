@@ -71,6 +71,7 @@ pub(super) fn plan(
         },
         key_store: rack.keys.describe(),
         groups: Vec::new(),
+        clusters: Vec::new(),
         spot_fleets: Vec::new(),
         changes: None,
         kind: KeyKind::Ssh,

@@ -21,6 +21,46 @@ pub struct Cluster {
     pub services: BTreeMap<String, Service>,
     /// Tasks, by id, those that stopped within the last hour included.
     pub tasks: BTreeMap<String, Task>,
+    /// What each of its instances has to give.
+    #[serde(default)]
+    pub room: Room,
+}
+
+/// What an instance has to give, or what tasks take of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Room {
+    /// CPU units.
+    pub cpu: u64,
+    /// MiB of memory.
+    pub memory: u64,
+}
+
+impl Default for Room {
+    /// A t3.small, as its agent registers it.
+    fn default() -> Self {
+        Self {
+            cpu: 2_048,
+            memory: 1_954,
+        }
+    }
+}
+
+impl Room {
+    /// What nothing takes.
+    pub(super) const NONE: Self = Self { cpu: 0, memory: 0 };
+
+    /// Adds what another takes.
+    pub(super) fn plus(self, other: Self) -> Self {
+        Self {
+            cpu: self.cpu.saturating_add(other.cpu),
+            memory: self.memory.saturating_add(other.memory),
+        }
+    }
+
+    /// Tells whether all of it is to be had of `whole`.
+    pub(super) fn fits(self, whole: Self) -> bool {
+        self.cpu <= whole.cpu && self.memory <= whole.memory
+    }
 }
 
 /// An EC2 instance as a cluster sees it.
@@ -60,6 +100,13 @@ impl Ecs {
         Some((cluster, cluster.instances.get(id)?))
     }
 
+    /// Adds up what the tasks of a container instance take of it.
+    pub(super) fn taken(&self, cluster: &Cluster, host: &ContainerInstance) -> Room {
+        let tasks = host.tasks.iter().filter_map(|id| cluster.tasks.get(id));
+        let needs = tasks.filter_map(|task| Some(self.task_definition(&task.definition)?.needs));
+        needs.fold(Room::NONE, Room::plus)
+    }
+
     pub(super) fn host_mut(&mut self, instance: &str) -> Option<&mut ContainerInstance> {
         let (cluster, id) = self.hosts.get(instance)?;
         self.clusters.get_mut(cluster)?.instances.get_mut(id)
@@ -77,6 +124,7 @@ impl World {
                 instances: BTreeMap::new(),
                 services: BTreeMap::new(),
                 tasks: BTreeMap::new(),
+                room: Room::default(),
             });
         name.to_owned()
     }

@@ -40,7 +40,8 @@ pub(crate) fn drain_instance(world: &mut World, instance: &str) {
             .is_some_and(|task| task.service.is_none())
     };
     let killed: Vec<String> = seen.iter().filter(one_off).cloned().collect();
-    let wait = if seen.is_empty() { NOTICE } else { PATIENCE };
+    let patience = world.ecs.drain_patience.unwrap_or(PATIENCE);
+    let wait = if seen.is_empty() { NOTICE } else { patience };
     world
         .ecs
         .drains

@@ -3,6 +3,7 @@
 mod api;
 mod clusters;
 mod drain;
+mod habits;
 mod scheduler;
 mod services;
 mod task_definitions;
@@ -11,13 +12,15 @@ mod tasks;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::world::World;
 
 pub use api::handle;
-pub use clusters::{Cluster, ContainerInstance};
+pub use clusters::{Cluster, ContainerInstance, Room};
+pub use habits::Habit;
 pub use services::{Deployment, Service};
 pub use task_definitions::TaskDefinition;
 pub use tasks::{Task, TaskState};
@@ -35,6 +38,12 @@ pub struct Ecs {
     hosts: BTreeMap<String, (String, String)>,
     /// The instances that the rack's function is emptying.
     drains: BTreeMap<String, drain::Drain>,
+    /// How long the tasks of some families take; those of others keep the account's pace.
+    #[serde(default)]
+    habits: BTreeMap<String, Habit>,
+    /// How long the rack's function waits for tasks to stop, where it is another's than the rack's.
+    #[serde(default)]
+    drain_patience: Option<Duration>,
 }
 
 /// ECS's things to come.

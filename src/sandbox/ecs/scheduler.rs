@@ -299,14 +299,20 @@ fn place(
     spread: &BTreeMap<String, u64>,
     daemon: bool,
 ) -> Option<String> {
-    let ports = &world.ecs.task_definition(definition)?.host_ports;
+    let definition = world.ecs.task_definition(definition)?;
+    let (ports, needs) = (&definition.host_ports, definition.needs);
     let cluster = world.ecs.clusters.get(cluster)?;
+    let has_room = |host: &super::ContainerInstance| {
+        let taken = world.ecs.taken(cluster, host);
+        taken.plus(needs).fits(cluster.room)
+    };
     let own = |id: &str| spread.get(id).copied().unwrap_or(0);
     cluster
         .instances
         .values()
         .filter(|host| !host.draining && host.ports.is_disjoint(ports))
         .filter(|host| !daemon || own(&host.id) == 0)
+        .filter(|host| has_room(host))
         .min_by_key(|host| (own(&host.id), host.tasks.len()))
         .map(|host| host.id.clone())
 }

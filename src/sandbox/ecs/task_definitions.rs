@@ -1,13 +1,14 @@
 //! Task definitions and their revisions.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::super::world::World;
-use super::Ecs;
+use super::{Ecs, Room};
 
 /// One revision of a task definition.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -22,6 +23,12 @@ pub struct TaskDefinition {
     pub registered: Timestamp,
     /// The host ports that it takes, which one host can give only once.
     pub host_ports: BTreeSet<u16>,
+    /// What it takes of a host.
+    #[serde(default = "nothing")]
+    pub needs: Room,
+    /// How long ECS lets its tasks stop.
+    #[serde(default = "usual_stop_timeout")]
+    pub stop_timeout: Duration,
     /// All it says, with the API's names.
     pub body: Value,
 }
@@ -61,19 +68,57 @@ impl World {
             fields.insert("family".to_owned(), family.clone().into());
             fields.remove("tags");
         }
-        let host_ports = host_ports(&body);
+        let (host_ports, needs) = (host_ports(&body), needs(&body));
+        let stop_timeout = stop_timeout(&body);
         let definition = TaskDefinition {
             arn,
             family: family.clone(),
             revision,
             registered: now,
             host_ports,
+            needs,
+            stop_timeout,
             body,
         };
         let revisions = self.ecs.families.entry(family).or_default();
         revisions.push(definition);
         &revisions[revision - 1]
     }
+}
+
+fn nothing() -> Room {
+    Room::NONE
+}
+
+/// What ECS gives a task that does not say otherwise (`ECS_CONTAINER_STOP_TIMEOUT`).
+fn usual_stop_timeout() -> Duration {
+    Duration::from_secs(30)
+}
+
+fn containers(body: &Value) -> impl Iterator<Item = &Value> {
+    let containers = body.get("containerDefinitions").and_then(Value::as_array);
+    containers.into_iter().flatten()
+}
+
+/// What a task takes of its host.
+fn needs(body: &Value) -> Room {
+    let number = |container: &Value, name: &str| container.get(name).and_then(whole).unwrap_or(0);
+    containers(body).fold(Room::NONE, |sum, container| {
+        sum.plus(Room {
+            cpu: number(container, "cpu"),
+            memory: match number(container, "memoryReservation") {
+                0 => number(container, "memory"),
+                reserved => reserved,
+            },
+        })
+    })
+}
+
+/// How long the container that may take longest is let stop.
+fn stop_timeout(body: &Value) -> Duration {
+    let said = containers(body).filter_map(|container| container.get("stopTimeout"));
+    let longest = said.filter_map(whole).max();
+    longest.map_or_else(usual_stop_timeout, Duration::from_secs)
 }
 
 /// The ports that a task takes on its host; with its own network address it takes none.
@@ -118,7 +163,8 @@ pub(super) fn whole(value: &Value) -> Option<u64> {
 pub(super) fn with_api_names(value: &Value) -> Value {
     /// Maps whose keys are somebody's own words.
     const OPAQUE: [&str; 3] = ["DockerLabels", "Options", "DriverOpts"];
-    const NUMBERS: [&str; 7] = [
+    const NUMBERS: [&str; 8] = [
+        "StopTimeout",
         "Cpu",
         "Memory",
         "MemoryReservation",

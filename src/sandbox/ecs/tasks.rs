@@ -62,6 +62,9 @@ pub struct Task {
     pub created: Timestamp,
     /// When it came up.
     pub started: Option<Timestamp>,
+    /// When it was asked to stop.
+    #[serde(default)]
+    pub stopping_at: Option<Timestamp>,
     /// When it went down.
     pub stopped: Option<Timestamp>,
     /// Why.
@@ -85,7 +88,9 @@ pub(super) struct NewTask<'a> {
 /// Starts a task and returns its id.
 pub(super) fn start(world: &mut World, cluster_name: &str, new: &NewTask<'_>) -> Option<String> {
     let id = world.chance.hex(32);
-    let span = world.chance.span(world.pace.task_ms);
+    let family = world.ecs.task_definition(new.definition);
+    let family = family.map(|definition| definition.family.clone());
+    let span = world.task_start(&family.unwrap_or_default());
     let created = world.now;
     let definition = world.ecs.task_definition(new.definition)?;
     let group = match new.service {
@@ -124,6 +129,7 @@ pub(super) fn start(world: &mut World, cluster_name: &str, new: &NewTask<'_>) ->
         stopping: false,
         created,
         started: None,
+        stopping_at: None,
         stopped: None,
         reason: None,
         password,
@@ -193,7 +199,11 @@ pub(super) fn on_started(world: &mut World, cluster_name: &str, id: &str) {
 
 /// Asks a task to stop; one that is stopping or stopped is left alone.
 pub(super) fn stop(world: &mut World, cluster_name: &str, id: &str, reason: &str) {
-    let span = world.chance.span(world.pace.task_ms);
+    let now = world.now;
+    let cluster = world.ecs.clusters.get(cluster_name);
+    let task = cluster.and_then(|cluster| cluster.tasks.get(id));
+    let definition = task.map(|task| task.definition.clone());
+    let span = world.task_stop(&definition.unwrap_or_default());
     let Some(cluster) = world.ecs.clusters.get_mut(cluster_name) else {
         return;
     };
@@ -204,6 +214,7 @@ pub(super) fn stop(world: &mut World, cluster_name: &str, id: &str, reason: &str
         return;
     }
     task.stopping = true;
+    task.stopping_at = Some(now);
     task.reason = Some(reason.to_owned());
     let due = Due::Stopped {
         cluster: cluster_name.to_owned(),

@@ -77,6 +77,9 @@ pub(super) fn describe(world: &mut World, input: &Input) -> Answer {
                 "HeartbeatTimeout": hook.heartbeat_secs,
                 "GlobalTimeout": (hook.heartbeat_secs * 100).min(172_800),
                 "DefaultResult": hook.default_result,
+                "NotificationTargetARN": hook
+                    .has_handler
+                    .then(|| world.arn("sns", "InstancesLifecycleTopic")),
             })
         })
         .collect();

@@ -193,9 +193,6 @@ pub(super) fn deregister_instance(world: &mut World, input: &Input) -> Answer {
 }
 
 fn shown_host(world: &World, cluster: &Cluster, host: &ContainerInstance) -> Value {
-    /// A t3.small, as the agent registers it.
-    const PROCESSOR: u64 = 2_048;
-    const MEMORY: u64 = 1_954;
     let in_state = |state: TaskState| {
         host.tasks
             .iter()
@@ -203,16 +200,7 @@ fn shown_host(world: &World, cluster: &Cluster, host: &ContainerInstance) -> Val
             .filter(|task| task.state == state)
             .count()
     };
-    let (mut processor, mut memory) = (0, 0);
-    for task in host.tasks.iter().filter_map(|id| cluster.tasks.get(id)) {
-        let definition = world.ecs.task_definition(&task.definition);
-        let containers = definition.and_then(|it| it.body.get("containerDefinitions")?.as_array());
-        for container in containers.into_iter().flatten() {
-            let number = |name: &str| container.get(name).and_then(Value::as_u64).unwrap_or(0);
-            processor += number("cpu");
-            memory += number("memory").max(number("memoryReservation"));
-        }
-    }
+    let taken = world.ecs.taken(cluster, host);
     let resources = |cpu: u64, memory: u64| {
         json!([
             { "name": "CPU", "type": "INTEGER", "integerValue": cpu,
@@ -226,9 +214,12 @@ fn shown_host(world: &World, cluster: &Cluster, host: &ContainerInstance) -> Val
         "ec2InstanceId": host.instance,
         "version": 1,
         "versionInfo": { "agentVersion": "1.86.3", "dockerVersion": "DockerVersion: 20.10.25" },
-        "registeredResources": resources(PROCESSOR, MEMORY),
+        "registeredResources": resources(cluster.room.cpu, cluster.room.memory),
         "remainingResources":
-            resources(PROCESSOR.saturating_sub(processor), MEMORY.saturating_sub(memory)),
+            resources(
+                cluster.room.cpu.saturating_sub(taken.cpu),
+                cluster.room.memory.saturating_sub(taken.memory),
+            ),
         "status": status(host),
         "agentConnected": true,
         "runningTasksCount": in_state(TaskState::Running),

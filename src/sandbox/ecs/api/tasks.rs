@@ -221,6 +221,7 @@ fn shown_task(world: &World, cluster: &Cluster, task: &Task) -> Value {
         "startedBy": task.service.as_ref().map(|(_, deployment)| deployment),
         "createdAt": instant(task.created),
         "startedAt": task.started.map(instant),
+        "stoppingAt": task.stopping_at.map(instant),
         "stoppedAt": task.stopped.map(instant),
         "stoppedReason": task.reason,
         "stopCode": stop_code,

@@ -1,8 +1,7 @@
-//! Plots of counts over time, as SVG that needs neither script nor style of its own.
+//! Plots of counts over time, as SVG without script: in a page, which has its style, or as a file
+//! of their own.
 
 use std::fmt::Write as _;
-
-use super::words::{Moment, span};
 
 const WIDTH: i64 = 720;
 const HEIGHT: i64 = 200;
@@ -11,31 +10,38 @@ const RIGHT: i64 = 12;
 const TOP: i64 = 12;
 const BOTTOM: i64 = 28;
 
+/// The style of a plot that is in no page: on a dark and on a light ground.
+const STYLE: &str = "<style>.grid{stroke:#8885}.floor{stroke:#c33;stroke-dasharray:5 4}\
+.tick{fill:#888;font:12px system-ui,sans-serif}.line{fill:none;stroke-width:2.5;stroke:#888}\
+.line.new{stroke:#2a7de1}.line.old{stroke:#8aa;stroke-width:1.5}</style>";
+
 /// A count that stays as it is until the next point.
-pub(super) struct Series {
+pub(crate) struct Series {
     /// What is counted.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// A class of the style.
-    pub(super) class: &'static str,
+    pub(crate) class: &'static str,
     /// Times in ms, in order, and the count from then on.
-    pub(super) points: Vec<(i64, i64)>,
+    pub(crate) points: Vec<(i64, i64)>,
 }
 
 /// A plot.
-pub(super) struct Plot {
+pub(crate) struct Plot {
     /// What it shows, for whoever does not see it.
-    pub(super) told: String,
-    pub(super) series: Vec<Series>,
+    pub(crate) told: String,
+    pub(crate) series: Vec<Series>,
     /// A count that ought not to be gone below, and what it is.
-    pub(super) floor: Option<(i64, &'static str)>,
-    /// The span of time that is shown, in Unix ms.
-    pub(super) from: i64,
-    pub(super) to: i64,
+    pub(crate) floor: Option<(i64, &'static str)>,
+    /// The span of time that is shown, in ms.
+    pub(crate) from: i64,
+    pub(crate) to: i64,
+    /// Its ends, in words.
+    pub(crate) ends: (String, String),
 }
 
 impl Plot {
     /// Draws it.
-    pub(super) fn svg(&self) -> String {
+    pub(crate) fn svg(&self) -> String {
         let counts = self.series.iter().flat_map(|series| &series.points);
         let most = counts.map(|(_, count)| *count).max().unwrap_or(0);
         let most = most.max(self.floor.map_or(0, |(floor, _)| floor)).max(1);
@@ -78,16 +84,24 @@ impl Plot {
             );
         }
         let bottom = HEIGHT - 8;
-        let whole = span(self.to - self.from);
         let _ = write!(
             svg,
             "<text class=\"tick\" x=\"{LEFT}\" y=\"{bottom}\">{}</text>\
-             <text class=\"tick\" x=\"{}\" y=\"{bottom}\" text-anchor=\"end\">{whole} later</text>\
+             <text class=\"tick\" x=\"{}\" y=\"{bottom}\" text-anchor=\"end\">{}</text>\
              </svg>",
-            Moment::at(self.from, self.from).person,
-            WIDTH - RIGHT
+            escaped(&self.ends.0),
+            WIDTH - RIGHT,
+            escaped(&self.ends.1)
         );
         svg
+    }
+
+    /// Draws it as a file that needs nothing else.
+    pub(crate) fn file(&self) -> String {
+        let root = "<svg xmlns=\"http://www.w3.org/2000/svg\" ";
+        let svg = self.svg().replacen("<svg ", root, 1);
+        let inner = svg.find('>').map_or(0, |end| end + 1);
+        format!("{}{STYLE}{}\n", &svg[..inner], &svg[inner..])
     }
 
     fn path(&self, points: &[(i64, i64)], most: i64) -> String {
@@ -173,6 +187,7 @@ mod tests {
             floor: Some((3, "minimum")),
             from: 0,
             to: 1000,
+            ends: ("now".to_owned(), "later".to_owned()),
         };
         let svg = plot.svg();
         assert!(svg.contains("d=\"M40 12H374V92H708\""), "{svg}");
@@ -181,5 +196,12 @@ mod tests {
             svg.contains("class=\"floor\" x1=\"40\" x2=\"708\" y1=\"52\""),
             "{svg}"
         );
+        let file = plot.file();
+        assert!(file.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot\""));
+        assert!(
+            file.contains("role=\"img\"") && file.contains("><style>"),
+            "{file}"
+        );
+        assert!(file.ends_with("</svg>\n"), "{file}");
     }
 }

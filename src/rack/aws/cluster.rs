@@ -1,0 +1,241 @@
+//! What an ECS cluster runs and where, by list and describe calls only.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_ecs::types::{
+    ContainerDefinition, ContainerInstance, DesiredStatus, LaunchType, ManagedDraining,
+    NetworkMode, SchedulingStrategy, Service, Task,
+};
+
+use super::account::Clients;
+use super::error::Call;
+use super::services::{TASKS_AT_ONCE, count_of};
+use super::stacks::timestamp_of;
+use crate::rack::{
+    Cluster, ClusterDefinition, ClusterHost, ClusterService, ClusterTask, PortError,
+};
+
+/// Lists one thing of a cluster, page by page.
+macro_rules! every {
+    ($request:expr, $items:ident, $call:expr) => {{
+        let mut found = Vec::new();
+        let mut token = None;
+        loop {
+            let page = $request.set_next_token(token).send().await;
+            let page = page.map_err(|error| $call.failed(error))?;
+            found.extend(page.$items.unwrap_or_default());
+            token = page.next_token.filter(|token| !token.is_empty());
+            if token.is_none() {
+                break;
+            }
+        }
+        found
+    }};
+}
+
+/// Reads a cluster.
+pub(super) async fn read(
+    clients: &Clients,
+    cluster: &str,
+    services: Vec<Service>,
+) -> Result<Cluster, PortError> {
+    let what = format!("cluster {cluster}");
+    let (hosts, instances) = hosts(clients, cluster, &what).await?;
+    let running = tasks(clients, cluster, &what, DesiredStatus::Running).await?;
+    let stopped = tasks(clients, cluster, &what, DesiredStatus::Stopped).await;
+    let mut read = Cluster {
+        name: cluster.to_owned(),
+        hosts,
+        services: services.into_iter().map(service_of).collect(),
+        tasks: running
+            .into_iter()
+            .map(|task| task_of(task, &instances))
+            .collect(),
+        // A bonus: who may list tasks may list these.
+        stops: stopped
+            .unwrap_or_default()
+            .iter()
+            .filter_map(stop_of)
+            .collect(),
+        definitions: Vec::new(),
+        managed_draining: managed_draining(clients, cluster).await,
+    };
+    let named = read.services.iter().map(|service| &service.definition);
+    let named = named.chain(read.tasks.iter().map(|task| &task.definition));
+    for arn in named.cloned().collect::<BTreeSet<String>>() {
+        read.definitions.push(definition(clients, arn).await?);
+    }
+    Ok(read)
+}
+
+/// Returns the container instances, and which EC2 instance each is by its ARN.
+async fn hosts(
+    clients: &Clients,
+    cluster: &str,
+    what: &str,
+) -> Result<(Vec<ClusterHost>, BTreeMap<String, String>), PortError> {
+    let call = Call::new("ecs", "ListContainerInstances", what);
+    let ecs = clients.ecs();
+    let arns = every!(
+        ecs.list_container_instances().cluster(cluster),
+        container_instance_arns,
+        call
+    );
+    let call = Call::new("ecs", "DescribeContainerInstances", what);
+    let (mut hosts, mut instances) = (Vec::new(), BTreeMap::new());
+    for arns in arns.chunks(TASKS_AT_ONCE) {
+        let answer = ecs.describe_container_instances().cluster(cluster);
+        let answer = answer.set_container_instances(Some(arns.to_vec()));
+        let answer = answer.send().await.map_err(|error| call.failed(error))?;
+        for host in answer.container_instances.unwrap_or_default() {
+            let arn = host.container_instance_arn.clone().unwrap_or_default();
+            instances.insert(arn, host.ec2_instance_id.clone().unwrap_or_default());
+            hosts.push(host_of(host));
+        }
+    }
+    Ok((hosts, instances))
+}
+
+async fn tasks(
+    clients: &Clients,
+    cluster: &str,
+    what: &str,
+    status: DesiredStatus,
+) -> Result<Vec<Task>, PortError> {
+    let call = Call::new("ecs", "ListTasks", what);
+    let ecs = clients.ecs();
+    let arns = every!(
+        ecs.list_tasks()
+            .cluster(cluster)
+            .desired_status(status.clone()),
+        task_arns,
+        call
+    );
+    let call = Call::new("ecs", "DescribeTasks", what);
+    let mut tasks = Vec::new();
+    for arns in arns.chunks(TASKS_AT_ONCE) {
+        let answer = ecs.describe_tasks().cluster(cluster);
+        let answer = answer.set_tasks(Some(arns.to_vec())).send().await;
+        let answer = answer.map_err(|error| call.failed(error))?;
+        tasks.extend(answer.tasks.unwrap_or_default());
+    }
+    Ok(tasks)
+}
+
+async fn definition(clients: &Clients, arn: String) -> Result<ClusterDefinition, PortError> {
+    let what = format!("task definition {arn}");
+    let call = Call::new("ecs", "DescribeTaskDefinition", &what);
+    let answer = clients
+        .ecs()
+        .describe_task_definition()
+        .task_definition(&arn);
+    let answer = answer.send().await.map_err(|error| call.failed(error))?;
+    let definition = answer.task_definition;
+    let is_own_host = definition.as_ref().and_then(|it| it.network_mode.as_ref());
+    let (own_address, hosts_network) = (
+        is_own_host == Some(&NetworkMode::Awsvpc),
+        is_own_host == Some(&NetworkMode::Host),
+    );
+    let containers = definition.map(|it| it.container_definitions.unwrap_or_default());
+    let containers = containers.unwrap_or_default();
+    let ports = containers.iter().flat_map(|it| it.port_mappings());
+    let ports = ports.filter_map(|mapping| {
+        let port = if hosts_network {
+            mapping.container_port
+        } else {
+            mapping.host_port
+        };
+        port.and_then(|port| u16::try_from(port).ok())
+    });
+    let reserved = |of: fn(&ContainerDefinition) -> i32| {
+        containers.iter().map(|it| count_of(of(it))).sum::<u32>()
+    };
+    Ok(ClusterDefinition {
+        host_ports: ports.filter(|port| *port != 0 && !own_address).collect(),
+        stop_timeout_secs: containers
+            .iter()
+            .filter_map(|it| it.stop_timeout.map(count_of))
+            .max(),
+        cpu: reserved(|it| it.cpu),
+        memory: reserved(|it| it.memory_reservation.or(it.memory).unwrap_or(0)),
+        arn,
+    })
+}
+
+/// Asks whether a capacity provider of the cluster has ECS drain instances; `None` when nobody
+/// may be asked.
+async fn managed_draining(clients: &Clients, cluster: &str) -> Option<bool> {
+    let answer = clients.ecs().describe_clusters().clusters(cluster);
+    let found = answer.send().await.ok()?.clusters?.into_iter().next()?;
+    let names = found.capacity_providers.unwrap_or_default();
+    if names.is_empty() {
+        return Some(false);
+    }
+    let answer = clients.ecs().describe_capacity_providers();
+    let answer = answer.set_capacity_providers(Some(names)).send().await;
+    let providers = answer.ok()?.capacity_providers.unwrap_or_default();
+    Some(providers.into_iter().any(|provider| {
+        let group = provider.auto_scaling_group_provider;
+        group.and_then(|it| it.managed_draining) == Some(ManagedDraining::Enabled)
+    }))
+}
+
+fn service_of(service: Service) -> ClusterService {
+    let deployment = service.deployment_configuration.as_ref();
+    let least = deployment.and_then(|config| config.minimum_healthy_percent);
+    let most = deployment.and_then(|config| config.maximum_percent);
+    ClusterService {
+        desired: count_of(service.desired_count),
+        running: count_of(service.running_count),
+        minimum_healthy_percent: least.map(count_of),
+        maximum_percent: most.map(count_of),
+        is_daemon: service.scheduling_strategy == Some(SchedulingStrategy::Daemon),
+        is_fargate: service.launch_type == Some(LaunchType::Fargate),
+        health_check_grace_secs: service.health_check_grace_period_seconds.map(count_of),
+        definition: service.task_definition.unwrap_or_default(),
+        name: service.service_name.unwrap_or_default(),
+    }
+}
+
+fn task_of(task: Task, instances: &BTreeMap<String, String>) -> ClusterTask {
+    let host = task.container_instance_arn;
+    ClusterTask {
+        service: service_in(task.group.as_deref()),
+        definition: task.task_definition_arn.unwrap_or_default(),
+        instance: host.and_then(|host| instances.get(&host).cloned()),
+        is_running: task.last_status.as_deref() == Some("RUNNING"),
+        created_at: task.created_at.as_ref().and_then(timestamp_of),
+        started_at: task.started_at.as_ref().and_then(timestamp_of),
+        id: task.task_arn.unwrap_or_default(),
+    }
+}
+
+fn service_in(group: Option<&str>) -> Option<String> {
+    group?.strip_prefix("service:").map(str::to_owned)
+}
+
+/// Returns whose a stopped task was, and how long it took from being asked to stop.
+fn stop_of(task: &Task) -> Option<(String, u64)> {
+    let asked = task.stopping_at.as_ref().and_then(timestamp_of)?;
+    let stopped = task.stopped_at.as_ref().and_then(timestamp_of)?;
+    let took = stopped.as_millisecond() - asked.as_millisecond();
+    Some((
+        service_in(task.group.as_deref())?,
+        u64::try_from(took).ok()?,
+    ))
+}
+
+fn host_of(host: ContainerInstance) -> ClusterHost {
+    let resource = |name: &str| {
+        let mut resources = host.registered_resources().iter();
+        let found = resources.find(|resource| resource.name.as_deref() == Some(name));
+        found.map_or(0, |resource| count_of(resource.integer_value))
+    };
+    ClusterHost {
+        is_draining: host.status.as_deref() == Some("DRAINING"),
+        registered_at: host.registered_at.as_ref().and_then(timestamp_of),
+        cpu: resource("CPU"),
+        memory: resource("MEMORY"),
+        instance: host.ec2_instance_id.unwrap_or_default(),
+    }
+}

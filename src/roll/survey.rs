@@ -1,0 +1,85 @@
+//! Looks at a rack for a rehearsal: what its roll depends on, by list and describe calls only.
+
+use super::observe::{clusters_of, observed_groups, physical_ids};
+use super::plan::GroupPlan;
+use super::preflight::{self, Refusal};
+use super::reached::{GROUP, reached_by_key};
+use crate::rack::{Cluster, Group, Hook, Instance, Launch, Rack, Stack};
+
+/// What a roll of a rack's SSH key depends on.
+#[derive(Debug, Clone)]
+pub struct Survey {
+    /// The stack.
+    pub stack: Stack,
+    /// The groups that roll, in the order of the template's resources.
+    pub groups: Vec<SurveyedGroup>,
+    /// Spot fleets that are replaced, by their names in the template.
+    pub spot_fleets: Vec<String>,
+    /// Instances of the groups that exist.
+    pub instances: Vec<Instance>,
+    /// The clusters that the stack has.
+    pub clusters: Vec<Cluster>,
+    /// The ARNs of services that the update itself deploys anew, since the key reaches what they
+    /// are started from.
+    pub redeployed: Vec<String>,
+}
+
+/// A group that rolls.
+#[derive(Debug, Clone)]
+pub struct SurveyedGroup {
+    /// How CloudFormation rolls it.
+    pub plan: GroupPlan,
+    /// The group.
+    pub group: Group,
+    /// Its lifecycle hooks.
+    pub hooks: Vec<Hook>,
+    /// Its last launches, newest first.
+    pub launches: Vec<Launch>,
+}
+
+/// Surveys a rack. Nothing is changed, and nothing is asked of it that could change anything.
+///
+/// # Errors
+/// When the stack or its groups cannot be read, or a roll of them would be refused.
+pub async fn survey(rack: &Rack) -> Result<Survey, Refusal> {
+    let stack = rack.stacks.describe(&rack.stack).await?;
+    if stack.status.is_busy() {
+        return Err(Refusal::busy(&stack.status));
+    }
+    let resources = rack.stacks.resources(&stack.id).await?;
+    let reached = reached_by_key(rack, &stack, &resources).await?;
+    let names = physical_ids(&resources, GROUP);
+    let described = rack.fleet.groups(&names).await?;
+    let instances = rack.fleet.instances(&names, &[]).await?;
+    let mut reasons = preflight::stack_refusals(&stack);
+    let observed = observed_groups(reached.groups, &described);
+    reasons.extend(observed.iter().flat_map(preflight::group_refusals));
+    let plans: Vec<GroupPlan> = observed.iter().filter_map(preflight::group_plan).collect();
+    if reasons.is_empty() && plans.is_empty() {
+        reasons.push(preflight::nothing_to_roll(rack, &stack));
+    }
+    if !reasons.is_empty() {
+        return Err(Refusal::for_reasons(reasons));
+    }
+    let mut groups = Vec::new();
+    for plan in plans {
+        let found = described.iter().find(|group| group.name == plan.name);
+        let Some(group) = found.cloned() else {
+            continue;
+        };
+        groups.push(SurveyedGroup {
+            hooks: rack.fleet.hooks(&plan.name).await?,
+            launches: rack.fleet.launches(&plan.name).await?,
+            plan,
+            group,
+        });
+    }
+    Ok(Survey {
+        groups,
+        spot_fleets: reached.spot_fleets,
+        instances,
+        clusters: clusters_of(rack, &resources).await?,
+        redeployed: reached.services,
+        stack,
+    })
+}

@@ -1,0 +1,8 @@
+//! Rehearsals of rolls: that they change nothing, and that what they foretell happens.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../common/foretelling.rs"]
+mod foretelling;
+mod foretold;
+mod harmless;
