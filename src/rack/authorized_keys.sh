@@ -1,5 +1,7 @@
 set -eu
 umask 077
+LC_ALL=C
+export LC_ALL
 fail() {
   echo "$1" >&2
   exit 3
@@ -39,6 +41,8 @@ if [ "$action" = remove ]; then
   if names "$file"; then
     beside
     grep -vF -- "$old" "$file" >"$tmp"
+    all=$(grep -c "" "$file") && gone=$(grep -cF -- "$old" "$file") && left=$(grep -c "" "$tmp")
+    [ "$((all - gone))" -eq "$left" ] || fail "other lines would be lost: nothing is taken out"
     lets_in "$tmp" || fail "the new key would be lost: nothing is taken out"
     replace
   fi

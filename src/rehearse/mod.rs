@@ -1,6 +1,6 @@
 //! Rehearsals: what a roll will do to a rack, found out by rolling a copy of it.
 //!
-//! [`Rehearsal::of`] builds the copy from a [`Survey`](crate::roll::Survey), which is read by list
+//! [`Rehearsal::of`] builds the copy from a [`Survey`], which is read by list
 //! and describe calls only, in the sandbox; the real roll engine then rolls it in virtual time,
 //! many times, each with chance of its own. [`Rehearsal::forecast`] says what happened how often,
 //! and [`Rehearsal::advice`] what would happen if the rack were changed, by the same simulation.

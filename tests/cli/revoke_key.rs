@@ -20,7 +20,7 @@ fn every_instance_is_told_of_and_what_is_to_follow() {
     HH:MM:SS exclude   prod-keypair-4711 is out on 3 instances
     HH:MM:SS promote   prod-keypair-ROLL is the default key now
     prod-keypair-ROLL is in and prod-keypair-4711 is out on 3 instances, proven by what authorized_keys say
-    hint: the launch template names prod-keypair-4711 until the next roll: an instance that starts before then lets it in, and `convox instances revoke-key --sandbox` run again mends that
+    hint: while the launch template names prod-keypair-4711, until the next roll, an instance that starts lets it in; `convox instances revoke-key --key prod-keypair-4711 --sandbox` mends that
     hint: `convox instances keyroll --sandbox` makes the launch template agree, at leisure
     ");
     let env = TestEnvironment::new();

@@ -8,7 +8,7 @@ use convox::ids::RollId;
 use convox::rack::{KeyProof, KeyType, Through};
 use convox::roll::{
     Engine, EventKind, Journals, KeyTools, Outcome, Plan, Refusal, Report, RevocationOptions,
-    SsmAccess,
+    RollOptions, SsmAccess,
 };
 use convox::sandbox::scenario::{Calls, Fault, Faults};
 use convox::ssh::SigningKey;
@@ -51,6 +51,16 @@ async fn engine(rehearsal: &Rehearsal, journals: Journals) -> Engine {
 async fn planned(rehearsal: &Rehearsal) -> Result<Plan, Refusal> {
     let mut engine = engine(rehearsal, rehearsal.journals()).await;
     engine.plan_revocation(options()).await
+}
+
+async fn revoke_key(rehearsal: &Rehearsal, key: Option<&str>) -> Result<Report, Refusal> {
+    let mut engine = engine(rehearsal, rehearsal.journals()).await;
+    let options = RevocationOptions {
+        key: key.map(str::to_owned),
+        ..options()
+    };
+    let plan = engine.plan_revocation(options).await?;
+    Ok(engine.run(plan, false).await)
 }
 
 async fn revoke(rehearsal: &Rehearsal, journals: Journals) -> Result<Report, Refusal> {
@@ -168,6 +178,57 @@ fn an_instance_that_starts_meanwhile_is_mended_by_the_same_new_key() {
         });
         assert!(all);
         rehearsal.watcher.assert_whole("mended");
+    });
+}
+
+#[test]
+fn a_stand_in_that_is_out_too_is_never_let_in_again() {
+    in_virtual_time(async {
+        let rehearsal = Rehearsal::new(&scenario("success"));
+        let first = revoke(&rehearsal, rehearsal.journals()).await.unwrap();
+        let out = first.new_key.unwrap();
+        let second = revoke_key(&rehearsal, Some(&out)).await.unwrap();
+        let new = second.new_key.unwrap();
+        assert_shut(&rehearsal, &new, "the stand-in is out");
+        // Whoever follows the hint, or takes the old key for the one that is out, lets neither in.
+        for key in [None, Some(OLD), Some(out.as_str())] {
+            let again = revoke_key(&rehearsal, key).await.unwrap();
+            assert_eq!(again.outcome, Outcome::Done, "{key:?}: {again:?}");
+            let lines: Vec<_> = doors(&rehearsal).into_iter().flat_map(|it| it.0).collect();
+            let lets_in = |name: &str| lines.iter().any(|line| line.ends_with(name));
+            assert!(!lets_in(&out) && !lets_in(OLD), "{key:?}: {lines:?}");
+        }
+        for (_, tag) in doors(&rehearsal) {
+            assert!(
+                stored(&rehearsal, &tag.unwrap()).await,
+                "somebody can open it"
+            );
+        }
+    });
+}
+
+#[test]
+fn in_the_middle_of_a_roll_the_key_that_is_out_is_to_be_named() {
+    in_virtual_time(async {
+        let rehearsal = Rehearsal::new(&scenario("success"));
+        let mut roll = rehearsal.engine(rehearsal.journals()).await;
+        let options = RollOptions {
+            key_type: KeyType::Ed25519,
+            keep_old: false,
+        };
+        let plan = roll.plan(options, Duration::ZERO).await.unwrap();
+        let new = plan.new_key.clone();
+        let detached = roll.run(plan, true).await;
+        assert_eq!(detached.outcome, Outcome::Detached);
+        let refusal = planned(&rehearsal).await.unwrap_err();
+        assert_eq!(refusal.reasons[0].code, "which-key", "{refusal:?}");
+        assert!(refusal.reasons[0].hint.contains(OLD), "{refusal:?}");
+        // The key that many have and the stack does not name any more.
+        let report = revoke_key(&rehearsal, Some(OLD)).await.unwrap();
+        assert_eq!(report.outcome, Outcome::Done, "{report:?}");
+        let lines: Vec<_> = doors(&rehearsal).into_iter().flat_map(|it| it.0).collect();
+        assert!(lines.iter().all(|line| !line.ends_with(OLD)), "{lines:?}");
+        assert!(stored(&rehearsal, &new).await, "the roll's own key stays");
     });
 }
 

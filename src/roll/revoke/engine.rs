@@ -1,7 +1,7 @@
 //! The door to revocations: plan one, and find and take up those that were left.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan::{PlannedInstance, RevocationOptions, RevocationPlan, steps};
 use super::run::Chosen;
@@ -56,7 +56,10 @@ impl Engine {
             })
             .await?;
         let old = self.leaked(&options, &observed.stack)?;
-        made.retain(|pair| pair.tags.get(TAG_REVOKES) == Some(&old));
+        if options.key.is_none() {
+            check_which(&observed, &old)?;
+        }
+        made = usable(made, &old);
         let is_named = observed.stack.parameter(&self.rack.key_parameter) == Some(&old);
         let (chosen, (), stand_in) = self
             .patiently(&roll, async |rack| {
@@ -202,6 +205,36 @@ async fn stand_ins(rack: &Rack) -> Result<Vec<KeyPair>, Refusal> {
     let mut made = rack.key_pairs.tagged(&tags).await?;
     made.sort_by_key(|pair| Reverse((pair.created_at, pair.name.clone())));
     Ok(made)
+}
+
+/// Keeps those that took the place of `old` and have not themselves been shut out since.
+fn usable(made: Vec<KeyPair>, old: &str) -> Vec<KeyPair> {
+    let revokes = |pair: &KeyPair| pair.tags.get(TAG_REVOKES).cloned();
+    let out: BTreeSet<String> = made.iter().filter_map(revokes).collect();
+    let is_usable =
+        |pair: &KeyPair| revokes(pair).as_deref() == Some(old) && !out.contains(&pair.name);
+    made.into_iter().filter(is_usable).collect()
+}
+
+/// Makes sure that it is plain which key is out where nobody has named it: in the middle of a roll,
+/// or after one that is not proven, the stack names a key that many instances do not have.
+fn check_which(observed: &Observed, old: &str) -> Result<(), Refusal> {
+    let keys = observed.instances.iter();
+    let keys: BTreeSet<&str> = keys.filter_map(|it| it.key_name.as_deref()).collect();
+    let is_busy = observed.stack.status.is_busy();
+    if !is_busy && keys.iter().all(|key| *key == old) {
+        return Ok(());
+    }
+    let why = match is_busy {
+        true => format!("the stack is {}", observed.stack.status),
+        false => "its instances were started with several keys".to_owned(),
+    };
+    let named: Vec<_> = keys.into_iter().collect();
+    Err(Refusal::nothing_changed(advice(
+        "which-key",
+        format!("{why}: it is not plain which key is out"),
+        format!("name it: --key NAME, one of {}", named.join(", ")),
+    )))
 }
 
 /// Finds the first that can be used: the one whose private half is kept.

@@ -145,21 +145,26 @@ impl Run<'_> {
         self.settle_revocation(tally).await
     }
 
-    /// Keeps the leaked key under its name, if the stack still names it: what everybody uses by
-    /// default is that key only then.
+    /// Keeps the key that is used by default under its name, which is the leaked one's if the stack
+    /// still names that.
     async fn preserve_leaked(&mut self) -> Result<(), Trouble> {
         self.begin(Step::Preserve);
         let (id, old) = (self.plan.stack_id.clone(), self.old_key());
-        let (stack, stored) = self
-            .patiently(async |rack| {
-                tokio::try_join!(rack.stacks.describe(&id), rack.keys.get(&old))
-            })
+        let stack = self
+            .patiently(async |rack| rack.stacks.describe(&id).await)
             .await?;
-        if stored.is_some() {
+        // What everybody uses by default is the key that the stack names, and it is about to be
+        // replaced there, whichever key is out.
+        let named = stack.parameter(&self.plan.key_parameter);
+        let named = named.map(str::to_owned).unwrap_or_else(|| old.clone());
+        let (of_named, of_old) = self
+            .patiently(async |rack| tokio::try_join!(rack.keys.get(&named), rack.keys.get(&old)))
+            .await?;
+        if of_named.is_none() {
+            self.keep_current(&named).await?;
+        } else if of_old.is_some() {
             let detail = format!("the private key of {old} is kept already");
             self.done(Step::Preserve, detail);
-        } else if stack.parameter(&self.plan.key_parameter) == Some(&old) {
-            self.keep_current(&old).await?;
         }
         Ok(())
     }
@@ -202,7 +207,11 @@ impl Run<'_> {
         tools.map(|tools| tools.ways.clone()).unwrap_or_default()
     }
 
-    fn public_line(&self, name: &str, stored: Option<PrivateKey>) -> Result<PublicLine, Trouble> {
+    pub(super) fn public_line(
+        &self,
+        name: &str,
+        stored: Option<PrivateKey>,
+    ) -> Result<PublicLine, Trouble> {
         let (Some(key), Some(tools)) = (stored, &self.tools) else {
             let store = &self.plan.key_store;
             return Err(Trouble::new(format!(
@@ -219,7 +228,9 @@ impl Run<'_> {
         let tally = match tally {
             Ok(tally) => tally,
             Err(trouble) => {
-                let mut report = self.report(trouble.outcome, trouble.message);
+                // Where it broke off, some instances have changed, and the others let it in.
+                let message = format!("{}; live instances may still let {old} in", trouble.message);
+                let mut report = self.report(Outcome::Unproven, message);
                 report.hints = trouble.hints;
                 report.hints.push(self.resume_hint());
                 return report;
@@ -258,8 +269,8 @@ impl Run<'_> {
         );
         report.hints = vec![
             format!(
-                "the launch template names {old} until the next roll: an instance that starts \
-                 before then lets it in, and `convox instances revoke-key` run again mends that"
+                "while the launch template names {old}, until the next roll, an instance that \
+                 starts lets it in; `convox instances revoke-key --key {old}` mends that"
             ),
             "`convox instances keyroll` makes the launch template agree, at leisure".to_owned(),
         ];

@@ -270,9 +270,25 @@ impl Run<'_> {
     ) -> Result<(), Trouble> {
         let ids: Vec<String> = instances.iter().map(|it| it.id.clone()).collect();
         let name = self.plan.new_key.clone();
-        let tagged = self
-            .patiently(async |rack| rack.fleet.set_key(&ids, &name).await)
-            .await;
+        let (tagged, stored) = self
+            .patiently(async |rack| {
+                let (tagged, stored) =
+                    tokio::join!(rack.fleet.set_key(&ids, &name), rack.keys.get(&name));
+                match tagged {
+                    Err(error) if error.is_transient() => Err(error),
+                    tagged => Ok((tagged, stored?)),
+                }
+            })
+            .await?;
+        // Nobody else may have let go of it meanwhile: then the old line has to stay.
+        let is_kept = self
+            .public_line(&name, stored)
+            .is_ok_and(|line| line == work.swap.new);
+        if !is_kept {
+            return Err(Trouble::new(format!(
+                "the private key of {name} is not kept any more: no old line is taken out"
+            )));
+        }
         let failed = match &tagged {
             Ok(()) => BTreeMap::new(),
             Err(error) => ids.into_iter().map(|id| (id, error.to_string())).collect(),
@@ -381,5 +397,5 @@ impl Work {
 }
 
 fn stopped() -> Trouble {
-    Trouble::new("stopped before every instance had the new key").outcome(Outcome::Detached)
+    Trouble::new("stopped before every instance had the new key").outcome(Outcome::Unproven)
 }
