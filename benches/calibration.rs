@@ -7,10 +7,13 @@
 
 #[path = "../tests/common/foretelling.rs"]
 mod foretelling;
+#[path = "../tests/common/virtual_time.rs"]
+mod virtual_time;
 
 use std::io::Write as _;
 
-use foretelling::{Compared, Verdict, compare, in_virtual_time};
+use foretelling::{Compared, Verdict, compare};
+use virtual_time::in_virtual_time;
 
 /// How often each rack is rehearsed.
 const RUNS: u32 = 30;

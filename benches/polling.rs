@@ -3,6 +3,10 @@
 //! `cargo bench --profile dev --bench polling` prints the table of the README. Beside our own
 //! figures stand those of the pollers that other tools use, run on the same account.
 
+#[expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
+#[path = "../tests/common/virtual_time.rs"]
+mod virtual_time;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,6 +18,7 @@ use convox::rack::{KeyType, Rack, StackStatus, StatusClass};
 use convox::roll::{Engine, Event, EventKind, EventSink, Journals, RollOptions, Stop};
 use convox::sandbox::{Sandbox, Scenario};
 use jiff::Timestamp;
+use virtual_time::in_virtual_time;
 
 const SIZES: [u32; 4] = [3, 30, 300, 1_000];
 
@@ -72,15 +77,6 @@ fn world(instances: u32, seed: u64) -> anyhow::Result<(Sandbox, Clock)> {
         Sandbox::new(&scenario(instances, seed), clock.clone())?,
         clock,
     ))
-}
-
-fn in_virtual_time<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    runtime
-        .enable_time()
-        .start_paused(true)
-        .build()?
-        .block_on(work)
 }
 
 /// Rolls a rack with our engine.

@@ -381,6 +381,8 @@ mod tests {
 
     #[test]
     fn nothing_that_it_is_sent_is_run() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = dir.path().join("made");
         let mut world = World::new(Timestamp::UNIX_EPOCH, 1);
         let id = world
             .start_instance(LaunchSpec::default(), Owner::Nobody)
@@ -388,7 +390,7 @@ mod tests {
         world.advance_to(Timestamp::from_second(60).unwrap());
         let input = Input(json!({
             "DocumentName": "AWS-RunShellScript", "InstanceIds": [id],
-            "Parameters": { "commands": ["touch /tmp/x"] },
+            "Parameters": { "commands": [format!("touch {}", made.display())] },
         }));
         let sent = handle(&mut world, "SendCommand", &input).unwrap().unwrap();
         let command = sent["Command"]["CommandId"].as_str().unwrap();
@@ -400,5 +402,6 @@ mod tests {
         assert_eq!(get(&mut world), "InProgress");
         world.advance_to(Timestamp::from_second(62).unwrap());
         assert_eq!(get(&mut world), "Failed");
+        assert!(!made.exists());
     }
 }

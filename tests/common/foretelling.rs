@@ -263,13 +263,3 @@ async fn happen(sandbox: &Sandbox, clock: &Clock, rack: Rack, seed: u64) -> RunR
         }),
     }
 }
-
-/// Runs a future on virtual time, which leaps over every wait.
-pub(crate) fn in_virtual_time<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap()
-        .block_on(work)
-}

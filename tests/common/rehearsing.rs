@@ -44,13 +44,3 @@ pub(crate) async fn rack(sandbox: &Sandbox, clock: &Clock, entropy: &Entropy) ->
         .rack(&Target::rack("prod"), entropy)
         .unwrap()
 }
-
-/// Runs a future on virtual time, which leaps over every wait.
-pub(crate) fn in_virtual_time<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap()
-        .block_on(work)
-}

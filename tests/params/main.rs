@@ -13,4 +13,6 @@ mod rehearsal;
 mod rehearsing;
 mod secrets;
 mod system;
+#[path = "../common/virtual_time.rs"]
+mod virtual_time;
 mod watching;

@@ -8,7 +8,8 @@ use secrecy::SecretString;
 
 use crate::environment::TestEnvironment;
 use crate::rehearsal::{Rehearsal, map};
-use crate::rehearsing::{Tape, in_virtual_time};
+use crate::rehearsing::Tape;
+use crate::virtual_time::in_virtual_time;
 
 /// The rack's template, with a pattern for the password and one for the type of instances.
 fn template() -> String {

@@ -4,7 +4,7 @@ use convox::rack::{ChangeProblem, PortError, Stack};
 use convox::sandbox::Scenario;
 
 use crate::rehearsal::{Rehearsal, map};
-use crate::rehearsing::in_virtual_time;
+use crate::virtual_time::in_virtual_time;
 
 #[test]
 fn a_rack_is_described_as_its_api_would_and_its_password_is_masked() {

@@ -6,7 +6,8 @@ use convox::rack::KeyType;
 use convox::roll::{Engine, EventKind, Journals, Outcome, RollOptions, Stop};
 
 use crate::rehearsal::{Rehearsal, map};
-use crate::rehearsing::{Tape, in_virtual_time};
+use crate::rehearsing::Tape;
+use crate::virtual_time::in_virtual_time;
 
 const LARGE: &[(&str, &str)] = &[("InstanceType", "t3.large")];
 const NEVER: &str = "faults: [{ signals: { group: Instances, fate: never, times: 1 } }]";

@@ -1,6 +1,7 @@
 //! Every prediction is held against what then happens, in an account with chance of its own.
 
-use crate::foretelling::{Compared, Verdict, compare, in_virtual_time};
+use crate::foretelling::{Compared, Verdict, compare};
+use crate::virtual_time::in_virtual_time;
 
 /// How often each rack is rehearsed.
 const RUNS: u32 = 15;

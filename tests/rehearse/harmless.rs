@@ -7,7 +7,7 @@ use convox::rehearse::{Rehearsal, Settings, Strategy};
 use convox::roll::survey;
 use convox::sandbox::{Sandbox, Scenario};
 
-use crate::foretelling::in_virtual_time;
+use crate::virtual_time::in_virtual_time;
 
 #[test]
 fn only_describe_calls_are_made() {

@@ -6,3 +6,5 @@
 mod foretelling;
 mod foretold;
 mod harmless;
+#[path = "../common/virtual_time.rs"]
+mod virtual_time;

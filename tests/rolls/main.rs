@@ -19,3 +19,5 @@ mod rehearsal;
 mod revoking;
 #[path = "../common/sandbox_api.rs"]
 mod sandbox_api;
+#[path = "../common/virtual_time.rs"]
+mod virtual_time;

@@ -15,6 +15,7 @@ use convox::sandbox::{Sandbox, Scenario};
 use jiff::Timestamp;
 
 use crate::invariants::Watcher;
+pub(crate) use crate::virtual_time::in_virtual_time;
 
 pub(crate) const OPTIONS: RollOptions = RollOptions {
     key_type: KeyType::Ed25519,
@@ -71,16 +72,6 @@ pub(crate) fn scenarios() -> Vec<PathBuf> {
 pub(crate) fn scenario(name: &str) -> Scenario {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/scenarios");
     Scenario::load(&dir.join(format!("{name}.yaml"))).unwrap()
-}
-
-/// Runs a future on virtual time, which leaps over every wait.
-pub(crate) fn in_virtual_time<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap()
-        .block_on(work)
 }
 
 impl Rehearsal {

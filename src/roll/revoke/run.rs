@@ -105,18 +105,7 @@ impl Run<'_> {
         if lines.iter().any(|line| line.entry == Entry::TurnedBack) {
             return Ok(Stage::Back);
         }
-        let name = self.plan.new_key.clone();
-        let stored = self
-            .patiently(async |rack| rack.keys.get(&name).await)
-            .await?;
-        let pair = self
-            .patiently(async |rack| rack.key_pairs.find(&name).await)
-            .await?;
-        Ok(if stored.is_some() && pair.is_some() {
-            Stage::Minted
-        } else {
-            Stage::Beginning
-        })
+        self.stage_of_new_key().await
     }
 
     /// Carries a revocation from `stage` to its end.
