@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::Store;
-use super::database::{Sql, Statement};
+use super::bulk::Bulk;
+use super::database::Sql;
 use super::error::StoreError;
 use super::page::pattern_of;
 use super::value::{Row, Value, args};
@@ -95,8 +96,9 @@ impl Store {
         targets: &[&str],
         by: Audited,
     ) -> Result<(), StoreError> {
-        let (insert, args) = by.line(event, description, targets);
-        self.write(move |sql| Box::pin(async move { sql.run(insert, args).await.map(drop) }))
+        let line = by.values(event, description, targets);
+        let insert = vec![Audited::inserts(vec![line])];
+        self.write(move |sql| Box::pin(async move { sql.run_bulk(insert).await }))
             .await
     }
 }
@@ -243,21 +245,13 @@ impl Audited {
         description: &str,
         targets: &[&str],
     ) -> Result<(), StoreError> {
-        let (insert, args) = self.line(event, description, targets);
-        sql.run(insert, args).await?;
-        Ok(())
+        let line = self.values(event, description, targets);
+        sql.run_bulk(vec![Self::inserts(vec![line])]).await
     }
 
-    /// Returns the statement that writes the line, and its arguments.
-    pub(super) fn line(
-        &self,
-        event: &str,
-        description: &str,
-        targets: &[&str],
-    ) -> (Statement, Vec<Value>) {
-        let insert = "INSERT INTO audit_events (id, workspace_id, at, actor, event, description, \
-                      targets, meta) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-        let args = args![
+    /// Returns the values of the line, for [`Audited::inserts`].
+    pub(super) fn values(&self, event: &str, description: &str, targets: &[&str]) -> Vec<Value> {
+        args![
             &self.id,
             &self.workspace,
             self.at,
@@ -266,7 +260,21 @@ impl Audited {
             description,
             json!(targets).to_string(),
             self.meta.to_string()
+        ]
+    }
+
+    /// Returns the statement that writes lines.
+    pub(super) fn inserts(lines: Vec<Vec<Value>>) -> Bulk {
+        const COLUMNS: &[&str] = &[
+            "id",
+            "workspace_id",
+            "at",
+            "actor",
+            "event",
+            "description",
+            "targets",
+            "meta",
         ];
-        (insert.into(), args)
+        Bulk::insert("audit_events", COLUMNS, lines)
     }
 }

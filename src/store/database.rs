@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
@@ -12,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::oneshot;
 
+use super::bulk::Bulk;
 use super::error::StoreError;
 use super::upkeep::Health;
 use super::value::{Row, Value};
@@ -31,15 +31,12 @@ pub trait Sql: Send {
     /// [`StoreError::Conflict`] where a row is there already that must be there once.
     async fn run(&mut self, statement: Statement, args: Vec<Value>) -> Result<u64, StoreError>;
 
-    /// Runs statements, none of which needs to see what another one of them changes, in as few
-    /// turns as the database allows.
+    /// Runs statements that are given rows, none of which needs to see what another one of them
+    /// changes, in as few turns as the database allows; leaves out those that are given none.
     ///
     /// # Errors
     /// As [`Sql::run`]'s.
-    async fn run_together(
-        &mut self,
-        statements: Vec<(Statement, Vec<Value>)>,
-    ) -> Result<(), StoreError>;
+    async fn run_bulk(&mut self, statements: Vec<Bulk>) -> Result<(), StoreError>;
 
     /// Runs a query and returns its rows.
     ///
@@ -50,6 +47,12 @@ pub trait Sql: Send {
         statement: Statement,
         args: Vec<Value>,
     ) -> Result<Vec<Row>, StoreError>;
+
+    /// Runs a query that is given rows, and returns its own; none when it is given none.
+    ///
+    /// # Errors
+    /// As the database's.
+    async fn rows_of_bulk(&mut self, query: Bulk) -> Result<Vec<Row>, StoreError>;
 
     /// Tells whether anybody else may change something before the end, so that what must stay as
     /// it is is to be locked.
@@ -187,25 +190,6 @@ pub enum Queries {
     One,
     /// Several, which see the same.
     Several,
-}
-
-/// Makes statements that can be sent as one: their arguments come one after the other, and their
-/// texts name them so.
-pub(super) fn numbered_on(statements: Vec<(Statement, Vec<Value>)>) -> (Vec<String>, Vec<Value>) {
-    let (mut texts, mut all) = (Vec::with_capacity(statements.len()), Vec::new());
-    for (statement, args) in statements {
-        let mut parts = statement.split('$');
-        let mut text = parts.next().unwrap_or_default().to_owned();
-        for part in parts {
-            let digits = part.bytes().take_while(u8::is_ascii_digit).count();
-            let place: usize = part[..digits].parse().unwrap_or(0);
-            // Writing to a text never fails.
-            let _ = write!(text, "${}{}", all.len() + place, &part[digits..]);
-        }
-        texts.push(text);
-        all.extend(args);
-    }
-    (texts, all)
 }
 
 /// What a piece of work on a connection comes to.

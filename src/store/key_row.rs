@@ -1,6 +1,7 @@
 //! Reads a key with everything that hangs on it.
 
 use super::apis::{API_COLUMNS, read_api};
+use super::bulk::Bulk;
 use super::database::Sql;
 use super::error::{StoreError, Thing};
 use super::many::complete_keys;
@@ -44,6 +45,33 @@ pub(super) async fn record_and_api(
     let row = sql.row(query, args![workspace, id]).await?;
     let mut row = row.ok_or(StoreError::NotFound(Thing::Key))?;
     Ok((read_record(&mut row)?, read_api(&mut row)?))
+}
+
+/// Finds the records of keys whose ids are given, in one query.
+pub(super) async fn records_of(
+    sql: &mut dyn Sql,
+    ids: Vec<Vec<Value>>,
+) -> Result<Vec<KeyRecord>, StoreError> {
+    let query = format!("SELECT {COLUMNS} {KEYS} AND k.id IN (SELECT id FROM {{given}})");
+    let mut rows = sql.rows_of_bulk(Bulk::new(query, &["id"], ids)).await?;
+    rows.iter_mut().map(read_record).collect()
+}
+
+/// Finds the records of keys, of which each is given by its workspace and its id, and their APIs,
+/// in one query.
+pub(super) async fn records_and_apis(
+    sql: &mut dyn Sql,
+    keys: Vec<Vec<Value>>,
+) -> Result<Vec<(KeyRecord, Api)>, StoreError> {
+    let query = format!(
+        "SELECT {COLUMNS}, {API_COLUMNS} {KEYS} \
+         AND (k.id, k.workspace_id) IN (SELECT id, workspace FROM {{given}})"
+    );
+    let columns = &["workspace", "id"];
+    let mut rows = sql.rows_of_bulk(Bulk::new(query, columns, keys)).await?;
+    rows.iter_mut()
+        .map(|row| Ok((read_record(row)?, read_api(row)?)))
+        .collect()
 }
 
 /// Puts what hangs on it on a key.

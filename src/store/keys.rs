@@ -1,15 +1,20 @@
 //! Keys: making them, finding them.
 
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
 use serde_json::Value as Json;
 
 use super::Store;
 use super::apis::share_api;
 use super::audit::Audited;
+use super::bulk::Bulk;
 use super::credits::insert_pool;
-use super::database::{Sql, Statement, Touched};
-use super::error::StoreError;
+use super::database::{Sql, Touched};
+use super::error::{StoreError, Thing};
+use super::gather::Question;
 use super::idempotency::{Answered, Idempotency};
-use super::key_row::{complete_key, record_and_api, record_of};
+use super::key_row::{complete_key, record_and_api, record_of, records_and_apis, records_of};
 use super::links::{KEY_PERMISSIONS, KEY_ROLES, ListChange};
 use super::master_keys::Sealed;
 use super::permissions::permissions_for;
@@ -127,10 +132,11 @@ impl Store {
         id: &str,
     ) -> Result<(KeyRecord, Api), StoreError> {
         let (workspace, id) = (workspace.to_owned(), id.to_owned());
-        self.read_once(move |sql| {
-            Box::pin(async move { record_and_api(sql, &workspace, &id).await })
-        })
-        .await
+        let wanted = WantedRecord { workspace, id };
+        match &self.gathers {
+            Some(gathers) => gathers.records.ask(self, wanted).await,
+            None => wanted.alone(self).await,
+        }
     }
 
     /// Returns the sealed secret of a key, if it is kept.
@@ -154,6 +160,52 @@ impl Store {
             })
         })
         .await
+    }
+}
+
+/// Whose record is asked for.
+#[derive(Debug, Clone)]
+pub(super) struct WantedRecord {
+    workspace: String,
+    id: String,
+}
+
+#[async_trait]
+impl Question for WantedRecord {
+    type Answer = (KeyRecord, Api);
+
+    fn about(&self) -> &str {
+        &self.id
+    }
+
+    async fn together(
+        store: &Store,
+        questions: Vec<Self>,
+    ) -> Result<Vec<Option<Result<Self::Answer, StoreError>>>, StoreError> {
+        let ids: Vec<_> = questions.iter().map(|it| it.id.clone()).collect();
+        let keys = questions
+            .into_iter()
+            .map(|it| args![it.workspace, it.id])
+            .collect();
+        let read =
+            store.read_once(move |sql| Box::pin(async move { records_and_apis(sql, keys).await }));
+        let mut found: BTreeMap<_, _> = read
+            .await?
+            .into_iter()
+            .map(|found| (found.0.id.clone(), found))
+            .collect();
+        let answers = ids.iter().map(|id| {
+            let found = found.remove(id);
+            Some(found.ok_or(StoreError::NotFound(Thing::Key)))
+        });
+        Ok(answers.collect())
+    }
+
+    async fn alone(self, store: &Store) -> Result<Self::Answer, StoreError> {
+        let read = store.read_once(move |sql| {
+            Box::pin(async move { record_and_api(sql, &self.workspace, &self.id).await })
+        });
+        read.await
     }
 }
 
@@ -200,6 +252,23 @@ pub(super) async fn lock_key_and_share_api(
     record_of(sql, workspace, id).await
 }
 
+/// Keeps others from changing those keys of which nobody is changing anything just now, nor of
+/// their APIs, and returns them; of each its workspace and its id are given.
+pub(super) async fn lock_free_keys_and_share_apis(
+    sql: &mut dyn Sql,
+    keys: Vec<Vec<Value>>,
+) -> Result<Vec<KeyRecord>, StoreError> {
+    let lock = "SELECT k.id FROM {given} \
+                JOIN keys k ON k.id = given.id AND k.workspace_id = given.workspace \
+                JOIN apis a ON a.id = k.api_id WHERE a.deleted_at IS NULL \
+                FOR SHARE OF a SKIP LOCKED FOR UPDATE OF k SKIP LOCKED";
+    let locked = Bulk::new(lock, &["workspace", "id"], keys);
+    let mut locked = sql.rows_of_bulk(locked).await?;
+    let ids = locked.iter_mut().map(|row| Ok(args![row.text()?]));
+    let ids = ids.collect::<Result<_, StoreError>>()?;
+    records_of(sql, ids).await
+}
+
 async fn insert_key(
     sql: &mut dyn Sql,
     new: &NewKey,
@@ -229,8 +298,8 @@ async fn insert_key(
         sealed: new.sealed.as_ref(),
         rotation: &Rotation::default(),
     };
-    let (insert, args) = row.insert(by);
-    sql.run(insert, args).await?;
+    let insert = KeyRow::inserts(vec![row.values(by)]);
+    sql.run_bulk(vec![insert]).await?;
     // Somebody may have asked for this secret before it was made.
     sql.touch(Touched::key(new.secret.hash));
     for limit in &new.ratelimits {
@@ -263,13 +332,9 @@ pub(super) struct KeyRow<'a> {
 }
 
 impl KeyRow<'_> {
-    /// Returns the statement that inserts it, and its arguments.
-    pub(super) fn insert(&self, by: &Audited) -> (Statement, Vec<Value>) {
-        let insert = "INSERT INTO keys (id, hash, start, workspace_id, api_id, name, \
-                      identity_id, meta, enabled, expires, prefix, bytes, pool_id, sealed, \
-                      sealed_with, predecessor_id, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
-                      $10, $11, $12, $13, $14, $15, $16, $17)";
-        let args = args![
+    /// Returns the values of its columns, for [`KeyRow::inserts`].
+    pub(super) fn values(&self, by: &Audited) -> Vec<Value> {
+        args![
             self.id,
             self.secret.hash.as_bytes(),
             &self.secret.start,
@@ -287,8 +352,31 @@ impl KeyRow<'_> {
             self.sealed.map(|sealed| sealed.with.as_str()),
             &self.rotation.predecessor,
             by.at()
+        ]
+    }
+
+    /// Returns the statement that inserts rows.
+    pub(super) fn inserts(rows: Vec<Vec<Value>>) -> Bulk {
+        const COLUMNS: &[&str] = &[
+            "id",
+            "hash",
+            "start",
+            "workspace_id",
+            "api_id",
+            "name",
+            "identity_id",
+            "meta",
+            "enabled",
+            "expires",
+            "prefix",
+            "bytes",
+            "pool_id",
+            "sealed",
+            "sealed_with",
+            "predecessor_id",
+            "created_at",
         ];
-        (insert.into(), args)
+        Bulk::insert("keys", COLUMNS, rows)
     }
 }
 

@@ -6,6 +6,7 @@
 mod analytics;
 mod apis;
 mod audit;
+mod bulk;
 mod console_home;
 mod counted;
 mod credits;
@@ -13,6 +14,7 @@ mod database;
 mod error;
 mod facts;
 mod freezes;
+mod gather;
 mod idempotency;
 mod identities;
 mod key_credits;
@@ -40,6 +42,7 @@ mod postgres_writer;
 mod rack_keys;
 mod racks;
 mod reroll;
+mod reroll_together;
 mod roles;
 mod roll_journal;
 mod roll_work;
@@ -101,7 +104,10 @@ pub use workspaces::Workspace;
 use crate::clock::Clock;
 use crate::ids::Entropy;
 use database::{Database, Doing, Queries, Sql, Task};
+use gather::Gather;
+use keys::WantedRecord;
 use postgres::Postgres;
+use reroll_together::Rerolling;
 use sqlite::Sqlite;
 
 /// Everything that the console keeps. Clones share it.
@@ -109,6 +115,14 @@ use sqlite::Sqlite;
 pub struct Store {
     database: Arc<dyn Database>,
     entropy: Entropy,
+    gathers: Option<Arc<Gathers>>,
+}
+
+/// What many ask at once, where a turn to the database takes long beside what it does.
+#[derive(Default)]
+struct Gathers {
+    records: Arc<Gather<WantedRecord>>,
+    rerolls: Arc<Gather<Rerolling>>,
 }
 
 impl Store {
@@ -118,7 +132,11 @@ impl Store {
     /// When it cannot be opened.
     pub async fn sqlite(path: &Path, entropy: Entropy) -> Result<Self, StoreError> {
         let database = Arc::new(Sqlite::open(path).await?);
-        Ok(Self { database, entropy })
+        Ok(Self {
+            database,
+            entropy,
+            gathers: None,
+        })
     }
 
     /// Connects to the PostgreSQL database at `url`.
@@ -127,7 +145,11 @@ impl Store {
     /// When nobody answers there.
     pub async fn postgres(url: &str, clock: Clock, entropy: Entropy) -> Result<Self, StoreError> {
         let database = Arc::new(Postgres::connect(url, clock, &entropy).await?);
-        Ok(Self { database, entropy })
+        Ok(Self {
+            database,
+            entropy,
+            gathers: Some(Arc::default()),
+        })
     }
 
     /// Brings the schema to the newest version.

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
 use sqlx::{AssertSqlSafe, Column as _, PgConnection, Row as _, TypeInfo as _, ValueRef as _};
 
-use super::database::{Database, Job, MemorySlot, Queries, Sql, Statement, Touched, numbered_on};
+use super::bulk::{Bulk, Column};
+use super::database::{Database, Job, MemorySlot, Queries, Sql, Statement, Touched};
 use super::error::StoreError;
 use super::migrations;
 use super::peers::Peers;
@@ -84,6 +85,34 @@ impl<'c> PostgresSql<'c> {
     }
 }
 
+macro_rules! bind_columns {
+    ($statement:expr, $columns:expr) => {{
+        let mut query = sqlx::query(AssertSqlSafe($statement));
+        for column in $columns {
+            query = match column {
+                Column::Ints(values) => query.bind(values),
+                Column::Texts(values) => query.bind(values),
+                Column::Bytes(values) => query.bind(values),
+            };
+        }
+        query
+    }};
+}
+
+/// Makes one statement of several: all but the last are named parts of the last, and what is
+/// referred to is looked for when all are done.
+fn as_one(mut texts: Vec<String>) -> Option<String> {
+    let last = texts.pop()?;
+    let parts = texts.iter().enumerate();
+    let parts: Vec<_> = parts
+        .map(|(at, text)| format!("p{at} AS ({text})"))
+        .collect();
+    Some(match parts.as_slice() {
+        [] => last,
+        _ => format!("WITH {} {last}", parts.join(", ")),
+    })
+}
+
 #[async_trait]
 impl Sql for PostgresSql<'_> {
     async fn run(&mut self, statement: Statement, args: Vec<Value>) -> Result<u64, StoreError> {
@@ -93,25 +122,20 @@ impl Sql for PostgresSql<'_> {
         Ok(done.rows_affected())
     }
 
-    async fn run_together(
-        &mut self,
-        statements: Vec<(Statement, Vec<Value>)>,
-    ) -> Result<(), StoreError> {
-        // All but the last are named parts of the last, and what is referred to is looked for when
-        // all are done.
-        let (mut texts, args) = numbered_on(statements);
-        let Some(last) = texts.pop() else {
+    async fn run_bulk(&mut self, statements: Vec<Bulk>) -> Result<(), StoreError> {
+        let (mut texts, mut columns) = (Vec::new(), Vec::new());
+        for bulk in statements.into_iter().filter(|bulk| !bulk.is_empty()) {
+            let (text, more) = bulk.by_column(columns.len() + 1)?;
+            texts.push(text);
+            columns.extend(more);
+        }
+        let Some(statement) = as_one(texts) else {
             return Ok(());
         };
-        let parts = texts.iter().enumerate();
-        let parts: Vec<_> = parts
-            .map(|(at, text)| format!("p{at} AS ({text})"))
-            .collect();
-        let statement = match parts.as_slice() {
-            [] => last,
-            _ => format!("WITH {} {last}", parts.join(", ")),
-        };
-        self.run(statement.into(), args).await.map(drop)
+        self.is_marked = true;
+        let query = bind_columns!(statement, columns);
+        query.execute(&mut *self.connection).await?;
+        Ok(())
     }
 
     async fn rows(
@@ -124,6 +148,18 @@ impl Sql for PostgresSql<'_> {
         self.is_marked |= rows.is_err();
         let rows = rows?;
         rows.iter().map(read_row).collect()
+    }
+
+    async fn rows_of_bulk(&mut self, query: Bulk) -> Result<Vec<Row>, StoreError> {
+        if query.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (text, columns) = query.by_column(1)?;
+        let rows = bind_columns!(text, columns)
+            .fetch_all(&mut *self.connection)
+            .await;
+        self.is_marked |= rows.is_err();
+        rows?.iter().map(read_row).collect()
     }
 
     fn locks(&self) -> bool {

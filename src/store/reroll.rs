@@ -2,18 +2,17 @@
 
 use super::Store;
 use super::audit::Audited;
-use super::database::{Sql, Statement, Touched};
+use super::bulk::Bulk;
+use super::database::{Sql, Touched};
 use super::error::StoreError;
 use super::idempotency::{Answered, Idempotency};
 use super::key_row::record_of;
-use super::keys::{KeyRow, lock_key, lock_key_and_share_api};
+use super::keys::{lock_key, lock_key_and_share_api};
 use super::master_keys::Sealed;
+use super::reroll_together::{Change, Rerolling, write};
 use super::value::{Value, args};
 use crate::ids::Entropy;
-use crate::keys::{
-    Grace, IdKind, KeyRecord, NewSecret, Reroll, Rotation, SecretFormat, cancel, finish, new_id,
-    reroll,
-};
+use crate::keys::{Grace, KeyRecord, NewSecret, Rotation, SecretFormat, cancel, finish};
 
 /// A reroll to be done.
 #[derive(Debug, Clone)]
@@ -51,18 +50,47 @@ impl Store {
         by: Audited,
         once: Option<Idempotency>,
     ) -> Result<Answered<Rerolled>, StoreError> {
+        let rerolling = Rerolling { request, by };
+        if let Some(once) = once {
+            return self.reroll_once(rerolling, once).await;
+        }
+        let done = match &self.gathers {
+            Some(gathers) => gathers.rerolls.ask(self, rerolling).await?,
+            None => self.reroll_alone(rerolling).await?,
+        };
+        Ok(Answered::Now(done))
+    }
+
+    /// Rerolls a key, unless the same request was answered before.
+    async fn reroll_once(
+        &self,
+        rerolling: Rerolling,
+        once: Idempotency,
+    ) -> Result<Answered<Rerolled>, StoreError> {
         let entropy = self.entropy.clone();
         self.write_together(move |sql| {
             Box::pin(async move {
+                let (request, by) = (&rerolling.request, &rerolling.by);
                 // Now, so that of two equal requests at once the second sees the first's answer.
                 let old = lock_key_and_share_api(sql, by.workspace(), &request.key).await?;
-                if let Some(once) = &once
-                    && let Some(sealed) = once.before(sql, by.at()).await?
-                {
+                if let Some(sealed) = once.before(sql, by.at()).await? {
                     return Ok(Answered::Before(sealed));
                 }
-                let done = replace(sql, &old, &request, by, &entropy).await?;
+                let done = replace(sql, &old, &rerolling, &entropy).await?;
                 Ok(Answered::Now(done))
+            })
+        })
+        .await
+    }
+
+    /// Rerolls one key, and waits for whoever is changing it just now.
+    pub(super) async fn reroll_alone(&self, rerolling: Rerolling) -> Result<Rerolled, StoreError> {
+        let entropy = self.entropy.clone();
+        self.write_together(move |sql| {
+            Box::pin(async move {
+                let (request, by) = (&rerolling.request, &rerolling.by);
+                let old = lock_key_and_share_api(sql, by.workspace(), &request.key).await?;
+                replace(sql, &old, &rerolling, &entropy).await
             })
         })
         .await
@@ -155,66 +183,12 @@ async fn expire_cancelled(sql: &mut dyn Sql, new: &KeyRecord, now: i64) -> Resul
 async fn replace(
     sql: &mut dyn Sql,
     old: &KeyRecord,
-    request: &RerollRequest,
-    mut by: Audited,
+    rerolling: &Rerolling,
     entropy: &Entropy,
 ) -> Result<Rerolled, StoreError> {
-    let Reroll {
-        old_expires,
-        old: replaced,
-        new_expires,
-        new: rotation,
-    } = reroll(
-        &old.id,
-        old.expires,
-        &old.rotation,
-        &request.successor,
-        request.grace,
-        by.at(),
-    )?;
-    if old.recoverable != request.sealed.is_some() {
-        return Err(StoreError::Unfit(
-            "whether the key is recoverable has just changed".to_owned(),
-        ));
-    }
-    let row = KeyRow {
-        id: &request.successor,
-        secret: &request.secret,
-        api: &old.api,
-        name: old.name.as_deref(),
-        identity: old.identity_id.as_deref(),
-        meta: old.meta.as_ref(),
-        enabled: old.enabled,
-        expires: new_expires,
-        format: &request.format,
-        pool: old.credits.as_ref().map(|credits| credits.pool.as_str()),
-        sealed: request.sealed.as_ref(),
-        rotation: &rotation,
-    };
-    let new = &request.successor;
-    let mut changes = vec![row.insert(&by)];
-    // The same window: what the old key has used counts for the new one.
-    let copy = "INSERT INTO ratelimits (id, key_id, window_id, name, max_uses, duration, auto_apply) \
-                SELECT CAST($1 AS TEXT) || CAST(row_number() OVER (ORDER BY name) AS TEXT), $2, \
-                window_id, name, max_uses, duration, auto_apply FROM ratelimits WHERE key_id = $3";
-    let id = new_id(IdKind::RateLimit, by.at(), entropy);
-    changes.push((copy.into(), args![id, new, &old.id]));
-    for copy in [
-        "INSERT INTO keys_permissions (key_id, permission_id) \
-         SELECT $1, permission_id FROM keys_permissions WHERE key_id = $2",
-        "INSERT INTO keys_roles (key_id, role_id) \
-         SELECT $1, role_id FROM keys_roles WHERE key_id = $2",
-    ] {
-        changes.push((copy.into(), args![new, &old.id]));
-    }
-    changes.push(rotation_change(old, old_expires, &replaced, by.at()));
-    let told = format!("Rerolled key {} to {new}", old.id);
-    by.detail("grace_end", old_expires);
-    changes.push(by.line("key.reroll", &told, &[new, &old.id, &old.api]));
-    sql.run_together(changes).await?;
-    sql.touch(Touched::key(old.hash));
-    // Somebody may have asked for this secret before it was made.
-    sql.touch(Touched::key(request.secret.hash));
+    let change = Change::decide(old, rerolling)?;
+    let old_expires = change.old_expires();
+    write(sql, &[change], entropy).await?;
     Ok(Rerolled { old_expires })
 }
 
@@ -225,24 +199,21 @@ async fn set_rotation(
     rotation: &Rotation,
     now: i64,
 ) -> Result<(), StoreError> {
-    let (update, args) = rotation_change(key, expires, rotation, now);
-    sql.run(update, args).await?;
+    let values = rotation_values(&key.id, expires, rotation, now);
+    sql.run_bulk(vec![rotation_changes(vec![values])]).await?;
     sql.touch(Touched::key(key.hash));
     Ok(())
 }
 
-/// Returns the statement that says how a key stands now, and its arguments.
-fn rotation_change(
-    key: &KeyRecord,
+/// Returns what says how a key stands now, for [`rotation_changes`].
+pub(super) fn rotation_values(
+    key: &str,
     expires: Option<i64>,
     rotation: &Rotation,
     now: i64,
-) -> (Statement, Vec<Value>) {
-    let update = "UPDATE keys SET expires = $2, successor_id = $3, rerolled_at = $4, \
-                  expires_before = $5, cancelled_at = $6, finished_at = $7, updated_at = $8, \
-                  next_id = NULL WHERE id = $1";
-    let args = args![
-        &key.id,
+) -> Vec<Value> {
+    args![
+        key,
         expires,
         &rotation.successor,
         rotation.rerolled_at,
@@ -250,6 +221,26 @@ fn rotation_change(
         rotation.cancelled_at,
         rotation.finished_at,
         now
-    ];
-    (update.into(), args)
+    ]
+}
+
+/// Returns the statement that says how keys stand now.
+pub(super) fn rotation_changes(keys: Vec<Vec<Value>>) -> Bulk {
+    Bulk::new(
+        "UPDATE keys SET expires = given.expires, successor_id = given.successor, \
+         rerolled_at = given.rerolled, expires_before = given.before, \
+         cancelled_at = given.cancelled, finished_at = given.finished, \
+         updated_at = given.now, next_id = NULL FROM {given} WHERE keys.id = given.id",
+        &[
+            "id",
+            "expires",
+            "successor",
+            "rerolled",
+            "before",
+            "cancelled",
+            "finished",
+            "now",
+        ],
+        keys,
+    )
 }

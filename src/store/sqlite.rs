@@ -18,7 +18,8 @@ use sqlx::{
 };
 use tokio::sync::{mpsc, watch};
 
-use super::database::{Database, Job, MemorySlot, Queries, Sql, Statement, Touched, numbered_on};
+use super::bulk::{Bulk, numbered_on};
+use super::database::{Database, Job, MemorySlot, Queries, Sql, Statement, Touched};
 use super::error::StoreError;
 use super::migrations;
 use super::sqlite_checkpoint::{LOG_PAGES, copy_for_ever};
@@ -137,12 +138,10 @@ impl Sql for SqliteSql<'_> {
         Ok(done.rows_affected())
     }
 
-    async fn run_together(
-        &mut self,
-        statements: Vec<(Statement, Vec<Value>)>,
-    ) -> Result<(), StoreError> {
+    async fn run_bulk(&mut self, statements: Vec<Bulk>) -> Result<(), StoreError> {
+        let given = statements.into_iter().filter(|bulk| !bulk.is_empty());
         // One text of several statements, each of which is given the arguments that it names.
-        let (texts, args) = numbered_on(statements);
+        let (texts, args) = numbered_on(given.map(Bulk::by_value).collect());
         self.run(texts.join("; ").into(), args).await.map(drop)
     }
 
@@ -155,6 +154,14 @@ impl Sql for SqliteSql<'_> {
         let rows = query.fetch_all(&mut *self.connection).await;
         self.is_changed |= rows.is_err();
         rows?.iter().map(read_row).collect()
+    }
+
+    async fn rows_of_bulk(&mut self, query: Bulk) -> Result<Vec<Row>, StoreError> {
+        if query.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (query, args) = query.by_value();
+        self.rows(query, args).await
     }
 
     fn locks(&self) -> bool {
