@@ -8,6 +8,7 @@ mod account;
 pub mod api;
 pub mod autoscaling;
 pub mod cloudformation;
+pub mod cloudwatch;
 pub mod ec2;
 pub mod ecs;
 mod hidden;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::ledger::Ledger;
-use super::{autoscaling, cloudformation, ec2, ecs, kms, run_command, s3, scenario, ssm};
+use super::{autoscaling, cloudformation, cloudwatch, ec2, ecs, kms, run_command, s3, scenario, ssm};
 
 /// An AWS account in one region, in memory.
 ///
@@ -36,6 +36,9 @@ pub struct World {
     pub autoscaling: autoscaling::AutoScaling,
     /// CloudFormation.
     pub cloudformation: cloudformation::CloudFormation,
+    /// CloudWatch.
+    #[serde(default)]
+    pub cloudwatch: cloudwatch::CloudWatch,
     /// ECS.
     pub ecs: ecs::Ecs,
     /// S3.
@@ -83,6 +86,7 @@ impl World {
             ec2: ec2::Ec2::default(),
             autoscaling: autoscaling::AutoScaling::default(),
             cloudformation: cloudformation::CloudFormation::default(),
+            cloudwatch: cloudwatch::CloudWatch::default(),
             ecs: ecs::Ecs::default(),
             s3: s3::S3::default(),
             kms: kms::Kms::default(),

@@ -57,6 +57,9 @@ pub struct Group {
     pub deleting: bool,
     /// The refresh that is under way.
     pub refresh: Option<String>,
+    /// How many members a refresh has it keep above what is wanted.
+    #[serde(default)]
+    pub(super) surge: u32,
     /// Members, by number: oldest first.
     pub(super) members: BTreeMap<u64, Member>,
     /// The numbers of those members that no longer count, being on the way out.
@@ -80,7 +83,7 @@ impl Group {
     }
 
     fn wants(&self) -> usize {
-        usize::try_from(self.desired).unwrap_or(usize::MAX)
+        usize::try_from(self.desired.saturating_add(self.surge)).unwrap_or(usize::MAX)
     }
 }
 
@@ -168,6 +171,7 @@ impl World {
             launch_failure: None,
             deleting: false,
             refresh: None,
+            surge: 0,
             members: BTreeMap::new(),
             leaving: BTreeSet::new(),
             next_member: 0,

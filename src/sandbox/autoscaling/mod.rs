@@ -10,6 +10,7 @@ mod refresh;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod wishes;
 
 use std::collections::BTreeMap;
 
@@ -24,6 +25,7 @@ pub use members::{Lifecycle, Member};
 pub use spec::{
     GroupChange, GroupSpec, GroupView, HookSpec, MemberView, TemplateVersion, WantedVersion,
 };
+pub use wishes::{RefreshWishes, Stance};
 
 pub(crate) use hooks::on_drained;
 pub(crate) use members::{on_instance_running, on_instance_terminated};

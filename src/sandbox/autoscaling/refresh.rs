@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::super::api::AwsError;
 use super::super::world::{self, World};
 use super::groups::{Group, no_such_group};
-use super::members::{self, Lifecycle};
+use super::members::{self, Lifecycle, Member};
 use super::spec::WantedVersion;
+use super::wishes::{RefreshWishes, Stance};
 use super::{AutoScaling, Due};
 
 /// How often a refresh looks at its group.
@@ -48,33 +49,12 @@ pub struct Refresh {
     total: usize,
     /// When it last got on.
     progressed: Timestamp,
-}
-
-/// How a refresh is done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RefreshWishes {
-    /// The fewest members in service, in percent of what is wanted.
-    pub min_healthy_percent: u32,
-    /// Seconds that a new member needs before it counts.
-    pub warmup_secs: u64,
-    /// Whether members that already match stay.
-    pub skip_matching: bool,
-    /// Whether a failure takes the group back.
-    pub auto_rollback: bool,
-    /// What the group is to be made from.
-    pub launch_template: Option<WantedVersion>,
-}
-
-impl Default for RefreshWishes {
-    fn default() -> Self {
-        Self {
-            min_healthy_percent: 90,
-            warmup_secs: 0,
-            skip_matching: false,
-            auto_rollback: false,
-            launch_template: None,
-        }
-    }
+    /// How many of its checkpoints it has come to.
+    #[serde(default)]
+    passed: usize,
+    /// Until when it pauses, at a checkpoint or at the very end.
+    #[serde(default)]
+    paused_until: Option<Timestamp>,
 }
 
 impl Refresh {
@@ -152,6 +132,8 @@ impl World {
             going: BTreeSet::new(),
             total: 0,
             progressed: self.now,
+            passed: 0,
+            paused_until: None,
         };
         self.choose_members(&mut refresh);
         self.autoscaling.refreshes.insert(id.clone(), refresh);
@@ -169,6 +151,12 @@ impl World {
         Some((refresh.status.clone(), refresh.percent))
     }
 
+    /// Returns why a refresh has the status that it has.
+    #[must_use]
+    pub fn refresh_reason(&self, id: &str) -> Option<String> {
+        self.autoscaling.refreshes.get(id)?.reason.clone()
+    }
+
     /// Cancels the refresh that is under way and returns its id; what it began comes to its end.
     ///
     /// # Errors
@@ -176,8 +164,26 @@ impl World {
     pub fn cancel_refresh(&mut self, group: &str) -> Result<String, AwsError> {
         let refresh = self.active_refresh(group)?;
         refresh.left.clear();
+        refresh.paused_until = None;
         "Cancelling".clone_into(&mut refresh.status);
         Ok(refresh.id.clone())
+    }
+
+    /// Ends the refresh that is under way, as CloudFormation does before it goes back; tells
+    /// whether there was one.
+    pub fn abort_refresh(&mut self, name: &str) -> bool {
+        let now = self.now;
+        let Ok(refresh) = self.active_refresh(name) else {
+            return false;
+        };
+        "Cancelled".clone_into(&mut refresh.status);
+        refresh.reason = Some("Cancelled due to a stack rollback.".to_owned());
+        refresh.ended = Some(now);
+        if let Some(group) = self.autoscaling.groups.get_mut(name) {
+            group.refresh = None;
+            group.surge = 0;
+        }
+        true
     }
 
     /// Takes the refresh that is under way back and returns its id.
@@ -221,6 +227,7 @@ impl World {
         if set.is_ok() {
             refresh.wishes.skip_matching = true;
             refresh.progressed = self.now;
+            refresh.paused_until = None;
             "RollbackInProgress".clone_into(&mut refresh.status);
             self.choose_members(&mut refresh);
         }
@@ -242,7 +249,9 @@ impl World {
             .iter()
             .filter(|(number, member)| {
                 let matches = member.starts_as(group, wanted.as_ref());
-                !(group.leaving.contains(number) || refresh.wishes.skip_matching && matches)
+                let stays = refresh.wishes.skip_matching && matches
+                    || stance_of(&refresh.wishes, member) == Some(Stance::Ignore);
+                !(group.leaving.contains(number) || stays)
             })
             .map(|(number, _)| *number)
             .collect();
@@ -250,15 +259,21 @@ impl World {
     }
 }
 
-/// Counts the members that serve and have warmed up.
-fn healthy(group: &Group, warmup: Duration, now: Timestamp) -> usize {
-    let serves = |member: &&members::Member| {
-        member.lifecycle == Lifecycle::InService
-            && member
-                .in_service_since
-                .is_some_and(|since| since.saturating_add(warmup).is_ok_and(|warm| warm <= now))
-    };
-    group.members.values().filter(serves).count()
+/// Says what becomes of a member that somebody has set apart; `None` of any other.
+fn stance_of(wishes: &RefreshWishes, member: &Member) -> Option<Stance> {
+    match member.lifecycle {
+        Lifecycle::Standby => Some(wishes.standby),
+        _ if member.protected => Some(wishes.protected),
+        _ => None,
+    }
+}
+
+/// Tells whether a member serves and has warmed up.
+fn is_healthy(member: &Member, warmup: Duration, now: Timestamp) -> bool {
+    member.lifecycle == Lifecycle::InService
+        && member
+            .in_service_since
+            .is_some_and(|since| since.saturating_add(warmup).is_ok_and(|warm| warm <= now))
 }
 
 pub(super) fn on_tick(world: &mut World, id: &str) {
@@ -270,12 +285,15 @@ pub(super) fn on_tick(world: &mut World, id: &str) {
         world.autoscaling.refreshes.insert(id.to_owned(), refresh);
         return;
     }
-    let mut leaving = Vec::new();
-    let mut failed = None;
+    let (mut leaving, mut surge) = (Vec::new(), 0);
+    let mut failed = world.alarm_of(&refresh.wishes.alarms).map(|name| {
+        format!("The instance refresh failed: CloudWatch alarm {name} is in ALARM state.")
+    });
     match world.autoscaling.groups.get(&refresh.group) {
+        _ if failed.is_some() => {}
         None => failed = Some("The Auto Scaling group was deleted.".to_owned()),
         Some(group) => {
-            leaving = step(&mut refresh, group, now);
+            (leaving, surge) = step(&mut refresh, group, now);
             let idle = now.duration_since(refresh.progressed);
             if idle >= jiff::SignedDuration::try_from(PATIENCE).unwrap_or_default() {
                 let why = group
@@ -289,7 +307,7 @@ pub(super) fn on_tick(world: &mut World, id: &str) {
     let turns_back = failed.is_some()
         && refresh.wishes.auto_rollback
         && refresh.wishes.launch_template.is_some()
-        && refresh.status == "InProgress";
+        && matches!(refresh.status.as_str(), "InProgress" | "Baking");
     if let Some(reason) = failed {
         refresh.reason = Some(reason);
         if !turns_back {
@@ -304,6 +322,9 @@ pub(super) fn on_tick(world: &mut World, id: &str) {
         }
     }
     let (group, over) = (refresh.group.clone(), refresh.is_over());
+    if let Some(group) = world.autoscaling.groups.get_mut(&group) {
+        group.surge = if over { 0 } else { surge };
+    }
     world.autoscaling.refreshes.insert(id.to_owned(), refresh);
     for instance in leaving {
         members::leave(world, &instance, "in response to an instance refresh");
@@ -324,8 +345,9 @@ pub(super) fn on_tick(world: &mut World, id: &str) {
     world.schedule(TICK, world::Due::AutoScaling(Due::Refresh(id.to_owned())));
 }
 
-/// Looks at the group once: says who goes next, and whether all is done.
-fn step(refresh: &mut Refresh, group: &Group, now: Timestamp) -> Vec<String> {
+/// Looks at the group once: says who goes next and how many members there may be above what is
+/// wanted, and whether all is done.
+fn step(refresh: &mut Refresh, group: &Group, now: Timestamp) -> (Vec<String>, u32) {
     let warmup = Duration::from_secs(refresh.wishes.warmup_secs);
     if refresh.status == "Pending" {
         "InProgress".clone_into(&mut refresh.status);
@@ -337,18 +359,39 @@ fn step(refresh: &mut Refresh, group: &Group, now: Timestamp) -> Vec<String> {
     refresh
         .going
         .retain(|number| group.members.contains_key(number));
+    if refresh.paused_until.is_some_and(|until| now < until) {
+        refresh.progressed = now;
+        return (Vec::new(), 0);
+    }
+    refresh.paused_until = None;
+    if refresh.status == "Baking" {
+        refresh.end("Successful", now);
+        return (Vec::new(), 0);
+    }
 
     let wanted = usize::try_from(group.desired).unwrap_or(usize::MAX);
-    let missing = wanted.saturating_sub(healthy(group, warmup, now));
-    let spare = u64::from(group.desired)
-        * u64::from(100_u32.saturating_sub(refresh.wishes.min_healthy_percent))
-        / 100;
-    let may_be_missing = usize::try_from(spare).unwrap_or(usize::MAX).max(1);
+    let members = || group.members.iter();
+    let healthy = members()
+        .filter(|(_, member)| is_healthy(member, warmup, now))
+        .count();
+    let is_new = |number: &u64| !refresh.left.contains(number) && !refresh.going.contains(number);
+    let fresh = members()
+        .filter(|(number, member)| is_new(number) && is_healthy(member, warmup, now))
+        .count();
+    let missing = wanted.saturating_sub(healthy);
+    // So many of the old ones stay for now.
+    let stay = refresh.left.len().min(wanted.saturating_sub(refresh.goal(wanted)));
+    let spare = healthy.saturating_sub(refresh.wishes.least(wanted));
+    let may_go = |number: &&u64| {
+        let member = group.members.get(number);
+        member.and_then(|it| stance_of(&refresh.wishes, it)) != Some(Stance::Wait)
+    };
     let next: Vec<u64> = refresh
         .left
         .iter()
+        .filter(may_go)
         .copied()
-        .take(may_be_missing.saturating_sub(missing))
+        .take(spare.min(refresh.left.len() - stay))
         .collect();
     for number in &next {
         refresh.left.remove(number);
@@ -362,20 +405,53 @@ fn step(refresh: &mut Refresh, group: &Group, now: Timestamp) -> Vec<String> {
     if let Some(done) = done.checked_div(refresh.total) {
         refresh.percent = refresh.percent.max(u32::try_from(done).unwrap_or(100));
     }
-    if refresh.left.is_empty() && refresh.going.is_empty() && missing == 0 {
-        let status = match refresh.status.as_str() {
-            "Cancelling" => "Cancelled",
-            "RollbackInProgress" => "RollbackSuccessful",
-            _ => "Successful",
-        };
-        if status != "Cancelled" {
-            refresh.percent = 100;
-        }
-        status.clone_into(&mut refresh.status);
-        refresh.ended = Some(now);
+    let to_go = refresh.left.len() - stay.min(refresh.left.len());
+    if to_go == 0 && refresh.going.is_empty() && missing == 0 {
+        refresh.arrive(fresh, wanted, now);
     }
-    next.iter()
-        .filter_map(|number| group.members.get(number))
-        .map(|member| member.instance.clone())
-        .collect()
+    let surge = refresh.wishes.may_add(wanted).min(to_go);
+    let goes = next.iter().filter_map(|number| group.members.get(number));
+    let goes = goes.map(|member| member.instance.clone()).collect();
+    (goes, u32::try_from(surge).unwrap_or(u32::MAX))
+}
+
+impl Refresh {
+    /// Returns how many members must be new at the checkpoint that is next.
+    fn goal(&self, wanted: usize) -> usize {
+        let next = self.wishes.checkpoints.get(self.passed);
+        let percent = next.filter(|_| self.status == "InProgress");
+        let percent = usize::try_from(percent.copied().unwrap_or(100)).unwrap_or(100);
+        (wanted * percent).div_ceil(100)
+    }
+
+    /// Comes to a checkpoint, or to the end. One that is overtaken is passed over.
+    fn arrive(&mut self, fresh: usize, wanted: usize, now: Timestamp) {
+        match self.status.as_str() {
+            "Cancelling" => return self.end("Cancelled", now),
+            "RollbackInProgress" => return self.end("RollbackSuccessful", now),
+            _ => {}
+        }
+        let percent = (fresh * 100).checked_div(wanted).unwrap_or(100);
+        let reached = |at: &&u32| usize::try_from(**at).is_ok_and(|at| at <= percent);
+        let reached = self.wishes.checkpoints.iter().take_while(reached).count();
+        self.passed = reached.max(self.passed + 1);
+        let pause = if self.passed < self.wishes.checkpoints.len() {
+            self.wishes.checkpoint_delay_secs
+        } else if self.wishes.bake_secs > 0 {
+            "Baking".clone_into(&mut self.status);
+            self.wishes.bake_secs
+        } else {
+            return self.end("Successful", now);
+        };
+        self.paused_until = now.saturating_add(Duration::from_secs(pause)).ok();
+        self.progressed = now;
+    }
+
+    fn end(&mut self, status: &str, now: Timestamp) {
+        status.clone_into(&mut self.status);
+        if status != "Cancelled" && self.left.is_empty() {
+            self.percent = 100;
+        }
+        self.ended = Some(now);
+    }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::super::autoscaling::{RefreshWishes, Stance};
+
 /// `AutoScalingRollingUpdate`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RollingPolicy {
@@ -21,7 +23,7 @@ pub(super) struct RollingPolicy {
 /// `AutoScalingInstanceRefresh`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RefreshPolicy {
-    pub min_healthy_percent: u32,
+    pub wishes: RefreshWishes,
     pub replaces_root_volume: bool,
 }
 
@@ -69,11 +71,47 @@ impl GroupPolicy {
             let preferences = refresh.get("Preferences").unwrap_or(refresh);
             let strategy = refresh.get("Strategy").and_then(Value::as_str);
             return Self::Refresh(RefreshPolicy {
-                min_healthy_percent: number(preferences.get("MinHealthyPercentage")).unwrap_or(90),
+                wishes: wishes(preferences),
                 replaces_root_volume: strategy == Some("ReplaceRootVolume"),
             });
         }
         Self::Nothing
+    }
+}
+
+/// Reads the preferences of an instance refresh; defaults as of `StartInstanceRefresh`.
+fn wishes(preferences: &Value) -> RefreshWishes {
+    let usual = RefreshWishes::default();
+    let seconds = |name: &str, usual| number(preferences.get(name)).map_or(usual, u64::from);
+    let stance = |name: &str, usual| {
+        let word = preferences.get(name).and_then(Value::as_str);
+        word.and_then(Stance::read).unwrap_or(usual)
+    };
+    let list = |value: Option<&Value>| {
+        let items = value.and_then(Value::as_array);
+        items.cloned().unwrap_or_default()
+    };
+    let alarms = preferences.pointer("/AlarmSpecification/Alarms");
+    RefreshWishes {
+        min_healthy_percent: number(preferences.get("MinHealthyPercentage"))
+            .unwrap_or(usual.min_healthy_percent),
+        max_healthy_percent: number(preferences.get("MaxHealthyPercentage"))
+            .unwrap_or(usual.max_healthy_percent),
+        warmup_secs: seconds("InstanceWarmup", usual.warmup_secs),
+        checkpoints: list(preferences.get("CheckpointPercentages"))
+            .iter()
+            .filter_map(|percent| number(Some(percent)))
+            .collect(),
+        checkpoint_delay_secs: seconds("CheckpointDelay", usual.checkpoint_delay_secs),
+        bake_secs: seconds("BakeTime", usual.bake_secs),
+        skip_matching: truth(preferences.get("SkipMatching")),
+        protected: stance("ScaleInProtectedInstances", usual.protected),
+        standby: stance("StandbyInstances", usual.standby),
+        alarms: list(alarms)
+            .iter()
+            .filter_map(|name| name.as_str().map(str::to_owned))
+            .collect(),
+        ..usual
     }
 }
 

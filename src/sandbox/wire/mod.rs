@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::api::{Answer, AwsError, Input};
 use super::world::World;
-use super::{autoscaling, cloudformation, ec2, ecs, kms, ssm, sts};
+use super::{autoscaling, cloudformation, cloudwatch, ec2, ecs, kms, ssm, sts};
 pub(crate) use error::{denied, throttled, unknown_action};
 use xml::Xml;
 
@@ -24,6 +24,7 @@ use xml::Xml;
 pub(crate) enum Service {
     AutoScaling,
     CloudFormation,
+    CloudWatch,
     Ec2,
     Ecs,
     Kms,
@@ -50,9 +51,10 @@ pub(crate) enum Protocol {
 }
 
 impl Service {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::AutoScaling,
         Self::CloudFormation,
+        Self::CloudWatch,
         Self::Ec2,
         Self::Ecs,
         Self::Kms,
@@ -66,6 +68,7 @@ impl Service {
         match self {
             Self::AutoScaling => "autoscaling",
             Self::CloudFormation => "cloudformation",
+            Self::CloudWatch => "monitoring",
             Self::Ec2 => "ec2",
             Self::Ecs => "ecs",
             Self::Kms => "kms",
@@ -89,6 +92,10 @@ impl Service {
             Self::CloudFormation => Protocol::Query {
                 version: "2010-05-15",
                 namespace: "http://cloudformation.amazonaws.com/doc/2010-05-15/",
+            },
+            Self::CloudWatch => Protocol::Query {
+                version: "2010-08-01",
+                namespace: "http://monitoring.amazonaws.com/doc/2010-08-01/",
             },
             Self::Sts => Protocol::Query {
                 version: "2011-06-15",
@@ -308,6 +315,7 @@ pub(crate) fn dispatch(world: &mut World, service: Service, action: &str, input:
     let answer = match service {
         Service::AutoScaling => autoscaling::handle(world, action, input),
         Service::CloudFormation => cloudformation::handle(world, action, input),
+        Service::CloudWatch => cloudwatch::handle(world, action, input),
         Service::Ec2 => ec2::handle(world, action, input),
         Service::Ecs => ecs::handle(world, action, input),
         Service::Kms => kms::handle(world, action, input),

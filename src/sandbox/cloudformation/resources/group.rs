@@ -77,6 +77,7 @@ pub(super) fn update(
         termination_policies: Some(policies(properties)),
         ..GroupChange::default()
     };
+    let was_refreshing = world.abort_refresh(&name);
     world
         .update_group(&name, change)
         .map_err(|error| refused(world, &error))?;
@@ -93,7 +94,10 @@ pub(super) fn update(
         }
         GroupPolicy::Refresh(refresh) if !obsolete.is_empty() && !refresh.replaces_root_volume => {
             resize(world, &name, sizes)?;
-            let started = world.start_instance_refresh(&name, refresh.min_healthy_percent);
+            let mut wishes = refresh.wishes;
+            // Going back replaces what has been replaced, and no more.
+            wishes.skip_matching |= was_refreshing;
+            let started = world.start_refresh(&name, wishes);
             let id = started.map_err(|error| refused(world, &error))?;
             Begun::Wait(Wait::Refresh(id))
         }

@@ -256,7 +256,11 @@ pub(super) fn look(world: &mut World, wait: &mut Wait) -> Option<Result<(), Stri
             match status.as_str() {
                 "Successful" => Some(Ok(())),
                 "Pending" | "InProgress" | "Baking" | "Cancelling" | "RollbackInProgress" => None,
-                other => Some(Err(format!("Instance refresh {id} ended as {other}"))),
+                other => {
+                    let why = world.refresh_reason(id).unwrap_or_default();
+                    let told = format!("Instance refresh {id} ended as {other}. {why}");
+                    Some(Err(told.trim_end().to_owned()))
+                }
             }
         }
     }
