@@ -91,6 +91,7 @@ const DOORS: &[(&str, &[&str])] = &[
 const CRATES: &[(&str, &[&str])] = &[
     ("aws_sdk_", &["rack::aws"]),
     ("aws_config", &["rack::aws"]),
+    ("aws_sigv4", &["rack::aws"]),
     ("aws_smithy_", &["rack::aws"]),
     ("aws_types", &["rack::aws"]),
     ("reqwest", &["rack::remote", "unkey", "webhook"]),

@@ -44,6 +44,8 @@ fn rack(system: Arc<dyn System>) -> Rack {
         stacks: nowhere.clone(),
         key_pairs: nowhere.clone(),
         fleet: nowhere.clone(),
+        refreshes: nowhere.clone(),
+        alarms: nowhere.clone(),
         commands: nowhere.clone(),
         services: nowhere.clone(),
         keys: nowhere,

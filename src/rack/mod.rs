@@ -16,6 +16,7 @@ mod groups;
 mod key;
 mod ports;
 mod progress;
+mod refresh;
 pub mod remote;
 mod stack;
 mod system;
@@ -44,6 +45,7 @@ pub use groups::{GroupProblem, ParameterGroup};
 pub use key::{KeyPair, KeyType, MintedKeyPair, PrivateKey};
 pub use ports::{Fleet, KeyPairs, KeyStore, Rack, Services, Stacks};
 pub use progress::{KeyBefore, Progress, Standing};
+pub use refresh::{Alarm, Alarms, InstanceRefresh, RefreshStatus, RefreshWish, Refreshes};
 pub use stack::{
     EventPage, ResourceChange, Stack, StackEvent, StackParameter, StackResource, StackStatus,
     StatusClass, TemplateBody, UpdateAccepted, UpdateRequest,

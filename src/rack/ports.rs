@@ -11,6 +11,7 @@ use super::command::Commands;
 use super::error::PortError;
 use super::fleet::{Group, Instance, LaunchTemplateRef, ServiceState, ServiceTask};
 use super::key::{KeyPair, KeyType, MintedKeyPair, PrivateKey};
+use super::refresh::{Alarms, Refreshes};
 use super::stack::{
     EventPage, ResourceChange, Stack, StackResource, TemplateBody, UpdateAccepted, UpdateRequest,
 };
@@ -158,6 +159,10 @@ pub struct Rack {
     pub key_pairs: Arc<dyn KeyPairs>,
     /// Groups and instances.
     pub fleet: Arc<dyn Fleet>,
+    /// Instance refreshes of the groups.
+    pub refreshes: Arc<dyn Refreshes>,
+    /// Alarms.
+    pub alarms: Arc<dyn Alarms>,
     /// Commands on instances without a login.
     pub commands: Arc<dyn Commands>,
     /// Services.

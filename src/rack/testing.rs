@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::{
-    Cluster, Commands, EventPage, Fleet, Group, Hook, Instance, Invoked, KeyPair, KeyPairs,
-    KeyStore, KeyType, Launch, LaunchTemplateRef, MintedKeyPair, PortError, PrivateKey,
-    ResourceChange, ServiceState, ServiceTask, Services, Stack, StackResource, Stacks, System,
-    SystemDescription, SystemInstance, TemplateBody, UpdateAccepted, UpdateRequest,
+    Alarm, Alarms, Cluster, Commands, EventPage, Fleet, Group, Hook, Instance, InstanceRefresh,
+    Invoked, KeyPair, KeyPairs, KeyStore, KeyType, Launch, LaunchTemplateRef, MintedKeyPair,
+    PortError, PrivateKey, RefreshWish, Refreshes, ResourceChange, ServiceState, ServiceTask,
+    Services, Stack, StackResource, Stacks, System, SystemDescription, SystemInstance,
+    TemplateBody, UpdateAccepted, UpdateRequest,
 };
 
 /// Every call fails. A test that reaches it asked for more than it said.
@@ -190,5 +191,25 @@ impl System for Unreachable {
     }
     async fn terminate(&self, _: &str) -> Result<(), PortError> {
         refuse("TerminateInstanceInAutoScalingGroup")
+    }
+}
+
+#[async_trait]
+impl Refreshes for Unreachable {
+    async fn list(&self, _: &str) -> Result<Vec<InstanceRefresh>, PortError> {
+        refuse("DescribeInstanceRefreshes")
+    }
+    async fn start(&self, _: &str, _: &RefreshWish) -> Result<String, PortError> {
+        refuse("StartInstanceRefresh")
+    }
+    async fn cancel(&self, _: &str) -> Result<(), PortError> {
+        refuse("CancelInstanceRefresh")
+    }
+}
+
+#[async_trait]
+impl Alarms for Unreachable {
+    async fn alarms(&self, _: &[String]) -> Result<Vec<Alarm>, PortError> {
+        refuse("DescribeAlarms")
     }
 }

@@ -27,6 +27,8 @@ fn rack() -> Rack {
         stacks: nothing.clone(),
         key_pairs: nothing.clone(),
         fleet: nothing.clone(),
+        refreshes: nothing.clone(),
+        alarms: nothing.clone(),
         commands: nothing.clone(),
         services: nothing.clone(),
         keys: nothing.clone(),

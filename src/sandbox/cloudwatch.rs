@@ -36,7 +36,12 @@ impl World {
     /// Returns the first of these alarms that is in ALARM state.
     #[must_use]
     pub fn alarm_of(&self, names: &[String]) -> Option<String> {
-        let state = |name: &&String| self.cloudwatch.alarms.get(*name).map(|it| it.state.as_str());
+        let state = |name: &&String| {
+            self.cloudwatch
+                .alarms
+                .get(*name)
+                .map(|it| it.state.as_str())
+        };
         let mut names = names.iter();
         names.find(|name| state(name) == Some("ALARM")).cloned()
     }
@@ -61,12 +66,16 @@ fn put(world: &mut World, input: &Input, is_composite: bool) -> Answer {
         false => None,
     };
     let since = world.now;
-    let alarm = world.cloudwatch.alarms.entry(name).or_insert_with(|| Alarm {
-        rule: None,
-        state: "INSUFFICIENT_DATA".to_owned(),
-        reason: "Unchecked: Initial alarm creation".to_owned(),
-        since,
-    });
+    let alarm = world
+        .cloudwatch
+        .alarms
+        .entry(name)
+        .or_insert_with(|| Alarm {
+            rule: None,
+            state: "INSUFFICIENT_DATA".to_owned(),
+            reason: "Unchecked: Initial alarm creation".to_owned(),
+            since,
+        });
     alarm.rule = rule;
     Ok(json!({}))
 }
@@ -126,11 +135,14 @@ fn describe(world: &mut World, input: &Input) -> Answer {
     let size = usize::try_from(size).unwrap_or(50).min(100);
     let token = input.text("NextToken");
     let page = page(found, |(name, _)| (*name).clone(), size, token.as_deref());
-    let page = page.map_err(|_| AwsError::new(400, "InvalidNextToken", "The token is not valid."))?;
+    let page =
+        page.map_err(|_| AwsError::new(400, "InvalidNextToken", "The token is not valid."))?;
     let of_kind = |is_composite: bool| -> Vec<Value> {
         let items = page.items.iter();
         let items = items.filter(|(_, alarm)| alarm.rule.is_some() == is_composite);
-        items.map(|(name, alarm)| shown(world, name, alarm)).collect()
+        items
+            .map(|(name, alarm)| shown(world, name, alarm))
+            .collect()
     };
     Ok(json!({
         "MetricAlarms": of_kind(false),
@@ -161,7 +173,12 @@ mod tests {
     #[test]
     fn composite_alarms_are_told_only_when_asked_for() {
         let mut world = World::new(Timestamp::UNIX_EPOCH, 1);
-        call(&mut world, "PutMetricAlarm", json!({ "AlarmName": "errors" })).unwrap();
+        call(
+            &mut world,
+            "PutMetricAlarm",
+            json!({ "AlarmName": "errors" }),
+        )
+        .unwrap();
         let both = json!({ "AlarmName": "all", "AlarmRule": "ALARM(errors)" });
         call(&mut world, "PutCompositeAlarm", both).unwrap();
         let plain = call(&mut world, "DescribeAlarms", json!({})).unwrap();
@@ -179,7 +196,12 @@ mod tests {
         let off = json!({ "AlarmName": "errors", "StateValue": "ALARM", "StateReason": "drill" });
         let unknown = call(&mut world, "SetAlarmState", off.clone()).unwrap_err();
         assert_eq!(unknown.code, "ResourceNotFound");
-        call(&mut world, "PutMetricAlarm", json!({ "AlarmName": "errors" })).unwrap();
+        call(
+            &mut world,
+            "PutMetricAlarm",
+            json!({ "AlarmName": "errors" }),
+        )
+        .unwrap();
         assert_eq!(world.alarm_of(&names), None);
         call(&mut world, "SetAlarmState", off).unwrap();
         assert_eq!(world.alarm_of(&names).as_deref(), Some("errors"));

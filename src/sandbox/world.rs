@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::ledger::Ledger;
-use super::{autoscaling, cloudformation, cloudwatch, ec2, ecs, kms, run_command, s3, scenario, ssm};
+use super::{
+    autoscaling, cloudformation, cloudwatch, ec2, ecs, kms, run_command, s3, scenario, ssm,
+};
 
 /// An AWS account in one region, in memory.
 ///

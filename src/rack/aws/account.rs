@@ -11,7 +11,9 @@ use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 
+use super::alarms::AwsAlarms;
 use super::bucket::BucketStore;
 use super::budget::{self, Budget, Labels};
 use super::commands::RunCommand;
@@ -20,6 +22,7 @@ use super::error::Call;
 use super::fleet::AwsFleet;
 use super::key_pairs::AwsKeyPairs;
 use super::parameters::ParameterStore;
+use super::refreshes::AwsRefreshes;
 use super::services::AwsServices;
 use super::settings::SettingsStore;
 use super::stacks::AwsStacks;
@@ -256,6 +259,8 @@ impl Account {
             stacks,
             key_pairs: Arc::new(AwsKeyPairs::new(Arc::clone(&self.clients))),
             fleet: Arc::new(AwsFleet::new(Arc::clone(&self.clients))),
+            refreshes: Arc::new(AwsRefreshes::new(Arc::clone(&self.clients))),
+            alarms: Arc::new(AwsAlarms::new(Arc::clone(&self.clients))),
             commands: Arc::new(RunCommand::new(Arc::clone(&self.clients))),
             services: Arc::new(AwsServices::new(Arc::clone(&self.clients))),
             keys,
@@ -362,7 +367,8 @@ pub(super) struct Clients {
     config: SdkConfig,
     clock: Clock,
     tracer: Option<Tracer>,
-    is_budgeted: bool,
+    transport: Transport,
+    budget: Option<Budget>,
     path_style: bool,
     autoscaling: OnceLock<aws_sdk_autoscaling::Client>,
     cloudformation: OnceLock<aws_sdk_cloudformation::Client>,
@@ -382,7 +388,7 @@ macro_rules! client {
                 if let Some(tracer) = &self.tracer {
                     config = config.interceptor(tracer.clone());
                 }
-                if self.is_budgeted {
+                if self.budget.is_some() {
                     config = config.interceptor(Labels);
                 }
                 $sdk::Client::from_conf(config.build())
@@ -400,7 +406,8 @@ impl Clients {
             config,
             clock: access.clock.clone(),
             tracer: access.trace.clone().map(Tracer),
-            is_budgeted: access.budget.is_some(),
+            transport: access.transport.clone(),
+            budget: access.budget.clone(),
             autoscaling: OnceLock::new(),
             cloudformation: OnceLock::new(),
             ec2: OnceLock::new(),
@@ -414,6 +421,29 @@ impl Clients {
 
     pub(super) fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    pub(super) fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    /// Returns what carries a request that no client makes.
+    pub(super) fn connector(&self) -> SharedHttpConnector {
+        transport::connector_of(&self.transport, &self.clock)
+    }
+
+    /// Tells the trace of a call that no client makes.
+    pub(super) fn trace(&self, service: &str, api: &str) {
+        if let Some(Tracer(trace)) = &self.tracer {
+            trace(service, api);
+        }
+    }
+
+    /// Waits until it is the turn of a call that no client makes.
+    pub(super) async fn turn(&self, service: &str, api: &str) {
+        if let Some(budget) = &self.budget {
+            budget.wait(&format!("{service}:{api}")).await;
+        }
     }
 
     client!(autoscaling, aws_sdk_autoscaling);
@@ -431,7 +461,7 @@ impl Clients {
             if let Some(tracer) = &self.tracer {
                 config = config.interceptor(tracer.clone());
             }
-            if self.is_budgeted {
+            if self.budget.is_some() {
                 config = config.interceptor(Labels);
             }
             aws_sdk_s3::Client::from_conf(config.build())

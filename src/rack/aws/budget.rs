@@ -121,7 +121,7 @@ impl Budget {
     }
 
     /// Waits until it is a call's turn.
-    async fn wait(&self, api: &str) {
+    pub(super) async fn wait(&self, api: &str) {
         // One after the other, so that a new rate is everybody's at once.
         let turn = self.with(api, |bucket| Arc::clone(&bucket.turn));
         let _turn = turn.lock().await;

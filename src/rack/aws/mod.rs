@@ -5,6 +5,7 @@
 //! is first used, and no call is made before then.
 
 mod account;
+mod alarms;
 mod bucket;
 mod budget;
 mod cluster;
@@ -15,6 +16,7 @@ mod fleet;
 mod key_pairs;
 mod parameters;
 mod preview;
+mod refreshes;
 mod scaling;
 mod services;
 mod settings;

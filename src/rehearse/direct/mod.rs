@@ -5,6 +5,7 @@
 
 mod fleet;
 mod key_pairs;
+mod refreshes;
 mod stacks;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,8 @@ pub(super) fn rack(sandbox: &Sandbox, name: &str, parameter: &str) -> Rack {
         stacks: direct.clone(),
         key_pairs: direct.clone(),
         fleet: direct.clone(),
+        refreshes: direct.clone(),
+        alarms: direct.clone(),
         services: direct.clone(),
         commands: direct.clone(),
         keys: Arc::new(MemoryKeys::default()),

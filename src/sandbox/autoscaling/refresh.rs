@@ -380,7 +380,10 @@ fn step(refresh: &mut Refresh, group: &Group, now: Timestamp) -> (Vec<String>, u
         .count();
     let missing = wanted.saturating_sub(healthy);
     // So many of the old ones stay for now.
-    let stay = refresh.left.len().min(wanted.saturating_sub(refresh.goal(wanted)));
+    let stay = refresh
+        .left
+        .len()
+        .min(wanted.saturating_sub(refresh.goal(wanted)));
     let spare = healthy.saturating_sub(refresh.wishes.least(wanted));
     let may_go = |number: &&u64| {
         let member = group.members.get(number);

@@ -39,9 +39,8 @@ fn wishes(preferences: &Input) -> Result<RefreshWishes, AwsError> {
     let number = |name| size(preferences, name);
     let stance = |name: &str, usual| match preferences.text(name) {
         None => Ok(usual),
-        Some(word) => Stance::read(&word).ok_or_else(|| {
-            AwsError::validation(format!("{word} is not a valid value of {name}"))
-        }),
+        Some(word) => Stance::read(&word)
+            .ok_or_else(|| AwsError::validation(format!("{word} is not a valid value of {name}"))),
     };
     let mut checkpoints = Vec::new();
     for percent in preferences.texts("CheckpointPercentages") {
