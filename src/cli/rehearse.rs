@@ -10,7 +10,7 @@ use super::context::Context;
 use super::session::{RackArgs, find_rack};
 use super::strategy::StrategyArgs;
 use crate::rehearse::{Advised, Effects, FORECAST_VERSION, Forecast, Rehearsal, Settings};
-use crate::roll::{Outcome, Refusal, survey};
+use crate::roll::{Outcome, Refusal, survey_for};
 use crate::ui::{CliError, Exit, Task, forecast_svg, print_forecast, print_refusal};
 
 /// Find out what a roll of the rack's SSH key will do to its services
@@ -89,7 +89,7 @@ impl RehearseArgs {
             printer.busy("Looking at the rack");
         }
         let (rack, clock) = find_rack(context, &self.rack).await?;
-        let surveyed = match survey(&rack).await {
+        let surveyed = match survey_for(&rack, self.strategy.strategy()).await {
             Ok(surveyed) => surveyed,
             Err(refusal) => return Ok(self.refused(context, &refusal)),
         };

@@ -1,5 +1,7 @@
 //! A command's hold on one rack: the engine, its clock, and how its end is told.
 
+use std::sync::Arc;
+
 use clap::Args;
 use serde_json::json;
 
@@ -7,6 +9,7 @@ use super::api_key::{Purpose, api_access, far_rack};
 use super::app::Output;
 use super::complete;
 use super::context::Context;
+use super::gate::ShellGate;
 use super::key_tools::key_tools;
 use super::reach::{How, Reached, reach};
 use super::signals;
@@ -141,6 +144,7 @@ impl Opening {
             self.stop.clone(),
         );
         engine.set_key_tools(tools);
+        engine.set_gate_runner(Arc::new(ShellGate::new(context.printer().clone())));
         Ok(self.session(context, clock, engine.with_api(access)))
     }
 

@@ -197,10 +197,20 @@ fn policy(group: &SurveyedGroup, tweak: &Tweak) -> Result<Value, RehearseError> 
         }
         RollPolicy::InstanceRefresh {
             min_healthy_percent,
-        } => Ok(json!({ "AutoScalingInstanceRefresh": {
-            "Strategy": "Rolling",
-            "Preferences": { "MinHealthyPercentage": min_healthy_percent },
-        } })),
+        } => {
+            // Checkpoints, warm-up and bake time take their time in a rehearsal too; alarms are quiet.
+            let mut preferences = group.preferences.clone();
+            if let Some(fields) = preferences.as_object_mut() {
+                fields.remove("AlarmSpecification");
+                fields.remove("Strategy");
+            } else {
+                preferences = json!({ "MinHealthyPercentage": min_healthy_percent });
+            }
+            Ok(json!({ "AutoScalingInstanceRefresh": {
+                "Strategy": "Rolling", "Preferences": preferences,
+            } }))
+        }
+        RollPolicy::OwnRefresh => Ok(Value::Null),
         RollPolicy::Replacing => Err(RehearseError::unknown_policy(
             group,
             "is replaced as a whole",

@@ -6,6 +6,7 @@ use super::follow::Followed;
 use super::journal::Effect;
 use super::outcome::{Outcome, Report};
 use super::plan::Step;
+use super::refresh::Led;
 use super::run::{Run, Trouble};
 use super::tracker::End;
 use super::verify::Proof;
@@ -20,6 +21,8 @@ pub(super) enum Stage {
     Minted,
     /// The update has been accepted.
     Installed,
+    /// The roll has been stopped, and is to be taken back.
+    Halted,
     /// The stack is complete.
     Complete,
     /// The roll is on its way back.
@@ -32,7 +35,7 @@ impl Stage {
         match self {
             Self::Beginning => Step::Mint,
             Self::Minted => Step::Install,
-            Self::Installed => Step::Watch,
+            Self::Installed | Self::Halted => Step::Watch,
             Self::Complete => Step::Verify,
             Self::Back => Step::Discard,
         }
@@ -52,6 +55,10 @@ impl Run<'_> {
         }
         if stage == Stage::Back {
             return self.turned_back().await;
+        }
+        if stage == Stage::Halted {
+            let why = self.gate.halted.clone().unwrap_or_default();
+            return self.halt(why).await;
         }
         if let Err(trouble) = self.before_the_stack(stage).await {
             return self.turn_back(trouble).await;
@@ -75,6 +82,7 @@ impl Run<'_> {
                 self.turn_back(Trouble::new("CloudFormation never began the update"))
                     .await
             }
+            Followed::Halted(why) => self.halt(why).await,
             Followed::Stopped => self.detached("stopped following"),
             Followed::Lost(why) => {
                 let mut report = self.detached(&format!("cannot follow the stack any more: {why}"));
@@ -116,7 +124,7 @@ impl Run<'_> {
     }
 
     /// Decides what the stack's end means.
-    async fn after(&mut self, end: End) -> Report {
+    pub(super) async fn after(&mut self, end: End) -> Report {
         self.done(Step::Watch, format!("the stack is {}", end.status));
         match end.class {
             StatusClass::Good => self.prove().await,
@@ -246,8 +254,17 @@ impl Run<'_> {
         if self.plan.is_api() {
             return self.prove_api().await;
         }
+        match self.lead().await {
+            Ok(Led::Done) => {}
+            Ok(Led::Stopped) => return self.detached("stopped between two steps"),
+            Ok(Led::Halted(why)) => return self.halt(why).await,
+            Err(error) => return self.unproven_for(&error),
+        }
         match self.verify().await {
-            Ok(Proof::Proven(count)) => self.settle(count).await,
+            Ok(Proof::Proven(count)) => match self.last_gate(count).await {
+                None => self.settle(count).await,
+                Some(report) => report,
+            },
             Ok(Proof::Unproven(holdouts)) => {
                 let mut report = self.report(
                     Outcome::Unproven,
@@ -278,7 +295,7 @@ impl Run<'_> {
                 report
             }
             Ok(Proof::Stopped) => self.detached("stopped before the new key was proven"),
-            Err(error) => self.unfinished(Outcome::Unproven, &error),
+            Err(error) => self.unproven_for(&error),
         }
     }
 
@@ -316,6 +333,11 @@ impl Run<'_> {
         report
     }
 
+    /// The new key is not proven, since something could not be asked.
+    pub(super) fn unproven_for(&self, error: &PortError) -> Report {
+        self.unfinished(Outcome::Unproven, error)
+    }
+
     fn unfinished(&self, outcome: Outcome, error: &PortError) -> Report {
         let mut report = self.report(outcome, error.to_string());
         report.hints.push(self.resume_hint());
@@ -346,6 +368,12 @@ impl Run<'_> {
             Err(_) if self.goes_back().await => self.advance(Stage::Installed, false).await,
             Err(trouble) => self.not_acted(trouble),
         };
+        self.close(gone_back_as_asked(report)).await
+    }
+
+    /// Takes back a roll whose stack is complete and whose instances are being replaced.
+    pub(super) async fn cancel_led(&mut self) -> Report {
+        let report = self.halt("somebody cancelled the roll".to_owned()).await;
         self.close(gone_back_as_asked(report)).await
     }
 

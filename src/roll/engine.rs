@@ -6,10 +6,12 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::api::{self, ApiKeyRequest};
+use super::care::Care;
 use super::desk::Desk;
 use super::drive::Stage;
 use super::event::{EventKind, EventSink};
 use super::find::Found;
+use super::gate::{GateRunner, GateState};
 use super::journal::{Effect, Entry, JournalKeeper, JournalWriter, Line};
 use super::observe::observe;
 use super::outcome::{Outcome, Report};
@@ -34,6 +36,7 @@ pub struct Engine {
     pub(super) api: ApiKeyAccess,
     pub(super) desk: Desk,
     pub(super) tools: Option<KeyTools>,
+    gate_runner: Option<Arc<dyn GateRunner>>,
 }
 
 /// A roll as a list shows it.
@@ -75,6 +78,7 @@ impl Engine {
             rack,
             api: ApiKeyAccess::default(),
             tools: None,
+            gate_runner: None,
             desk: Desk::new(clock, entropy, Box::new(journals), sink, stop),
         }
     }
@@ -84,6 +88,11 @@ impl Engine {
     pub fn with_api(mut self, api: ApiKeyAccess) -> Self {
         self.api = api;
         self
+    }
+
+    /// Lets the engine run the commands of gates.
+    pub fn set_gate_runner(&mut self, runner: Arc<dyn GateRunner>) {
+        self.gate_runner = Some(runner);
     }
 
     /// Looks at the rack and says what a roll of its API key would do. Changes nothing that
@@ -134,6 +143,19 @@ impl Engine {
         options: RollOptions,
         wait_busy: Duration,
     ) -> Result<Plan, Refusal> {
+        self.plan_with(options, &Care::default(), wait_busy).await
+    }
+
+    /// As [`Self::plan`], of a roll that heeds what `care` says.
+    ///
+    /// # Errors
+    /// Why a roll is refused, with the way out.
+    pub async fn plan_with(
+        &mut self,
+        options: RollOptions,
+        care: &Care,
+        wait_busy: Duration,
+    ) -> Result<Plan, Refusal> {
         options.strategy.check()?;
         self.desk.wait_busy = wait_busy;
         let roll = self.desk.name_roll();
@@ -141,7 +163,10 @@ impl Engine {
         let observed = self
             .patiently(&roll, async |rack| observe(rack, &roll).await)
             .await?;
-        preflight::plan(&self.rack, roll, options, &observed)
+        let plan = preflight::plan(&self.rack, roll.clone(), options, care, &observed)?;
+        self.patiently(&roll, async |rack| care.gates.check(rack).await)
+            .await?;
+        Ok(plan)
     }
 
     /// Carries out a plan and reports how it ended.
@@ -175,6 +200,7 @@ impl Engine {
             self.desk.emit(id, EventKind::Finished(report.clone()));
             return Ok(report);
         }
+        found.plan.gates.check_known(&found.plan)?;
         let mut run = self.take_up(&found).await?;
         run.recall_value().await?;
         // Best effort: with no evidence in the events the stack itself is asked.
@@ -198,6 +224,10 @@ impl Engine {
         let found = self.find(id).await?;
         found.refuse_revocation()?;
         let status = self.stack_status(&found.plan).await?;
+        let can_be_reverted = found.plan.refresh.is_some() || !found.plan.gates.is_none();
+        if can_be_reverted && status.0 != "UPDATE_IN_PROGRESS" {
+            return self.take_back(&found, &status).await;
+        }
         if status.0 != "UPDATE_IN_PROGRESS" {
             let message = format!("the stack is {status}: there is no update to cancel");
             return Err(untimely(id, "not-under-way", message));
@@ -210,6 +240,31 @@ impl Engine {
             Err(refusal) if refusal.is_held() => self.cancel_for_another(&found.plan).await,
             Err(refusal) => Err(refusal),
         }
+    }
+
+    /// Takes a roll back whose update is over: one that replaces instances by refreshes of its own,
+    /// or that stands at its last gate.
+    async fn take_back(&mut self, found: &Found, status: &StackStatus) -> Result<Report, Refusal> {
+        let id = &found.plan.roll;
+        let promoted = found.lines.iter().any(is_promoting);
+        if promoted || ended(&found.lines).is_some() || status.is_busy() {
+            let message = format!("the stack is {status}: there is no roll to take back");
+            return Err(untimely(id, "not-under-way", message));
+        }
+        if let Some(old) = &found.plan.old_key {
+            let pair = self
+                .patiently(id, async |rack| Ok(rack.key_pairs.find(old).await?))
+                .await?;
+            if pair.is_none() {
+                let message = format!("{old} is deleted: there is nothing to go back to");
+                return Err(untimely(id, "not-under-way", message));
+            }
+        }
+        let mut run = self.take_up(found).await?;
+        for news in run.gather_patiently().await? {
+            run.emit(news);
+        }
+        Ok(run.cancel_led().await)
     }
 
     /// Goes on with a rollback that failed, leaving the resources of `skip` as they are, or
@@ -309,6 +364,10 @@ impl Engine {
             pacing: Pacing::new(base.clock.now()),
             resumed,
             tools: self.tools.clone(),
+            gate: GateState {
+                runner: self.gate_runner.clone(),
+                ..GateState::default()
+            },
             base,
         }
     }
@@ -350,6 +409,8 @@ impl Engine {
         let id = &found.plan.roll;
         let journal = self.desk.journals.go_on(id).await?;
         let mut run = self.prepare(found.plan.clone(), journal, since(id), true);
+        run.gate.is_past = found.lines.iter().any(is_promoting);
+        run.gate.halted = halted(&found.lines);
         if !found.from_journal {
             run.record(Entry::Opened(Box::new(found.plan.clone())))
                 .await?;
@@ -392,7 +453,15 @@ impl Run<'_> {
         if said(&Entry::TurnedBack) {
             return Ok(Stage::Back);
         }
+        if self.gate.halted.is_some() {
+            return Ok(Stage::Halted);
+        }
         if said(&Entry::Finished(Effect::UpdateStack)) || self.tracker.has_started() {
+            if self.is_taken_back().await? {
+                let why = "the roll was being taken back".to_owned();
+                self.gate.halted = Some(why);
+                return Ok(Stage::Halted);
+            }
             return Ok(Stage::Installed);
         }
         if let Some(error) = unread {
@@ -437,6 +506,19 @@ impl Run<'_> {
             Stage::Beginning
         })
     }
+}
+
+/// Tells whether a line says that the new key is being made the default one.
+fn is_promoting(line: &Line) -> bool {
+    line.entry == Entry::Started(Effect::PromoteKey)
+}
+
+/// Returns why a roll is being taken back, if its journal says that it is.
+fn halted(lines: &[Line]) -> Option<String> {
+    lines.iter().find_map(|line| match &line.entry {
+        Entry::Halted { why } => Some(why.clone()),
+        _ => None,
+    })
 }
 
 /// Returns the time from which on events may belong to a roll.

@@ -3,8 +3,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::gate::GateReport;
 use super::outcome::{Failure, Report};
 use super::plan::{Plan, Step};
+use super::refresh::RefreshReport;
 use crate::ids::RollId;
 use crate::rack::{KeyProof, StackEvent, Through};
 
@@ -105,6 +107,10 @@ pub enum EventKind {
         /// How many there are of the others.
         stale: u32,
     },
+    /// An instance refresh is further, or has come to its end.
+    Refresh(RefreshReport),
+    /// A gate between two batches is asked, or has answered.
+    Gate(GateReport),
     /// One instance has come to its end in a revocation.
     Instance(InstanceReport),
     /// Something that somebody should know, and that stops nothing.

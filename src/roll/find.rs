@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::api::{self, ApiKeyRequest, NewKey};
+use super::care::Care;
 use super::engine::{Engine, RollSummary, since};
 use super::event::{EVENT_VERSION, Event, EventKind};
 use super::forward::{
     TAG_KEEP_OLD, TAG_KEY_TYPE, TAG_RACK, TAG_REPLACES, TAG_ROLL, TAG_STACK, TAG_STRATEGY,
 };
+use super::gate::TAG_GATED;
 use super::journal::{Entry, JournalKeeper, Line};
 use super::observe::observe;
 use super::plan::{Advice, Plan, RollOptions};
@@ -174,7 +176,12 @@ impl Engine {
                 .and_then(|name| Strategy::named(&name))
                 .unwrap_or_default(),
         };
-        let mut plan = preflight::draft(&rack, id.clone(), options, &observed);
+        let mut plan = preflight::draft(&rack, id.clone(), options, &Care::default(), &observed);
+        plan.gates.unknown = pair.tags.contains_key(TAG_GATED);
+        // What the groups are made from now may be the roll's own doing already.
+        if let Some(refresh) = &mut plan.refresh {
+            refresh.before.clear();
+        }
         plan.old_key = tag(TAG_REPLACES);
         plan.new_key = pair.name;
         Ok(Found {
@@ -250,7 +257,7 @@ fn summary_of_journal(lines: &[Line]) -> Option<RollSummary> {
     })?;
     let (state, outcome) = match &lines.last()?.entry {
         Entry::Closed(report) => (report.message.clone(), Some(report.outcome)),
-        Entry::TurnedBack => ("on its way back".to_owned(), None),
+        Entry::TurnedBack | Entry::Halted { .. } => ("on its way back".to_owned(), None),
         _ => ("under way or interrupted".to_owned(), None),
     };
     Some(RollSummary {

@@ -27,6 +27,8 @@ pub(super) enum Followed {
     NeverBegan,
     /// Somebody asked to stop following.
     Stopped,
+    /// A gate is shut: the roll must not go on, and why.
+    Halted(String),
     /// We cannot follow any more; the roll goes on without us.
     Lost(String),
 }
@@ -43,6 +45,9 @@ impl Run<'_> {
                     refusals = 0;
                     if let Some(end) = self.tracker.end() {
                         return Followed::Ended(end.clone());
+                    }
+                    if let Some(followed) = self.watch_gates().await {
+                        return followed;
                     }
                     let passed = self.clock.now().duration_since(began);
                     if !self.tracker.has_started()

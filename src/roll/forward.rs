@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::event::EventKind;
+use super::gate::TAG_GATED;
 use super::journal::{Effect, Entry};
 use super::outcome::Outcome;
 use super::plan::{Plan, Step};
@@ -55,6 +56,9 @@ pub(super) fn key_pair_tags(plan: &Plan) -> BTreeMap<String, String> {
     if plan.options.strategy != Strategy::default() {
         let strategy = plan.options.strategy.as_str().to_owned();
         tags.insert(TAG_STRATEGY.to_owned(), strategy);
+    }
+    if !plan.gates.is_none() {
+        tags.insert(TAG_GATED.to_owned(), "true".to_owned());
     }
     if plan.options.keep_old {
         tags.insert(TAG_KEEP_OLD.to_owned(), "true".to_owned());

@@ -65,6 +65,18 @@ pub(super) fn lint(plan: &Plan) -> Vec<String> {
         }
         return faults;
     }
+    if plan.refresh.is_some() {
+        before(
+            Step::Watch,
+            Step::Refresh,
+            "a refresh goes to the launch template version that the update makes",
+        );
+        before(
+            Step::Refresh,
+            Step::Verify,
+            "instances have the new key only once they are replaced",
+        );
+    }
     before(
         Step::Watch,
         Step::Verify,

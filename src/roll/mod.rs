@@ -6,6 +6,7 @@
 mod api;
 mod back;
 mod base;
+mod care;
 mod desk;
 mod drive;
 mod engine;
@@ -15,6 +16,7 @@ mod find;
 mod finish;
 mod follow;
 mod forward;
+mod gate;
 mod journal;
 mod lint;
 mod observe;
@@ -25,6 +27,7 @@ mod preflight;
 #[cfg(test)]
 mod preflight_tests;
 mod reached;
+mod refresh;
 mod revoke;
 mod run;
 mod services;
@@ -40,6 +43,7 @@ pub use api::{
     API_KEY_PARAMETER, ApiKeyEngine, ApiKeyRequest, ApiPlan, ApiService, ApiWay, KeyKind,
     mint as mint_api_key,
 };
+pub use care::Care;
 pub use engine::{Engine, RollSummary};
 pub use event::{EVENT_VERSION, Event, EventKind, EventSink, Holdout, InstanceReport, Progress};
 pub use far::FarEngine;
@@ -48,6 +52,7 @@ pub use forward::{
     TAG_CREATED_BY, TAG_KEEP_OLD, TAG_KEY_TYPE, TAG_RACK, TAG_REPLACES, TAG_ROLL, TAG_STACK,
     TAG_STRATEGY,
 };
+pub use gate::{GATE_TIMEOUT_SECS, GateCall, GateReport, GateRunner, GateStage, Gates, TAG_GATED};
 pub use journal::{
     Effect, Entry, JOURNAL_VERSION, Journal, JournalError, JournalKeeper, JournalWriter, Journals,
     Line,
@@ -55,6 +60,7 @@ pub use journal::{
 pub use outcome::{Failure, Outcome, Report};
 pub use plan::{Advice, GroupPlan, Plan, PlannedStep, RollOptions, RollPolicy, Step};
 pub use preflight::Refusal;
+pub use refresh::{RefreshPlan, RefreshReport, RefreshSettings};
 pub use revoke::{
     KeyTools, PlannedInstance, PublicLineOf, RevocationOptions, RevocationPlan, SsmAccess,
     TAG_REVOKES,
@@ -62,5 +68,5 @@ pub use revoke::{
 pub use services::{ClusterPlan, ServicePlan};
 pub use stop::Stop;
 pub use strategy::Strategy;
-pub use survey::{Survey, SurveyedGroup, survey};
+pub use survey::{Survey, SurveyedGroup, survey, survey_for};
 pub use watch::Watch;

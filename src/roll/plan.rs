@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::api::KeyKind;
+use super::gate::Gates;
+use super::refresh::RefreshPlan;
 use super::services::ClusterPlan;
 use super::strategy::Strategy;
 use crate::ids::RollId;
@@ -25,6 +27,8 @@ pub enum Step {
     Install,
     /// Follow the stack to its end.
     Watch,
+    /// Replace the instances by instance refreshes of our own.
+    Refresh,
     /// Replace the rack API's processes, which read the key only when they start.
     Restart,
     /// Ask every instance which key it carries, or the rack API which key it takes.
@@ -51,6 +55,7 @@ impl Step {
             Self::Stage => "stage",
             Self::Install => "install",
             Self::Watch => "watch",
+            Self::Refresh => "refresh",
             Self::Restart => "restart",
             Self::Verify => "verify",
             Self::Promote => "promote",
@@ -124,6 +129,12 @@ pub struct Plan {
     pub clusters: Vec<ClusterPlan>,
     /// Spot fleets whose instances count, by their names in the template.
     pub spot_fleets: Vec<String>,
+    /// What must hold between two batches.
+    #[serde(default, skip_serializing_if = "Gates::is_none")]
+    pub gates: Gates,
+    /// The instance refreshes that this program leads, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh: Option<RefreshPlan>,
     /// The steps.
     pub steps: Vec<PlannedStep>,
     /// What a change set says the update will touch, where the account allows one.
@@ -173,6 +184,8 @@ pub enum RollPolicy {
         /// `MinHealthyPercentage`.
         min_healthy_percent: u32,
     },
+    /// None: the instances are replaced by instance refreshes of our own.
+    OwnRefresh,
 }
 
 /// One step with what it changes, what it waits for and how it is undone.

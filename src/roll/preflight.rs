@@ -5,13 +5,17 @@ use std::collections::BTreeMap;
 use strsim::normalized_damerau_levenshtein;
 
 use super::api::KeyKind;
+use super::care::Care;
+use super::gate::Gates;
 use super::journal::JournalError;
 use super::lint::lint;
 use super::observe::{Observed, ObservedGroup};
 use super::outcome::Outcome;
 use super::plan::{Advice, GroupPlan, Plan, PlannedStep, RollOptions, RollPolicy, Step};
 use super::reached::ObservedPolicy;
+use super::refresh;
 use super::services::ClusterPlan;
+use super::strategy::Strategy;
 use crate::ids::RollId;
 use crate::rack::{PortError, Rack, Stack, StackStatus, StatusClass};
 use crate::template::TemplateError;
@@ -198,16 +202,22 @@ pub(super) fn plan(
     rack: &Rack,
     roll: RollId,
     options: RollOptions,
+    care: &Care,
     observed: &Observed,
 ) -> Result<Plan, Refusal> {
     if observed.stack.status.is_busy() {
         return Err(Refusal::busy(&observed.stack.status));
     }
-    let reasons = refusals(rack, observed);
+    let reasons = refusals(rack, options.strategy, observed);
     if !reasons.is_empty() {
         return Err(Refusal::for_reasons(reasons));
     }
-    linted(draft(rack, roll, options, observed))
+    let plan = draft(rack, roll, options, care, observed);
+    let reasons = plan.gates.refusals(&plan);
+    if !reasons.is_empty() {
+        return Err(Refusal::for_reasons(reasons));
+    }
+    linted(plan)
 }
 
 /// Passes a plan that may be carried out.
@@ -233,7 +243,13 @@ pub(super) fn linted(plan: Plan) -> Result<Plan, Refusal> {
 }
 
 /// Makes a plan without asking whether it may be carried out.
-pub(super) fn draft(rack: &Rack, roll: RollId, options: RollOptions, observed: &Observed) -> Plan {
+pub(super) fn draft(
+    rack: &Rack,
+    roll: RollId,
+    options: RollOptions,
+    care: &Care,
+    observed: &Observed,
+) -> Plan {
     let mut plan = Plan::bare(rack, roll, options, &observed.stack.id);
     plan.old_key = observed
         .stack
@@ -241,10 +257,18 @@ pub(super) fn draft(rack: &Rack, roll: RollId, options: RollOptions, observed: &
         .filter(|key| !key.is_empty())
         .map(str::to_owned);
     plan.groups = observed.groups.iter().filter_map(group_plan).collect();
+    if options.strategy == Strategy::Refresh {
+        let (groups, refresh) = refresh::drafted(observed, &care.refresh);
+        plan.groups.extend(groups);
+        plan.refresh = refresh;
+    }
+    plan.gates.clone_from(&care.gates);
     plan.spot_fleets.clone_from(&observed.spot_fleets);
     plan.changes.clone_from(&observed.changes);
     plan.clusters = cluster_plans(observed);
     plan.warnings = warnings(rack, observed);
+    let held = plan.gates.warnings(&plan);
+    plan.warnings.extend(held);
     plan.steps = steps(&plan);
     plan
 }
@@ -265,6 +289,8 @@ impl Plan {
             groups: Vec::new(),
             clusters: Vec::new(),
             spot_fleets: Vec::new(),
+            gates: Gates::default(),
+            refresh: None,
             steps: Vec::new(),
             changes: None,
             warnings: Vec::new(),
@@ -346,7 +372,7 @@ pub(super) fn stack_refusals(stack: &Stack) -> Vec<Advice> {
     reasons
 }
 
-fn refusals(rack: &Rack, observed: &Observed) -> Vec<Advice> {
+fn refusals(rack: &Rack, strategy: Strategy, observed: &Observed) -> Vec<Advice> {
     let stack = &observed.stack;
     let mut reasons = stack_refusals(stack);
     let parameter = &rack.key_parameter;
@@ -378,7 +404,10 @@ fn refusals(rack: &Rack, observed: &Observed) -> Vec<Advice> {
         reasons.push(nothing_to_roll(rack, stack));
     }
     for group in &observed.groups {
-        reasons.extend(group_refusals(group));
+        reasons.extend(match strategy {
+            Strategy::Refresh => refresh::refusals_of(group),
+            _ => group_refusals(group),
+        });
     }
     if let Err(error) = &observed.permissions {
         reasons.extend(Refusal::from(error.clone()).reasons);
@@ -562,12 +591,26 @@ fn steps(plan: &Plan) -> Vec<PlannedStep> {
         None,
         delete_new.clone(),
     ));
+    let led = |group: &GroupPlan| group.policy == RollPolicy::OwnRefresh;
+    let replaces = if plan.refresh.is_some() && plan.groups.iter().all(led) {
+        "give the groups the new launch template version (CloudFormation does)"
+    } else {
+        "replace the instances, batch by batch (CloudFormation does)"
+    };
     steps.push(step(
         Step::Watch,
-        "replace the instances, batch by batch (CloudFormation does)".to_owned(),
+        replaces.to_owned(),
         Some("the stack to come to rest"),
         Some("CloudFormation rolls back to the old key by itself".to_owned()),
     ));
+    if plan.refresh.is_some() {
+        steps.push(step(
+            Step::Refresh,
+            "replace the instances by instance refreshes, one for each step".to_owned(),
+            Some("each step's refresh, its proof and its gate"),
+            Some("refresh back to the old launch template, then update the stack back".to_owned()),
+        ));
+    }
     steps.push(step(
         Step::Verify,
         "nothing".to_owned(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::care::Care;
 use super::lint::lint;
 use super::observe::{Observed, ObservedGroup};
 use super::outcome::Outcome;
@@ -178,13 +179,13 @@ fn codes(advice: &[Advice]) -> Vec<&str> {
 fn refused(change: impl FnOnce(&mut Observed)) -> Refusal {
     let mut observed = healthy();
     change(&mut observed);
-    plan(&rack(), roll(), OPTIONS, &observed).unwrap_err()
+    plan(&rack(), roll(), OPTIONS, &Care::default(), &observed).unwrap_err()
 }
 
 fn warned(change: impl FnOnce(&mut Observed)) -> Vec<String> {
     let mut observed = healthy();
     change(&mut observed);
-    let plan = plan(&rack(), roll(), OPTIONS, &observed).unwrap();
+    let plan = plan(&rack(), roll(), OPTIONS, &Care::default(), &observed).unwrap();
     plan.warnings
         .into_iter()
         .map(|advice| advice.code)
@@ -193,7 +194,7 @@ fn warned(change: impl FnOnce(&mut Observed)) -> Vec<String> {
 
 #[test]
 fn a_healthy_rack_has_a_plan_without_warnings() {
-    let plan = plan(&rack(), roll(), OPTIONS, &healthy()).unwrap();
+    let plan = plan(&rack(), roll(), OPTIONS, &Care::default(), &healthy()).unwrap();
     assert_eq!(plan.warnings, []);
     assert_eq!(plan.old_key.as_deref(), Some("old"));
     assert_eq!(plan.new_key, format!("prod-keypair-{}", roll()));
@@ -240,6 +241,7 @@ fn every_reason_to_refuse_is_found() {
             o.groups[0].policy = ObservedPolicy::Refresh {
                 strategy: "ReplaceRootVolume".to_owned(),
                 min_healthy_percent: 90,
+                preferences: serde_json::Value::Null,
             };
         }),
         ("min-not-below-max", |o| {
@@ -308,6 +310,7 @@ fn every_warning_is_given() {
             o.groups[0].policy = ObservedPolicy::Refresh {
                 strategy: "Rolling".to_owned(),
                 min_healthy_percent: 90,
+                preferences: serde_json::Value::Null,
             };
         }),
         ("few-processes", |o| {
@@ -345,7 +348,7 @@ fn a_rack_without_a_key_has_nothing_to_preserve_or_retire() {
     let mut observed = healthy();
     observed.stack.parameters[0].value = String::new();
     observed.instances.clear();
-    let plan = plan(&rack(), roll(), OPTIONS, &observed).unwrap();
+    let plan = plan(&rack(), roll(), OPTIONS, &Care::default(), &observed).unwrap();
     assert_eq!(plan.old_key, None);
     assert!(
         !plan
@@ -372,7 +375,7 @@ fn the_nearest_names_are_suggested() {
 
 #[test]
 fn unsafe_orders_are_told_apart_from_safe_ones() {
-    let plan = plan(&rack(), roll(), OPTIONS, &healthy()).unwrap();
+    let plan = plan(&rack(), roll(), OPTIONS, &Care::default(), &healthy()).unwrap();
     for (one, other) in [(1, 2), (3, 4), (4, 5), (4, 6), (5, 6)] {
         let mut unsafe_plan = plan.clone();
         unsafe_plan.steps.swap(one, other);

@@ -53,6 +53,8 @@ pub(super) enum ObservedPolicy {
     Refresh {
         strategy: String,
         min_healthy_percent: u32,
+        /// All preferences, as the template has them.
+        preferences: serde_json::Value,
     },
 }
 
@@ -208,6 +210,7 @@ fn read_policy(policy: &serde_json::Value) -> ObservedPolicy {
         return ObservedPolicy::Refresh {
             strategy: strategy.to_owned(),
             min_healthy_percent: number(preferences, "MinHealthyPercentage").unwrap_or(90),
+            preferences: preferences.clone(),
         };
     }
     if let Some(rolling) = policy.get("AutoScalingRollingUpdate") {
@@ -271,7 +274,8 @@ mod tests {
             read_policy(&refresh),
             ObservedPolicy::Refresh {
                 strategy: "ReplaceRootVolume".to_owned(),
-                min_healthy_percent: 90
+                min_healthy_percent: 90,
+                preferences: json!({"Strategy": "ReplaceRootVolume"}),
             }
         );
         assert_eq!(read_policy(&json!(null)), ObservedPolicy::None);

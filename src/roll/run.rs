@@ -5,6 +5,7 @@ use std::ops::{Deref, DerefMut};
 
 use super::base::Base;
 pub(super) use super::base::{PATIENCE, Trouble};
+use super::gate::GateState;
 use super::outcome::{Outcome, Report};
 use super::pacing::Pacing;
 use super::revoke::KeyTools;
@@ -23,6 +24,8 @@ pub(super) struct Run<'a> {
     pub(super) resumed: bool,
     /// What it takes to change which keys instances let in.
     pub(super) tools: Option<KeyTools>,
+    /// How far it is with its gates.
+    pub(super) gate: GateState,
 }
 
 impl<'a> Deref for Run<'a> {

@@ -1,9 +1,11 @@
 //! Looks at a rack for a rehearsal: what its roll depends on, by list and describe calls only.
 
-use super::observe::{clusters_of, observed_groups, physical_ids};
-use super::plan::GroupPlan;
+use super::observe::{ObservedGroup, clusters_of, observed_groups, physical_ids};
+use super::plan::{Advice, GroupPlan};
 use super::preflight::{self, Refusal};
-use super::reached::{GROUP, reached_by_key};
+use super::reached::{GROUP, ObservedPolicy, reached_by_key};
+use super::refresh;
+use super::strategy::Strategy;
 use crate::rack::{Cluster, Group, Hook, Instance, Launch, Rack, Stack};
 
 /// What a roll of a rack's SSH key depends on.
@@ -31,6 +33,8 @@ pub struct SurveyedGroup {
     pub plan: GroupPlan,
     /// The group.
     pub group: Group,
+    /// The preferences of the instance refresh that its policy asks for; null without one.
+    pub preferences: serde_json::Value,
     /// Its lifecycle hooks.
     pub hooks: Vec<Hook>,
     /// Its last launches, newest first.
@@ -42,6 +46,14 @@ pub struct SurveyedGroup {
 /// # Errors
 /// When the stack or its groups cannot be read, or a roll of them would be refused.
 pub async fn survey(rack: &Rack) -> Result<Survey, Refusal> {
+    survey_for(rack, Strategy::default()).await
+}
+
+/// Surveys a rack as [`survey`] does, for a roll that replaces its instances in a given way.
+///
+/// # Errors
+/// As [`survey`], by what that way needs.
+pub async fn survey_for(rack: &Rack, strategy: Strategy) -> Result<Survey, Refusal> {
     let stack = rack.stacks.describe(&rack.stack).await?;
     if stack.status.is_busy() {
         return Err(Refusal::busy(&stack.status));
@@ -53,8 +65,18 @@ pub async fn survey(rack: &Rack) -> Result<Survey, Refusal> {
     let instances = rack.fleet.instances(&names, &[]).await?;
     let mut reasons = preflight::stack_refusals(&stack);
     let observed = observed_groups(reached.groups, &described);
-    reasons.extend(observed.iter().flat_map(preflight::group_refusals));
-    let plans: Vec<GroupPlan> = observed.iter().filter_map(preflight::group_plan).collect();
+    let own = strategy == Strategy::Refresh;
+    let refusals: fn(&ObservedGroup) -> Vec<Advice> = if own {
+        refresh::refusals_of
+    } else {
+        preflight::group_refusals
+    };
+    reasons.extend(observed.iter().flat_map(refusals));
+    let plan = |group: &ObservedGroup| {
+        let led = || refresh::group_plan(group).filter(|_| own);
+        preflight::group_plan(group).or_else(led)
+    };
+    let plans: Vec<GroupPlan> = observed.iter().filter_map(plan).collect();
     if reasons.is_empty() && plans.is_empty() {
         reasons.push(preflight::nothing_to_roll(rack, &stack));
     }
@@ -67,7 +89,13 @@ pub async fn survey(rack: &Rack) -> Result<Survey, Refusal> {
         let Some(group) = found.cloned() else {
             continue;
         };
+        let policies = observed.iter().filter(|it| it.name == plan.name);
+        let mut preferences = policies.filter_map(|it| match &it.policy {
+            ObservedPolicy::Refresh { preferences, .. } => Some(preferences.clone()),
+            _ => None,
+        });
         groups.push(SurveyedGroup {
+            preferences: preferences.next().unwrap_or_default(),
             hooks: rack.fleet.hooks(&plan.name).await?,
             launches: rack.fleet.launches(&plan.name).await?,
             plan,

@@ -68,6 +68,14 @@ impl Bars {
                 let text = format!("{fresh} of {desired} started anew, {stale} to go");
                 screen.draw(|live| live.event(&text));
             }
+            EventKind::Refresh(report) => {
+                let text = format!("refresh of {}: {}%", report.group, report.percent);
+                screen.draw(|live| live.event(&text));
+            }
+            EventKind::Gate(report) => {
+                let text = super::words::gate_words(report);
+                screen.draw(|live| live.status(text));
+            }
             EventKind::Finished(_) => screen.close(),
             EventKind::Planned(_)
             | EventKind::StepDone { .. }
@@ -105,6 +113,7 @@ impl EventSink for Bars {
                 | EventKind::Busy { .. }
                 | EventKind::Verified { .. }
                 | EventKind::Restarting { .. }
+                | EventKind::Refresh(_)
         );
         let line = self.narrator.line(event).filter(|line| match line.weight {
             Weight::Detail => self.printer.verbosity() == Verbosity::Verbose,
@@ -138,6 +147,7 @@ fn doing(step: Step, api: bool) -> &'static str {
         Step::Mint => "Making the new key pair",
         Step::Install => "Asking CloudFormation for the update",
         Step::Watch => "Following the update",
+        Step::Refresh => "Replacing the instances, step by step",
         Step::Verify => "Asking every instance which key it carries",
         Step::Promote => "Making the new key the default",
         Step::Retire => "Deleting the old key pair",

@@ -272,6 +272,8 @@ pub fn plan() -> Plan {
         }],
         clusters: Vec::new(),
         spot_fleets: vec!["sfr-1".to_owned()],
+        gates: crate::roll::Gates::default(),
+        refresh: None,
         steps: vec![
             step(Step::Mint, "makes the key pair", None, Some("deleting it")),
             step(

@@ -71,6 +71,12 @@ pub fn print_plan(printer: &Printer, plan: &Plan) {
         text.push_str(&format!("{fleet}: a spot fleet, whose instances count\n"));
     }
 
+    if !plan.gates.is_none() {
+        text.push_str(&heading("Gates"));
+        let words = one_line(&plan.gates.in_words());
+        text.push_str(&format!("  the roll goes on if: {words}\n"));
+    }
+
     for cluster in &plan.clusters {
         text.push_str(&heading(&format!("Services of {}", cluster.name)));
         text.push_str(&cluster_words(cluster));
@@ -242,6 +248,7 @@ fn policy_words(policy: RollPolicy) -> String {
         } => {
             format!("by instance refresh, never less than {min_healthy_percent}% healthy")
         }
+        RollPolicy::OwnRefresh => "by instance refreshes, one for each step".to_owned(),
         RollPolicy::Replacing => "by a new group in its place".to_owned(),
         RollPolicy::Nested => "as its nested stack says".to_owned(),
     }

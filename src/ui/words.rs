@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::text::{count, one_line, span};
 use crate::rack::{KeyProof, StackEvent};
-use crate::roll::{Event, EventKind, Failure, InstanceReport, Progress};
+use crate::roll::{Event, EventKind, Failure, GateReport, InstanceReport, Progress, RefreshReport};
 
 /// How much a line matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -153,6 +153,14 @@ impl Narrator {
                 );
                 (Weight::Normal, "restart", text)
             }
+            EventKind::Refresh(report) => refresh_words(report),
+            EventKind::Gate(report) => {
+                let weight = match report.open {
+                    Some(false) => Weight::Bad,
+                    _ => Weight::Normal,
+                };
+                (weight, "gate", gate_words(report))
+            }
             EventKind::Instance(report) => instance_words(report),
             EventKind::Warning { message } => (Weight::Warning, "warning", message.clone()),
             EventKind::Finished(_) => return None,
@@ -175,6 +183,37 @@ impl Narrator {
             || now.group != last.group
             || now.replaced.abs_diff(last.replaced) >= stride
             || is_end
+    }
+}
+
+/// Words how far an instance refresh is; only what is more than a number is worth a line.
+fn refresh_words(report: &RefreshReport) -> (Weight, &'static str, String) {
+    let weight = match report.status.as_str() {
+        "Pending" | "InProgress" => Weight::Detail,
+        "Failed" | "RollbackFailed" => Weight::Bad,
+        "Cancelled" | "Cancelling" | "RollbackInProgress" => Weight::Warning,
+        _ => Weight::Normal,
+    };
+    let reason = report.reason.as_deref().unwrap_or_default();
+    let text = format!(
+        "the instance refresh of {} is {}, {}% done. {reason}",
+        report.group, report.status, report.percent
+    );
+    (
+        weight,
+        "refresh",
+        text.trim_end_matches([' ', '.']).to_owned(),
+    )
+}
+
+/// Words a gate that is asked, or has answered.
+pub(super) fn gate_words(report: &GateReport) -> String {
+    let (replaced, total) = (report.replaced, report.total);
+    let done = format!("{replaced} of {total} with the new key");
+    match (report.open, report.why.as_deref()) {
+        (None, _) => format!("asking whether to go on: {done}"),
+        (Some(true), _) => format!("open: {done}"),
+        (Some(false), why) => format!("shut: {}", why.unwrap_or("it does not say why")),
     }
 }
 

@@ -248,6 +248,16 @@ fn version_and_help_are_data() {
 
               [default: ed25519]
 
+          --strategy <STRATEGY>
+              How instances are replaced
+
+              Possible values:
+              - cloudformation: As the stack's own update policy says
+              - surge:          New instances first; an old one goes only when its tasks run elsewhere
+              - refresh:        By an instance refresh of Auto Scaling
+
+              [default: cloudformation]
+
           --keep-old
               Keep the old key pair
 
@@ -264,6 +274,35 @@ fn version_and_help_are_data() {
 
       -h, --help
               Print help (see a summary with '-h')
+
+    Gates:
+          --gate <COMMAND>
+              Run this command between batches; unless it exits with 0 the roll is taken back
+
+          --gate-timeout <DURATION>
+              How long the command may take
+
+          --alarm <NAME>
+              Take the roll back when this CloudWatch alarm is on between batches; may be repeated
+
+          --canary <N>
+              Replace so many instances first, alone, and go on when they are proven
+
+    Instance refresh:
+          --checkpoints <PERCENT>
+              Pause when so many percent are new, such as 10,50; for --strategy refresh
+
+          --min-healthy <PERCENT>
+              Fewest healthy instances, in percent of those wanted [default: 100]
+
+          --max-healthy <PERCENT>
+              Most instances, in percent of those wanted: above 100, new ones come first [default: 110]
+
+          --warmup <DURATION>
+              How long a new instance warms up [default: as the group says]
+
+          --bake <DURATION>
+              How long each step is watched before it counts, such as 10m
 
     <global options>
     --- stderr

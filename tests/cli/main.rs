@@ -10,6 +10,8 @@ mod credentials;
 mod environment;
 #[cfg(unix)]
 mod far;
+#[cfg(unix)]
+mod gates;
 mod help;
 mod keyroll;
 mod keys;

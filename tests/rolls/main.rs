@@ -9,12 +9,16 @@ mod crashes;
 mod far;
 mod far_cancel;
 mod far_rack;
+mod gate_keeper;
+mod gated_crashes;
+mod gates;
 #[path = "../common/invariants.rs"]
 mod invariants;
 mod nested;
 mod outcomes;
 mod password;
 mod real_rack;
+mod refreshing;
 mod rehearsal;
 mod revoking;
 #[path = "../common/sandbox_api.rs"]

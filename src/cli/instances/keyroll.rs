@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::keyroll_api;
 use crate::cli::app::Output;
+use crate::cli::care::CareArgs;
 use crate::cli::context::Context;
 use crate::cli::reach::reach_by_api;
 use crate::cli::reserve::ReservedFile;
@@ -55,6 +56,9 @@ pub(crate) struct KeyrollArgs {
 
     #[command(flatten)]
     pub(super) strategy: StrategyArgs,
+
+    #[command(flatten)]
+    pub(super) care: CareArgs,
 
     /// Keep the old key pair
     #[arg(long)]
@@ -119,11 +123,13 @@ impl KeyrollArgs {
             keep_old: self.keep_old,
             strategy: self.strategy.strategy(),
         };
+        let care = self.care.care(options.strategy)?;
         if let Some(remote) = reach_by_api(context, &self.rack).await? {
             return keyroll_api::roll(self, context, &remote).await;
         }
         let mut session = Session::open(context, &self.rack, self.output).await?;
-        let plan = match session.engine().plan(options, self.wait_busy).await {
+        let planned = session.engine().plan_with(options, &care, self.wait_busy);
+        let plan = match planned.await {
             Ok(plan) => plan,
             Err(refusal) => return Ok(session.refused(&task, &refusal)),
         };

@@ -169,6 +169,9 @@ fn in_words(instances: u32, policy: &RollPolicy) -> String {
             format!("{instances} instances; a new group takes the place of the old one")
         }
         RollPolicy::Nested => format!("{instances} instances, as the nested stack says"),
+        RollPolicy::OwnRefresh => {
+            format!("{instances} instances, by an instance refresh for each step")
+        }
         RollPolicy::InstanceRefresh {
             min_healthy_percent,
         } => format!(

@@ -151,6 +151,23 @@ impl Story {
                 fresh,
                 stale,
             } => self.restarting = Some((*desired, *fresh, *stale)),
+            EventKind::Refresh(report) => {
+                let reason = report.reason.as_deref().unwrap_or_default();
+                let told = format!(
+                    "The instance refresh of {} is {}, {} % done. {reason}",
+                    report.group, report.status, report.percent
+                );
+                self.line(at, "", told.trim_end().to_owned());
+            }
+            EventKind::Gate(report) => {
+                let (class, told) = match (report.open, &report.why) {
+                    (None, _) => ("", "A gate is asked whether to go on".to_owned()),
+                    (Some(true), _) => ("step", "The gate is open".to_owned()),
+                    (Some(false), None) => ("bad", "The gate is shut".to_owned()),
+                    (Some(false), Some(why)) => ("bad", format!("The gate is shut: {why}")),
+                };
+                self.line(at, class, told);
+            }
             EventKind::Instance(report) => {
                 let text = match &report.error {
                     None => format!("{} refuses the leaked key", report.instance),

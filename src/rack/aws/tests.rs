@@ -422,3 +422,93 @@ async fn many_racks_of_one_account_share_what_it_takes() {
         "{taken} taken, {refused} refused"
     );
 }
+
+#[tokio::test]
+async fn alarms_are_read_page_by_page_and_refusals_of_cloudwatch_are_sorted() {
+    let script = Script::answers([
+        Some((
+            200,
+            "<DescribeAlarmsResponse><DescribeAlarmsResult><MetricAlarms><member><AlarmName>a\
+             </AlarmName><StateValue>OK</StateValue></member></MetricAlarms><NextToken>more\
+             </NextToken></DescribeAlarmsResult></DescribeAlarmsResponse>",
+        )),
+        Some((
+            200,
+            "<DescribeAlarmsResponse><DescribeAlarmsResult><CompositeAlarms><member><AlarmName>b\
+             </AlarmName><StateValue>ALARM</StateValue></member></CompositeAlarms>\
+             </DescribeAlarmsResult></DescribeAlarmsResponse>",
+        )),
+        Some((
+            400,
+            "<ErrorResponse><Error><Type>Sender</Type><Code>Throttling</Code><Message>Rate \
+             exceeded</Message></Error></ErrorResponse>",
+        )),
+        Some((
+            403,
+            "<ErrorResponse><Error><Code>AccessDenied</Code><Message>User: u is not authorized \
+             to perform: cloudwatch:DescribeAlarms</Message></Error></ErrorResponse>",
+        )),
+        None,
+    ]);
+    let rack = script.rack().await;
+    let names = ["a".to_owned(), "b".to_owned()];
+    let found = rack.alarms.alarms(&names).await.unwrap();
+    let found: Vec<_> = found
+        .iter()
+        .map(|it| (it.name.as_str(), it.is_on()))
+        .collect();
+    assert_eq!(found, [("a", false), ("b", true)]);
+    let asked = script.asked.lock().unwrap().clone();
+    assert!(asked[1].ends_with("&NextToken=more"), "{}", asked[1]);
+    let throttled = rack.alarms.alarms(&names).await.unwrap_err();
+    assert!(
+        matches!(throttled, PortError::Throttled { .. }),
+        "{throttled}"
+    );
+    let denied = rack.alarms.alarms(&names).await.unwrap_err();
+    assert!(
+        matches!(&denied, PortError::Denied { action, .. } if action == "cloudwatch:DescribeAlarms"),
+        "{denied}"
+    );
+    let lost = rack.alarms.alarms(&names).await.unwrap_err();
+    assert!(lost.is_unanswered(), "{lost}");
+}
+
+#[tokio::test]
+async fn a_group_that_is_being_refreshed_is_busy_and_one_that_is_not_needs_no_cancelling() {
+    let script = Script::answers([
+        Some((
+            400,
+            "<ErrorResponse><Error><Type>Sender</Type><Code>InstanceRefreshInProgress</Code>\
+             <Message>An Instance Refresh is already in progress</Message></Error></ErrorResponse>",
+        )),
+        Some((
+            400,
+            "<ErrorResponse><Error><Type>Sender</Type><Code>ActiveInstanceRefreshNotFound</Code>\
+             <Message>No in progress or pending Instance Refresh found</Message></Error>\
+             </ErrorResponse>",
+        )),
+    ]);
+    let rack = script.rack().await;
+    let wish = crate::rack::RefreshWish {
+        min_healthy_percent: 100,
+        max_healthy_percent: 110,
+        warmup_secs: None,
+        bake_secs: 0,
+        until_percent: Some(33),
+        alarms: vec!["errors".to_owned()],
+        launch_template: None,
+    };
+    let busy = rack.refreshes.start("web", &wish).await.unwrap_err();
+    assert!(matches!(busy, PortError::Busy { .. }), "{busy}");
+    let asked = script.asked.lock().unwrap()[0].clone();
+    for said in [
+        "Preferences.CheckpointPercentages.member.1=33",
+        "Preferences.SkipMatching=true",
+        "Preferences.AlarmSpecification.Alarms.member.1=errors",
+        "Preferences.MaxHealthyPercentage=110",
+    ] {
+        assert!(asked.contains(said), "{said} in {asked}");
+    }
+    rack.refreshes.cancel("web").await.unwrap();
+}

@@ -7,6 +7,7 @@ use crate::rack::{FarRack, check_change};
 use crate::roll::api::{
     API_KEY_PARAMETER, ApiKeyRequest, ApiPlan, ApiWay, KeyKind, REPLACED_IN, name_of,
 };
+use crate::roll::gate::Gates;
 use crate::roll::outcome::Outcome;
 use crate::roll::plan::{Advice, Plan, PlannedStep, RollOptions, Step};
 use crate::roll::preflight::{Refusal, advice, linted};
@@ -70,6 +71,8 @@ pub(super) fn plan(
         groups: Vec::new(),
         clusters: Vec::new(),
         spot_fleets: Vec::new(),
+        gates: Gates::default(),
+        refresh: None,
         changes: None,
         kind: KeyKind::Ssh,
     };

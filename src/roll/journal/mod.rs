@@ -58,6 +58,12 @@ pub enum Effect {
     UnstageKey,
     /// Forget the new private key, on the way back.
     ForgetNewKey,
+    /// Start an instance refresh of a group.
+    StartRefresh,
+    /// Cancel an instance refresh of a group.
+    CancelRefresh,
+    /// Set the stack's parameter to the old key again.
+    RevertStack,
     /// Let the new key in on instances.
     AdmitKey,
     /// Tag instances with the key that opens them.
@@ -110,6 +116,11 @@ pub enum Entry {
         done: Vec<String>,
         /// Those where it is not known to have happened, and why.
         failed: BTreeMap<String, String>,
+    },
+    /// A gate is shut, or a step has failed: the roll is taken back from here.
+    Halted {
+        /// Why, in one line.
+        why: String,
     },
     /// The way back has begun; the roll does not go forward any more.
     TurnedBack,

@@ -45,8 +45,8 @@ impl Strategy {
     /// Refuses a way that cannot be gone yet.
     pub(super) fn check(self) -> Result<(), Refusal> {
         match self {
-            Self::CloudFormation => Ok(()),
-            Self::Surge | Self::Refresh => Err(Refusal::nothing_changed(self.missing())),
+            Self::CloudFormation | Self::Refresh => Ok(()),
+            Self::Surge => Err(Refusal::nothing_changed(self.missing())),
         }
     }
 

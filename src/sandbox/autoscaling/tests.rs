@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::super::ec2::{InstanceState, KeyKind, LaunchTemplateData};
 use super::super::world::World;
-use super::{GroupChange, GroupSpec, HookSpec, TemplateVersion};
+use super::{
+    GroupChange, GroupSpec, HookSpec, RefreshWishes, Stance, TemplateVersion, WantedVersion,
+};
 
 fn world() -> World {
     World::new("2026-01-01T00:00:00Z".parse().unwrap(), 7)
@@ -366,4 +368,140 @@ fn the_same_seed_gives_the_same_account_and_it_survives_being_stored() {
         serde_json::to_string(&read).unwrap(),
         serde_json::to_string(&kept).unwrap()
     );
+}
+
+/// Starts the refresh of a group of four to a new template version, and returns its id.
+fn refresh(world: &mut World, wishes: RefreshWishes) -> String {
+    let version = group(world, 4);
+    pass(world, 60);
+    world
+        .create_key_pair("k2", KeyKind::Ed25519, BTreeMap::new())
+        .unwrap();
+    let number = world
+        .create_launch_template_version(&version.id, with_key("k2"))
+        .unwrap();
+    let launch_template = Some(WantedVersion {
+        id: version.id,
+        version: number.to_string(),
+    });
+    let wishes = RefreshWishes {
+        launch_template,
+        ..wishes
+    };
+    world.start_refresh("web", wishes).unwrap()
+}
+
+fn new_ones(world: &World) -> usize {
+    let live = world.live_instances();
+    live.filter(|one| one.key_name.as_deref() == Some("k2"))
+        .count()
+}
+
+#[test]
+fn a_refresh_ends_at_its_last_checkpoint_and_the_next_skips_what_matches() {
+    let mut world = world();
+    let wishes = RefreshWishes {
+        checkpoints: vec![50],
+        skip_matching: true,
+        ..RefreshWishes::default()
+    };
+    let id = refresh(&mut world, wishes.clone());
+    pass(&mut world, 3600);
+    let (status, percent) = world.instance_refresh(&id).unwrap();
+    assert_eq!((status.as_str(), percent), ("Successful", 50));
+    assert_eq!(new_ones(&world), 2);
+    let all = RefreshWishes {
+        checkpoints: Vec::new(),
+        ..wishes
+    };
+    let id = world.start_refresh("web", all).unwrap();
+    pass(&mut world, 3600);
+    assert_eq!(
+        world.instance_refresh(&id),
+        Some(("Successful".to_owned(), 100))
+    );
+    assert_eq!(new_ones(&world), 4);
+}
+
+#[test]
+fn a_refresh_pauses_at_a_checkpoint_and_bakes_at_the_end() {
+    let mut world = world();
+    let wishes = RefreshWishes {
+        checkpoints: vec![25, 100],
+        checkpoint_delay_secs: 7200,
+        bake_secs: 600,
+        ..RefreshWishes::default()
+    };
+    let id = refresh(&mut world, wishes);
+    pass(&mut world, 7000);
+    assert_eq!(new_ones(&world), 1);
+    assert_eq!(world.instance_refresh(&id).unwrap().0, "InProgress");
+    let mut seen = Vec::new();
+    for _ in 0..600 {
+        pass(&mut world, 5);
+        seen.push(world.instance_refresh(&id).unwrap().0);
+    }
+    seen.dedup();
+    assert_eq!(seen, ["InProgress", "Baking", "Successful"]);
+    assert_eq!(new_ones(&world), 4);
+}
+
+#[test]
+fn where_more_are_allowed_new_members_come_before_old_ones_go() {
+    let mut world = world();
+    let wishes = RefreshWishes {
+        min_healthy_percent: 100,
+        max_healthy_percent: 110,
+        ..RefreshWishes::default()
+    };
+    let id = refresh(&mut world, wishes);
+    let mut most = 0;
+    for _ in 0..1200 {
+        pass(&mut world, 1);
+        let states = states(&world);
+        let serving = states.iter().filter(|state| *state == "InService").count();
+        assert!(serving >= 4, "{states:?}");
+        most = most.max(serving);
+    }
+    assert_eq!(most, 5);
+    assert_eq!(world.instance_refresh(&id).unwrap().0, "Successful");
+    assert_eq!(states(&world), vec!["InService"; 4]);
+}
+
+#[test]
+fn members_that_are_set_apart_are_replaced_left_alone_or_waited_for() {
+    for (stance, status, new) in [
+        (Stance::Replace, "Successful", 4),
+        (Stance::Ignore, "Successful", 3),
+        (Stance::Wait, "Failed", 3),
+    ] {
+        let mut world = world();
+        let wishes = RefreshWishes {
+            protected: stance,
+            ..RefreshWishes::default()
+        };
+        let id = refresh(&mut world, wishes);
+        let first = ids(&world)[0].clone();
+        let (group, number) = world.autoscaling.places.get(&first).cloned().unwrap();
+        let group = world.autoscaling.groups.get_mut(&group).unwrap();
+        group.members.get_mut(&number).unwrap().protected = true;
+        if stance == Stance::Ignore {
+            // Who is left alone is decided at the start.
+            world.cancel_refresh("web").unwrap();
+            pass(&mut world, 300);
+            let wishes = RefreshWishes {
+                protected: stance,
+                skip_matching: true,
+                ..RefreshWishes::default()
+            };
+            let id = world.start_refresh("web", wishes).unwrap();
+            pass(&mut world, 10_000);
+            assert_eq!(world.instance_refresh(&id).unwrap().0, status);
+            assert_eq!(new_ones(&world), new);
+            continue;
+        }
+        pass(&mut world, 10_000);
+        assert_eq!(world.instance_refresh(&id).unwrap().0, status, "{stance:?}");
+        assert_eq!(new_ones(&world), new, "{stance:?}");
+    }
 }

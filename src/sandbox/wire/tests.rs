@@ -298,3 +298,56 @@ async fn calls_are_counted() {
     }
     assert_eq!(sandbox.calls(), [("s3:ListBuckets".to_owned(), 3)].into());
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_is_made_set_off_and_described_over_the_wire() {
+    let sandbox = sandbox();
+    let form = || signed("monitoring").method("POST").uri("/");
+    let version = "Version=2010-08-01";
+    let put = format!("Action=PutMetricAlarm&{version}&AlarmName=5xx");
+    assert_eq!(send(&sandbox, form(), &put).await.0, 200);
+    let set =
+        format!("Action=SetAlarmState&{version}&AlarmName=5xx&StateValue=ALARM&StateReason=x");
+    assert_eq!(send(&sandbox, form(), &set).await.0, 200);
+    let describe = format!("Action=DescribeAlarms&{version}&AlarmNames.member.1=5xx");
+    // Without a signature, the version alone tells the service.
+    let unsigned = Request::builder().method("POST").uri("/");
+    for request in [form(), unsigned] {
+        let (status, text) = send(&sandbox, request, &describe).await;
+        assert_eq!(status, 200, "{text}");
+        assert!(text.contains("<MetricAlarms><member>"), "{text}");
+        assert!(text.contains("<StateValue>ALARM</StateValue>"), "{text}");
+        assert!(
+            text.contains("<StateUpdatedTimestamp>2026-01-01T00:00:00.000Z<"),
+            "{text}"
+        );
+    }
+    let (status, text) = send(&sandbox, form(), &set.replace("5xx", "none")).await;
+    assert_eq!(status, 404);
+    assert!(text.contains("<Code>ResourceNotFound</Code>"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn preferences_of_a_refresh_that_contradict_each_other_are_refused_over_the_wire() {
+    let sandbox = sandbox();
+    let form = || signed("autoscaling").method("POST").uri("/");
+    let make = "Action=CreateAutoScalingGroup&Version=2011-01-01&AutoScalingGroupName=web\
+                &MinSize=0&MaxSize=0&LaunchTemplate.LaunchTemplateId=lt-1";
+    let id = sandbox.with(|world| world.create_launch_template("web", Default::default()));
+    let make = make.replace("lt-1", &id.unwrap());
+    let (status, text) = send(&sandbox, form(), &make).await;
+    assert_eq!(status, 200, "{text}");
+    let start = "Action=StartInstanceRefresh&Version=2011-01-01&AutoScalingGroupName=web\
+                 &Preferences.CheckpointPercentages.member.1=";
+    for (checkpoints, status) in [
+        ("50&Preferences.CheckpointPercentages.member.2=20", 400),
+        ("101", 400),
+        ("20&Preferences.MaxHealthyPercentage=210", 400),
+        ("20&Preferences.CheckpointPercentages.member.2=100", 200),
+        // One is under way now.
+        ("20", 400),
+    ] {
+        let (answered, text) = send(&sandbox, form(), &format!("{start}{checkpoints}")).await;
+        assert_eq!(answered, status, "{checkpoints}: {text}");
+    }
+}

@@ -54,6 +54,7 @@ pub(super) fn update(
     site: &Site,
     now: &Resource,
     wanted: &EvaluatedResource,
+    goes_back: bool,
 ) -> Result<Made, String> {
     let properties = &wanted.properties;
     let name = now.physical_id.clone();
@@ -77,7 +78,9 @@ pub(super) fn update(
         termination_policies: Some(policies(properties)),
         ..GroupChange::default()
     };
-    let was_refreshing = world.abort_refresh(&name);
+    if goes_back {
+        world.abort_refresh(&name);
+    }
     world
         .update_group(&name, change)
         .map_err(|error| refused(world, &error))?;
@@ -95,8 +98,12 @@ pub(super) fn update(
         GroupPolicy::Refresh(refresh) if !obsolete.is_empty() && !refresh.replaces_root_volume => {
             resize(world, &name, sizes)?;
             let mut wishes = refresh.wishes;
-            // Going back replaces what has been replaced, and no more.
-            wishes.skip_matching |= was_refreshing;
+            // Going back replaces what has been replaced, and no more, whatever made it go back.
+            if goes_back {
+                wishes.skip_matching = true;
+                wishes.checkpoints.clear();
+                wishes.alarms.clear();
+            }
             let started = world.start_refresh(&name, wishes);
             let id = started.map_err(|error| refused(world, &error))?;
             Begun::Wait(Wait::Refresh(id))

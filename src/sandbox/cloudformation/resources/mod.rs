@@ -145,7 +145,7 @@ pub(super) fn update(
 ) -> Result<Made, String> {
     match wanted.kind.as_str() {
         "AWS::EC2::LaunchTemplate" => launch_template::update(world, now, wanted),
-        "AWS::AutoScaling::AutoScalingGroup" => group::update(world, site, now, wanted),
+        "AWS::AutoScaling::AutoScalingGroup" => group::update(world, site, now, wanted, false),
         "AWS::AutoScaling::LifecycleHook" => Ok(group::update_hook(world, now, wanted)),
         "AWS::ECS::Service" => ecs::update_service(world, now, wanted),
         "AWS::SSM::Parameter" => Ok(configuration::update_parameter(world, now, wanted)),
@@ -190,6 +190,9 @@ pub(super) fn restore(
         deletion_policy: before.deletion_policy.clone(),
         depends_on: Vec::new(),
     };
+    if wanted.kind == "AWS::AutoScaling::AutoScalingGroup" {
+        return group::update(world, site, now, &wanted, true);
+    }
     update(world, site, now, &wanted)
 }
 
