@@ -31,6 +31,7 @@ const BUNDLED: &[(&str, &str)] = bundled![
     "lost-delete-key-pair",
     "lost-put-object",
     "lost-update-stack",
+    "many-racks",
     "password/all-at-once",
     "password/api-never-back",
     "password/api-slow-to-come-back",

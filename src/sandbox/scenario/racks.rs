@@ -6,7 +6,10 @@ use super::file::{Rack, Scenario, Service};
 
 /// The racks of an account that has many.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged, expecting = "a number of racks, or a list of racks with names")]
+#[serde(
+    untagged,
+    expecting = "a number of racks, or a list of racks with names"
+)]
 pub enum Racks {
     /// So many like the one that the scenario describes, called `NAME-001` and so on.
     Count(u32),
@@ -98,9 +101,8 @@ mod tests {
         assert_eq!(many.len(), 200);
         assert_eq!(many[0], ("prod-001".to_owned(), 3, 2));
         assert_eq!(many[199].0, "prod-200");
-        let named = racks(
-            "racks:\n  - { name: eu, instances: 5 }\n  - { name: us, count: 2, batch: 1 }\n",
-        );
+        let named =
+            racks("racks:\n  - { name: eu, instances: 5 }\n  - { name: us, count: 2, batch: 1 }\n");
         assert_eq!(
             named,
             [

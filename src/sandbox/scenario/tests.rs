@@ -169,11 +169,25 @@ fn a_rate_throttles_each_api_for_itself_in_the_words_of_its_service() {
     };
     for (service, action, status, code) in [
         (Service::CloudFormation, "DescribeStacks", 400, "Throttling"),
-        (Service::CloudFormation, "DescribeStackEvents", 400, "Throttling"),
-        (Service::Ec2, "DescribeInstances", 503, "RequestLimitExceeded"),
+        (
+            Service::CloudFormation,
+            "DescribeStackEvents",
+            400,
+            "Throttling",
+        ),
+        (
+            Service::Ec2,
+            "DescribeInstances",
+            503,
+            "RequestLimitExceeded",
+        ),
         (Service::Ecs, "ListServices", 400, "ThrottlingException"),
     ] {
-        assert_eq!(calls(service, action), [(status, code.to_owned())], "{action}");
+        assert_eq!(
+            calls(service, action),
+            [(status, code.to_owned())],
+            "{action}"
+        );
     }
 }
 
