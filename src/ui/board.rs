@@ -163,3 +163,53 @@ impl EventSink for BoardLine {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::canned;
+    use crate::ui::terminal::Terminal;
+
+    fn began(board: &Board, rack: &str) {
+        board.fleet_event(&FleetEvent {
+            v: 1,
+            at: jiff::Timestamp::UNIX_EPOCH,
+            fleet: "01kb2q5z8g000001".parse().unwrap(),
+            kind: FleetEventKind::RackBegan {
+                rack: rack.to_owned(),
+                wave: 1,
+            },
+        });
+    }
+
+    #[test]
+    fn each_rack_under_way_has_a_line_and_those_for_which_there_is_no_room_are_counted() {
+        let terminal = Terminal::new(80);
+        let board = Board::new(Printer::watched(Verbosity::Normal, &terminal));
+        began(&board, "prod-eu");
+        board.of_rack("prod-eu").event(&canned::progress(1, 3));
+        board.of_rack("ended-before").event(&canned::progress(1, 3));
+        let drawn = terminal.drawn();
+        assert!(drawn.contains("0 of 0 racks done, 1 under way"), "{drawn}");
+        assert!(
+            drawn.contains("prod-eu                   1/3 instances"),
+            "{drawn}"
+        );
+        assert!(!drawn.contains("ended-before"), "{drawn}");
+        for number in 0..13 {
+            began(&board, &format!("z-{number:02}"));
+        }
+        let drawn = terminal.drawn();
+        assert!(drawn.contains("14 under way"), "{drawn}");
+        assert!(drawn.contains("z-10") && !drawn.contains("z-11"), "{drawn}");
+        assert!(drawn.contains("and 2 more"), "{drawn}");
+    }
+
+    #[test]
+    fn quiet_draws_nothing() {
+        let terminal = Terminal::new(80);
+        let board = Board::new(Printer::watched(Verbosity::Quiet, &terminal));
+        began(&board, "prod-eu");
+        assert_eq!(terminal.drawn(), "");
+    }
+}

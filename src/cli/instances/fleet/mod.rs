@@ -13,7 +13,9 @@ use reach::Reacher;
 
 use crate::cli::app::Output;
 use crate::cli::context::Context;
+use crate::cli::session::RackArgs;
 use crate::cli::signals;
+use crate::cli::way::Way;
 use crate::ids::RollId;
 use crate::private;
 use crate::roll::{
@@ -125,13 +127,20 @@ fn ended(
 ) -> Result<Exit, CliError> {
     let report =
         report.map_err(|error| CliError::failed(format!("cannot listen for signals: {error}")))?;
-    let Some(report) = report else {
+    let Some(mut report) = report else {
         return Ok(Exit::Interrupted);
     };
+    let way = Way::of(context.global(), &RackArgs { rack: None });
+    for hint in &mut report.hints {
+        *hint = way.complete(hint);
+    }
     let exit = print_fleet_report(context.printer(), &report, output == Output::Text);
     if let Some(path) = file {
         let text = serde_json::to_string_pretty(&report).unwrap_or_default();
-        if let Err(error) = private::replace(path, format!("{text}\n").as_bytes()) {
+        let whole = std::path::absolute(path);
+        let written =
+            whole.and_then(|path| private::replace(&path, format!("{text}\n").as_bytes()));
+        if let Err(error) = written {
             let message = format!("cannot write the report to {}: {error}", path.display());
             context.printer().warn(&message, None);
         }
