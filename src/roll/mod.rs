@@ -13,9 +13,11 @@ mod event;
 mod far;
 mod find;
 mod finish;
+mod fleet;
 mod follow;
 mod forward;
 mod journal;
+mod lineup;
 mod lint;
 mod observe;
 mod outcome;
@@ -43,6 +45,11 @@ pub use engine::{Engine, RollSummary};
 pub use event::{EVENT_VERSION, Event, EventKind, EventSink, Holdout, InstanceReport, Progress};
 pub use far::FarEngine;
 pub use find::journaled_rolls;
+pub use fleet::{
+    EngineSource, Fleet, FleetEntry, FleetEvent, FleetEventKind, FleetJournal, FleetJournals,
+    FleetLine, FleetPlan, FleetRack, FleetReport, FleetSink, FleetState, RackPlace, RackReport,
+    plans_of,
+};
 pub use forward::{
     TAG_CREATED_BY, TAG_KEEP_OLD, TAG_KEY_TYPE, TAG_RACK, TAG_REPLACES, TAG_ROLL, TAG_STACK,
 };
@@ -50,6 +57,7 @@ pub use journal::{
     Effect, Entry, JOURNAL_VERSION, Journal, JournalError, JournalKeeper, JournalWriter, Journals,
     Line,
 };
+pub use lineup::{Lineup, Next, Place, Turn};
 pub use outcome::{Failure, Outcome, Report};
 pub use plan::{Advice, GroupPlan, Plan, PlannedStep, RollOptions, RollPolicy, Step};
 pub use preflight::Refusal;

@@ -78,6 +78,13 @@ impl Refusal {
         ))
     }
 
+    /// Refuses the roll of a rack that cannot be reached.
+    #[must_use]
+    pub fn unreachable(message: &str, hint: Option<String>) -> Self {
+        let hint = hint.unwrap_or_else(|| "nothing was changed".to_owned());
+        Self::nothing_changed(advice("unreachable", message.to_owned(), hint))
+    }
+
     /// Refuses a roll that nobody but this machine could remember, and it does not.
     #[must_use]
     pub fn no_journal(roll: &RollId) -> Self {
@@ -98,6 +105,11 @@ impl Refusal {
     /// Tells whether asking again may well succeed with nothing else changed.
     pub(super) fn is_transient(&self) -> bool {
         self.reasons.iter().any(|reason| reason.code == "no-answer")
+    }
+
+    /// Tells whether the roll is known nowhere, so that it has changed nothing.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.reasons.iter().any(|it| it.code == "no-such-roll")
     }
 
     /// Tells whether another process is at work on the roll.

@@ -125,7 +125,7 @@ impl Drop for Bars {
 }
 
 /// Words a step while it goes on.
-fn doing(step: Step, api: bool) -> &'static str {
+pub(super) fn doing(step: Step, api: bool) -> &'static str {
     match step {
         Step::Mint if api => "Keeping the new key beside the old one",
         Step::Verify if api => "Asking the rack API which key it takes",

@@ -10,6 +10,7 @@ mod credentials;
 mod environment;
 #[cfg(unix)]
 mod far;
+mod fleet;
 mod help;
 mod keyroll;
 mod keys;

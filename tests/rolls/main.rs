@@ -9,6 +9,9 @@ mod crashes;
 mod far;
 mod far_cancel;
 mod far_rack;
+mod fleet;
+#[path = "../common/fleets.rs"]
+mod fleets;
 #[path = "../common/invariants.rs"]
 mod invariants;
 mod nested;

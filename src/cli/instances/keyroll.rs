@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use super::fleet::{self, EachRack, FleetArgs};
 use super::keyroll_api;
 use crate::cli::app::Output;
 use crate::cli::context::Context;
@@ -67,6 +68,9 @@ pub(crate) struct KeyrollArgs {
     /// How long to wait for a stack that is busy, such as 90s or 15m
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = humantime::parse_duration)]
     pub(super) wait_busy: Duration,
+
+    #[command(flatten)]
+    fleet: FleetArgs,
 }
 
 /// The kinds of key pair that EC2 makes.
@@ -94,6 +98,10 @@ impl KeyrollArgs {
     }
 
     pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
+        self.fleet.check()?;
+        if self.fleet.is_meant() {
+            return context.block_on(fleet::roll(&self.fleet, self.each(), context));
+        }
         // Made and dropped, so that a name that is taken is told before anything is asked of AWS.
         drop(self.reserve()?);
         context.block_on(self.roll(context))
@@ -110,10 +118,7 @@ impl KeyrollArgs {
     async fn roll(&self, context: &Context) -> Result<Exit, CliError> {
         let printer = context.printer();
         let task = Task::roll();
-        let options = RollOptions {
-            key_type: self.key_type.into(),
-            keep_old: self.keep_old,
-        };
+        let options = self.options();
         if let Some(remote) = reach_by_api(context, &self.rack).await? {
             return keyroll_api::roll(self, context, &remote).await;
         }
@@ -152,6 +157,24 @@ impl KeyrollArgs {
             Some(report) => session.ended(&task, &report),
             None => Exit::Interrupted,
         })
+    }
+
+    fn options(&self) -> RollOptions {
+        RollOptions {
+            key_type: self.key_type.into(),
+            keep_old: self.keep_old,
+        }
+    }
+
+    /// Says what is asked for of every rack of many.
+    fn each(&self) -> EachRack {
+        EachRack {
+            options: self.options(),
+            wait_busy: self.wait_busy,
+            plan: self.plan,
+            yes: self.yes,
+            output: self.output,
+        }
     }
 
     /// Asks only a person, and nobody about an account that is not real.

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use files::{Journal, Journals};
+pub(super) use files::{cut_torn_line, read_lines};
 
 use super::event::Event;
 use super::outcome::Report;
@@ -149,7 +150,7 @@ pub enum JournalError {
 }
 
 impl JournalError {
-    fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self::Io {
             doing,
