@@ -253,9 +253,11 @@ impl Rehearsal {
     /// Says how a parameter of the stack is set, where the stack has it.
     fn set(&self, parameter: &str, value: u32) -> String {
         let has_it = self.survey.stack.parameter(parameter).is_some();
-        has_it
-            .then(|| format!(" ({parameter}={value})"))
-            .unwrap_or_default()
+        if has_it {
+            format!(" ({parameter}={value})")
+        } else {
+            String::new()
+        }
     }
 
     /// Returns batch, minimum in service, instances and pause of the largest rolling group.
