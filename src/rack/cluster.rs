@@ -26,6 +26,9 @@ pub struct Cluster {
     pub hosts: Vec<ClusterHost>,
     /// Whether ECS itself drains instances that their group terminates; `None` where nobody says.
     pub managed_draining: Option<bool>,
+    /// What of it could not be read, and why, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<String>,
 }
 
 /// A service of a cluster.

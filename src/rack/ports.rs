@@ -63,6 +63,11 @@ pub trait KeyPairs: Send + Sync {
     async fn find(&self, name: &str) -> Result<Option<KeyPair>>;
     /// Lists those that carry every one of `tags`.
     async fn tagged(&self, tags: &BTreeMap<String, String>) -> Result<Vec<KeyPair>>;
+    /// Returns the public half as a line of `authorized_keys`; none where EC2 has no such key pair,
+    /// or does not tell.
+    async fn public_line(&self, name: &str) -> Result<Option<String>>;
+    /// Sets a tag of a key pair.
+    async fn tag(&self, pair: &KeyPair, key: &str, value: &str) -> Result<()>;
     /// Asks, without doing it, whether creating and deleting would be allowed.
     async fn check_permissions(&self) -> Result<()>;
 }
@@ -82,6 +87,8 @@ pub trait Fleet: Send + Sync {
     /// and is not `terminated`.
     async fn instances_opened_by(&self, name: &str) -> Result<Vec<Instance>>;
     /// Tags instances as opened by key pair `name`, whatever they were started with.
+    ///
+    /// One that is gone is an error ([`PortError::NotFound`]), and then none may be tagged.
     async fn set_key(&self, instances: &[String], name: &str) -> Result<()>;
     /// Reads what an instance has written to its console: as it was soon after it started, or
     /// the `latest`, which only newer kinds of instances tell. `None` when there is nothing yet.

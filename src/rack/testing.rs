@@ -75,6 +75,12 @@ impl KeyPairs for Unreachable {
     async fn tagged(&self, _: &BTreeMap<String, String>) -> Result<Vec<KeyPair>, PortError> {
         refuse("DescribeKeyPairs")
     }
+    async fn public_line(&self, _: &str) -> Result<Option<String>, PortError> {
+        refuse("DescribeKeyPairs")
+    }
+    async fn tag(&self, _: &KeyPair, _: &str, _: &str) -> Result<(), PortError> {
+        refuse("CreateTags")
+    }
     async fn check_permissions(&self) -> Result<(), PortError> {
         refuse("CreateKeyPair")
     }

@@ -6,6 +6,7 @@
 //! and [`Rehearsal::advice`] what would happen if the rack were changed, by the same simulation.
 
 mod advice;
+mod assumed;
 mod direct;
 mod forecast;
 mod measure;

@@ -7,7 +7,7 @@ use super::event::EventKind;
 use super::journal::{Effect, Entry};
 use super::outcome::Outcome;
 use super::plan::{Plan, Step};
-use super::revoke::TAG_REVOKES;
+use super::revoke::{TAG_REVOKES, TAG_REVOKING, mark};
 use super::run::{Run, Trouble};
 use crate::ids::RollId;
 use crate::rack::{KeyPair, MintedKeyPair, PortError, UpdateRequest};
@@ -155,7 +155,11 @@ impl Run<'_> {
     /// holds the private half: it is deleted and made again.
     async fn create_key_pair(&mut self) -> Result<MintedKeyPair, Trouble> {
         let name = self.plan.new_key.clone();
-        let (kind, tags) = (self.plan.options.key_type, key_pair_tags(&self.plan));
+        let (kind, mut tags) = (self.plan.options.key_type, key_pair_tags(&self.plan));
+        if self.plan.revocation().is_some() {
+            let said = mark(&self.plan.roll, self.clock.now());
+            tags.insert(TAG_REVOKING.to_owned(), said);
+        }
         let mut last = None;
         for attempt in 0..MINT_TRIES {
             if attempt > 0 {

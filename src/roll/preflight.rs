@@ -13,7 +13,7 @@ use super::plan::{Advice, GroupPlan, Plan, PlannedStep, RollOptions, RollPolicy,
 use super::reached::ObservedPolicy;
 use super::services::ClusterPlan;
 use crate::ids::RollId;
-use crate::rack::{PortError, Rack, Stack, StackStatus, StatusClass};
+use crate::rack::{Cluster, PortError, Rack, Stack, StackStatus, StatusClass};
 use crate::template::TemplateError;
 
 /// The code of the refusal of a roll that would change nothing.
@@ -284,11 +284,22 @@ impl Plan {
     }
 }
 
-fn cluster_plans(observed: &Observed) -> Vec<ClusterPlan> {
-    let clusters = observed.clusters.iter();
-    clusters
-        .map(|cluster| ClusterPlan::of(cluster, &observed.hooks))
-        .collect()
+pub(super) fn cluster_plans(observed: &Observed) -> Vec<ClusterPlan> {
+    let plan = |cluster| {
+        let hooks = observed.hooks.iter();
+        let own = hooks.filter(|(group, _)| observed.is_in(group, cluster));
+        ClusterPlan::of(cluster, own.flat_map(|(_, hooks)| hooks))
+    };
+    observed.clusters.iter().map(plan).collect()
+}
+
+impl Observed {
+    /// Tells whether instances of a group are in a cluster.
+    fn is_in(&self, group: &str, cluster: &Cluster) -> bool {
+        let members = self.instances.iter();
+        let mut members = members.filter(|it| it.owner.as_deref() == Some(group));
+        members.any(|member| cluster.hosts.iter().any(|host| host.instance == member.id))
+    }
 }
 
 pub(super) fn group_plan(observed: &ObservedGroup) -> Option<GroupPlan> {
@@ -506,6 +517,14 @@ fn warnings(rack: &Rack, observed: &Observed) -> Vec<Advice> {
             "the instances themselves are asked at the end, as always",
         ));
     }
+    warnings.extend(observed.unread.iter().map(|what| {
+        advice(
+            "services-unread",
+            format!("what the roll does to services is not known of {what}"),
+            "allow the describe and list calls of ECS and Auto Scaling, or look at the services \
+             during the roll",
+        )
+    }));
     warnings.extend(
         cluster_plans(observed)
             .iter()

@@ -20,6 +20,8 @@ mod password;
 mod real_rack;
 mod rehearsal;
 mod revoking;
+mod revoking_odd;
+mod revoking_twice;
 #[path = "../common/sandbox_api.rs"]
 mod sandbox_api;
 #[path = "../common/virtual_time.rs"]

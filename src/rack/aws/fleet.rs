@@ -65,6 +65,20 @@ impl AwsFleet {
         }
     }
 
+    /// Lists the instances that Auto Scaling's tag names as of `groups`, by id.
+    async fn tagged(&self, groups: &[String]) -> Result<BTreeMap<String, Instance>, PortError> {
+        let mut found = BTreeMap::new();
+        for names in groups.chunks(GROUPS_AT_ONCE) {
+            let filter = Filter::builder().name(format!("tag:{GROUP_TAG}"));
+            let filter = filter.set_values(Some(names.to_vec())).build();
+            for instance in self.existing(filter).await? {
+                let instance = instance_of(instance);
+                found.insert(instance.id.clone(), instance);
+            }
+        }
+        Ok(found)
+    }
+
     async fn in_spot_fleet(&self, fleet: &str) -> Result<Vec<String>, PortError> {
         let what = format!("spot fleet {fleet}");
         let call = Call::new("ec2", "DescribeSpotFleetInstances", &what);
@@ -122,7 +136,8 @@ impl Fleet for AwsFleet {
     ) -> Result<Vec<Instance>, PortError> {
         let mut lifecycles = BTreeMap::new();
         let mut owners = BTreeMap::new();
-        for group in self.groups(groups).await? {
+        let (described, tagged) = tokio::try_join!(self.groups(groups), self.tagged(groups))?;
+        for group in described {
             for member in group.members {
                 owners.insert(member.instance.clone(), group.name.clone());
                 lifecycles.insert(member.instance, member.lifecycle);
@@ -134,15 +149,7 @@ impl Fleet for AwsFleet {
             }
         }
         // The tag finds what the group no longer lists, the lists what is not tagged yet.
-        let mut found = BTreeMap::new();
-        for names in groups.chunks(GROUPS_AT_ONCE) {
-            let filter = Filter::builder().name(format!("tag:{GROUP_TAG}"));
-            let filter = filter.set_values(Some(names.to_vec())).build();
-            for instance in self.existing(filter).await? {
-                let instance = instance_of(instance);
-                found.insert(instance.id.clone(), instance);
-            }
-        }
+        let mut found = tagged;
         let unseen: BTreeSet<String> = owners
             .keys()
             .filter(|id| !found.contains_key(*id))

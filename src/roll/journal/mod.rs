@@ -59,6 +59,8 @@ pub enum Effect {
     UnstageKey,
     /// Forget the new private key, on the way back.
     ForgetNewKey,
+    /// Say at the new key pair that a revocation is at work with it, or no more.
+    MarkKeyPair,
     /// Let the new key in on instances.
     AdmitKey,
     /// Tag instances with the key that opens them.
