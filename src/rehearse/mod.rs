@@ -18,7 +18,7 @@ mod tweak;
 
 use jiff::Timestamp;
 
-use crate::roll::{Survey, SurveyedGroup};
+use crate::roll::{Strategy, Survey, SurveyedGroup};
 
 pub use advice::{Advised, Effects};
 pub use forecast::{
@@ -33,15 +33,6 @@ use replica::Replica;
 /// The version of what a rehearsal tells as data.
 pub const FORECAST_VERSION: u32 = 1;
 
-/// How a roll is carried out. More ways to roll are rehearsed by adding them here and in `run`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Strategy {
-    /// As the stack's own update policy says.
-    #[default]
-    CloudFormation,
-}
-
 /// How often a roll is rehearsed, and from what chance.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
@@ -49,7 +40,7 @@ pub struct Settings {
     pub runs: u32,
     /// What chance is made of: the same gives the same forecast.
     pub seed: u64,
-    /// How it is carried out.
+    /// How the instances are replaced.
     pub strategy: Strategy,
 }
 

@@ -9,11 +9,11 @@ use super::direct;
 use super::memory::{Deaf, NoJournals};
 use super::replica::Replica;
 use super::series::below_ms;
-use super::{RehearseError, Settings, Strategy};
+use super::{RehearseError, Settings};
 use crate::clock::Clock;
 use crate::ids::Entropy;
-use crate::rack::{KeyType, Rack};
-use crate::roll::{Engine, Outcome, Report, RollOptions, Stop};
+use crate::rack::Rack;
+use crate::roll::{Engine, Outcome, Report, RollOptions, Stop, Strategy};
 use crate::sandbox::Sandbox;
 use crate::sandbox::ledger::Counted;
 
@@ -132,14 +132,12 @@ async fn roll(
     let sink = Box::new(Deaf);
     let mut engine = Engine::new(rack, clock.clone(), entropy, NoJournals, sink, Stop::new());
     let options = RollOptions {
-        key_type: KeyType::Ed25519,
-        keep_old: false,
+        strategy,
+        ..RollOptions::DEFAULT
     };
     let plan = engine.plan(options, Duration::ZERO).await;
     let plan = plan.map_err(|refusal| RehearseError::Run(refusal.to_string()))?;
-    match strategy {
-        Strategy::CloudFormation => Ok(engine.run(plan, false).await),
-    }
+    Ok(engine.run(plan, false).await)
 }
 
 fn worded(report: &Report) -> String {

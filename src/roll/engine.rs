@@ -134,6 +134,7 @@ impl Engine {
         options: RollOptions,
         wait_busy: Duration,
     ) -> Result<Plan, Refusal> {
+        options.strategy.check()?;
         self.desk.wait_busy = wait_busy;
         let roll = self.desk.name_roll();
         self.wait_until_at_rest(&roll, wait_busy).await?;

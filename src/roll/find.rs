@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use super::api::{self, ApiKeyRequest, NewKey};
 use super::engine::{Engine, RollSummary, since};
 use super::event::{EVENT_VERSION, Event, EventKind};
-use super::forward::{TAG_KEEP_OLD, TAG_KEY_TYPE, TAG_RACK, TAG_REPLACES, TAG_ROLL, TAG_STACK};
+use super::forward::{
+    TAG_KEEP_OLD, TAG_KEY_TYPE, TAG_RACK, TAG_REPLACES, TAG_ROLL, TAG_STACK, TAG_STRATEGY,
+};
 use super::journal::{Entry, JournalKeeper, Line};
 use super::observe::observe;
 use super::plan::{Advice, Plan, RollOptions};
 use super::preflight::{self, Refusal};
 use super::revoke::TAG_REVOKES;
+use super::strategy::Strategy;
 use super::tail::EventTail;
 use super::tracker::Tracker;
 use crate::ids::RollId;
@@ -167,6 +170,9 @@ impl Engine {
         let options = RollOptions {
             key_type: if rsa { KeyType::Rsa } else { KeyType::Ed25519 },
             keep_old: pair.tags.contains_key(TAG_KEEP_OLD),
+            strategy: tag(TAG_STRATEGY)
+                .and_then(|name| Strategy::named(&name))
+                .unwrap_or_default(),
         };
         let mut plan = preflight::draft(&rack, id.clone(), options, &observed);
         plan.old_key = tag(TAG_REPLACES);

@@ -29,6 +29,7 @@ mod revoke;
 mod run;
 mod services;
 mod stop;
+mod strategy;
 mod survey;
 mod tail;
 mod tracker;
@@ -45,6 +46,7 @@ pub use far::FarEngine;
 pub use find::journaled_rolls;
 pub use forward::{
     TAG_CREATED_BY, TAG_KEEP_OLD, TAG_KEY_TYPE, TAG_RACK, TAG_REPLACES, TAG_ROLL, TAG_STACK,
+    TAG_STRATEGY,
 };
 pub use journal::{
     Effect, Entry, JOURNAL_VERSION, Journal, JournalError, JournalKeeper, JournalWriter, Journals,
@@ -59,5 +61,6 @@ pub use revoke::{
 };
 pub use services::{ClusterPlan, ServicePlan};
 pub use stop::Stop;
+pub use strategy::Strategy;
 pub use survey::{Survey, SurveyedGroup, survey};
 pub use watch::Watch;

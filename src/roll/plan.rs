@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::api::KeyKind;
 use super::services::ClusterPlan;
+use super::strategy::Strategy;
 use crate::ids::RollId;
 use crate::rack::{KeyType, ResourceChange};
 
@@ -74,6 +75,24 @@ pub struct RollOptions {
     pub key_type: KeyType,
     /// Whether the old key pair stays.
     pub keep_old: bool,
+    /// How the instances are replaced.
+    #[serde(default)]
+    pub strategy: Strategy,
+}
+
+impl RollOptions {
+    /// What is done for somebody who asks for nothing in particular.
+    pub const DEFAULT: Self = Self {
+        key_type: KeyType::Ed25519,
+        keep_old: false,
+        strategy: Strategy::CloudFormation,
+    };
+}
+
+impl Default for RollOptions {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
 }
 
 /// What a roll will do.

@@ -13,13 +13,10 @@ use crate::ids::{Entropy, RollId};
 use crate::rack::testing::Unreachable;
 use crate::rack::{
     Cluster, ClusterDefinition, ClusterService, ClusterTask, Group, Hook, Instance, KeyPair,
-    KeyType, Member, PortError, Rack, Stack, StackParameter, StackStatus,
+    Member, PortError, Rack, Stack, StackParameter, StackStatus,
 };
 
-const OPTIONS: RollOptions = RollOptions {
-    key_type: KeyType::Ed25519,
-    keep_old: false,
-};
+const OPTIONS: RollOptions = RollOptions::DEFAULT;
 
 fn rack() -> Rack {
     let nothing = Arc::new(Unreachable);

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use convox::clock::Clock;
 use convox::ids::Entropy;
+use convox::rack::Rack;
 use convox::rack::aws::{Access, Account, Target, Transport};
-use convox::rack::{KeyType, Rack};
-use convox::rehearse::{Forecast, Rehearsal, RunResult, Settings, Strategy, lacks};
-use convox::roll::{Engine, Event, EventSink, Journals, RollOptions, Stop, survey};
+use convox::rehearse::{Forecast, Rehearsal, RunResult, Settings, lacks};
+use convox::roll::{Engine, Event, EventSink, Journals, RollOptions, Stop, Strategy, survey};
 use convox::sandbox::ecs::Habit;
 use convox::sandbox::ledger::Counted;
 use convox::sandbox::world::{Chance, Pace, World};
@@ -236,10 +236,7 @@ async fn happen(sandbox: &Sandbox, clock: &Clock, rack: Rack, seed: u64) -> RunR
         Box::new(Deaf),
         Stop::new(),
     );
-    let options = RollOptions {
-        key_type: KeyType::Ed25519,
-        keep_old: false,
-    };
+    let options = RollOptions::DEFAULT;
     let plan = engine.plan(options, Duration::ZERO).await.unwrap();
     let report = engine.run(plan, false).await;
     let ms = |at: jiff::Timestamp| {

@@ -3,8 +3,8 @@
 use convox::clock::Clock;
 use convox::ids::Entropy;
 use convox::rack::aws::{Access, Account, Target, Transport};
-use convox::rehearse::{Rehearsal, Settings, Strategy};
-use convox::roll::survey;
+use convox::rehearse::{Rehearsal, Settings};
+use convox::roll::{Strategy, survey};
 use convox::sandbox::{Sandbox, Scenario};
 
 use crate::virtual_time::in_virtual_time;

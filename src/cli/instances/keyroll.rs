@@ -12,6 +12,7 @@ use crate::cli::context::Context;
 use crate::cli::reach::reach_by_api;
 use crate::cli::reserve::ReservedFile;
 use crate::cli::session::{RackArgs, Session};
+use crate::cli::strategy::StrategyArgs;
 use crate::rack::{KeyStore, KeyType, PortError};
 use crate::roll::{EVENT_VERSION, Outcome, Plan, Report, RollOptions};
 use crate::ui::{
@@ -51,6 +52,9 @@ pub(crate) struct KeyrollArgs {
     /// Kind of key pair
     #[arg(long, value_enum, default_value_t, value_name = "TYPE")]
     key_type: KeyTypeArg,
+
+    #[command(flatten)]
+    pub(super) strategy: StrategyArgs,
 
     /// Keep the old key pair
     #[arg(long)]
@@ -113,6 +117,7 @@ impl KeyrollArgs {
         let options = RollOptions {
             key_type: self.key_type.into(),
             keep_old: self.keep_old,
+            strategy: self.strategy.strategy(),
         };
         if let Some(remote) = reach_by_api(context, &self.rack).await? {
             return keyroll_api::roll(self, context, &remote).await;

@@ -3,7 +3,7 @@
 use super::observe::Observed;
 use crate::ids::RollId;
 use crate::rack::SystemDescription;
-use crate::rack::{FarRack, KeyType, check_change};
+use crate::rack::{FarRack, check_change};
 use crate::roll::api::{
     API_KEY_PARAMETER, ApiKeyRequest, ApiPlan, ApiWay, KeyKind, REPLACED_IN, name_of,
 };
@@ -65,10 +65,7 @@ pub(super) fn plan(
         stack_id: String::new(),
         key_parameter: API_KEY_PARAMETER.to_owned(),
         old_key: None,
-        options: RollOptions {
-            key_type: KeyType::Ed25519,
-            keep_old: false,
-        },
+        options: RollOptions::DEFAULT,
         key_store: rack.keys.describe(),
         groups: Vec::new(),
         clusters: Vec::new(),
