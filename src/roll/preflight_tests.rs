@@ -146,6 +146,7 @@ fn healthy() -> Observed {
                 desired: 3,
                 members: (0..3).map(member).collect(),
                 suspended: Vec::new(),
+                protects_new: false,
                 termination_policies: Vec::new(),
                 launch_template: None,
                 launch_configuration: None,
@@ -321,6 +322,9 @@ fn every_warning_is_given() {
                 heartbeat_secs: 900,
                 default_result: "CONTINUE".to_owned(),
                 is_handled: true,
+                target: None,
+                role: None,
+                metadata: None,
             });
         }),
         ("one-off-tasks", |o| {
