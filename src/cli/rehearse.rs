@@ -96,7 +96,7 @@ impl RehearseArgs {
         let settings = Settings {
             runs: self.runs,
             seed: self.seed,
-            strategy: self.strategy.strategy(),
+            options: self.strategy.options(),
         };
         let now = clock.now();
         let rehearsal = Rehearsal::of(&rack.name, &rack.key_parameter, surveyed, now, settings);

@@ -146,7 +146,7 @@ impl Rehearsal {
         Forecast {
             v: FORECAST_VERSION,
             rack: self.rack.clone(),
-            strategy: self.settings.strategy,
+            strategy: self.settings.options.strategy,
             runs: number(runs.len()),
             seed: self.settings.seed,
             duration: durations(runs),

@@ -19,6 +19,7 @@ use super::preflight::{self, Refusal};
 use super::revoke::KeyTools;
 use super::run::{PATIENCE, Run};
 use super::stop::Stop;
+use super::strategy::Tending;
 use super::tail::EventTail;
 use super::tracker::Tracker;
 use crate::clock::Clock;
@@ -309,6 +310,7 @@ impl Engine {
             pacing: Pacing::new(base.clock.now()),
             resumed,
             tools: self.tools.clone(),
+            tending: Tending::default(),
             base,
         }
     }

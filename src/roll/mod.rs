@@ -45,8 +45,8 @@ pub use event::{EVENT_VERSION, Event, EventKind, EventSink, Holdout, InstanceRep
 pub use far::FarEngine;
 pub use find::journaled_rolls;
 pub use forward::{
-    TAG_CREATED_BY, TAG_KEEP_OLD, TAG_KEY_TYPE, TAG_RACK, TAG_REPLACES, TAG_ROLL, TAG_STACK,
-    TAG_STRATEGY,
+    TAG_CREATED_BY, TAG_KEEP_OLD, TAG_KEY_TYPE, TAG_PROTECTED, TAG_RACK, TAG_REPLACES, TAG_ROLL,
+    TAG_STACK, TAG_STRATEGY, TAG_SURGE,
 };
 pub use journal::{
     Effect, Entry, JOURNAL_VERSION, Journal, JournalError, JournalKeeper, JournalWriter, Journals,
@@ -61,6 +61,6 @@ pub use revoke::{
 };
 pub use services::{ClusterPlan, ServicePlan};
 pub use stop::Stop;
-pub use strategy::Strategy;
+pub use strategy::{Strategy, SurgeSize, Touches};
 pub use survey::{Survey, SurveyedGroup, survey};
 pub use watch::Watch;

@@ -12,6 +12,7 @@ use super::outcome::Outcome;
 use super::plan::{Advice, GroupPlan, Plan, PlannedStep, RollOptions, RollPolicy, Step};
 use super::reached::ObservedPolicy;
 use super::services::ClusterPlan;
+use super::strategy::{self, Strategy, Touches};
 use crate::ids::RollId;
 use crate::rack::{PortError, Rack, Stack, StackStatus, StatusClass};
 use crate::template::TemplateError;
@@ -203,7 +204,8 @@ pub(super) fn plan(
     if observed.stack.status.is_busy() {
         return Err(Refusal::busy(&observed.stack.status));
     }
-    let reasons = refusals(rack, observed);
+    let mut reasons = refusals(rack, observed);
+    reasons.extend(strategy::refusals(options, observed));
     if !reasons.is_empty() {
         return Err(Refusal::for_reasons(reasons));
     }
@@ -244,7 +246,17 @@ pub(super) fn draft(rack: &Rack, roll: RollId, options: RollOptions, observed: &
     plan.spot_fleets.clone_from(&observed.spot_fleets);
     plan.changes.clone_from(&observed.changes);
     plan.clusters = cluster_plans(observed);
-    plan.warnings = warnings(rack, observed);
+    for (planned, cluster) in plan.clusters.iter_mut().zip(&observed.clusters) {
+        for (planned, service) in planned.services.iter_mut().zip(&cluster.services) {
+            planned.stays_up = strategy::stays_up(options, observed, cluster, service);
+        }
+    }
+    plan.touches = Touches::of(options, observed);
+    plan.warnings = warnings(rack, observed, &plan.clusters);
+    if options.strategy == Strategy::Surge {
+        // Nothing is cut off: instances are held until their tasks have stopped.
+        plan.warnings.retain(|it| it.code != "stop-timeout");
+    }
     plan.steps = steps(&plan);
     plan
 }
@@ -267,6 +279,7 @@ impl Plan {
             spot_fleets: Vec::new(),
             steps: Vec::new(),
             changes: None,
+            touches: Touches::default(),
             warnings: Vec::new(),
         }
     }
@@ -446,7 +459,7 @@ pub(super) fn group_refusals(observed: &ObservedGroup) -> Vec<Advice> {
     reasons
 }
 
-fn warnings(rack: &Rack, observed: &Observed) -> Vec<Advice> {
+fn warnings(rack: &Rack, observed: &Observed, clusters: &[ClusterPlan]) -> Vec<Advice> {
     let mut warnings = Vec::new();
     for (name, declared) in &observed.declared {
         if declared.from_ssm && declared.kind.contains("Image") {
@@ -494,11 +507,7 @@ fn warnings(rack: &Rack, observed: &Observed) -> Vec<Advice> {
             "the instances themselves are asked at the end, as always",
         ));
     }
-    warnings.extend(
-        cluster_plans(observed)
-            .iter()
-            .flat_map(ClusterPlan::warnings),
-    );
+    warnings.extend(clusters.iter().flat_map(ClusterPlan::warnings));
     let current = observed
         .stack
         .parameter(&rack.key_parameter)
@@ -553,6 +562,15 @@ fn steps(plan: &Plan) -> Vec<PlannedStep> {
         None,
         delete_new.clone(),
     ));
+    if !plan.touches.is_empty() {
+        let undo = "what was there is put back, however the roll ends".to_owned();
+        steps.push(step(
+            Step::Guard,
+            strategy::guard_words(plan),
+            None,
+            Some(undo),
+        ));
+    }
     steps.push(step(
         Step::Install,
         format!(
@@ -568,6 +586,10 @@ fn steps(plan: &Plan) -> Vec<PlannedStep> {
         Some("the stack to come to rest"),
         Some("CloudFormation rolls back to the old key by itself".to_owned()),
     ));
+    if !plan.touches.is_empty() {
+        let (changes, waits_for) = strategy::restore_words(plan);
+        steps.push(step(Step::Restore, changes, Some(waits_for), None));
+    }
     steps.push(step(
         Step::Verify,
         "nothing".to_owned(),

@@ -52,6 +52,9 @@ pub struct ServicePlan {
     pub health_check_grace_secs: Option<u32>,
     /// How long a task may take to stop, in seconds.
     pub stop_timeout_secs: u32,
+    /// Whether it is sure to have a healthy task all through a roll that ends well.
+    #[serde(default)]
+    pub stays_up: bool,
 }
 
 impl ClusterPlan {
@@ -113,6 +116,7 @@ impl ClusterPlan {
 
 fn few_processes(service: &ServicePlan) -> Option<Advice> {
     let processes = match service.desired {
+        _ if service.stays_up => return None,
         1 => "1 process".to_owned(),
         2 => "2 processes".to_owned(),
         _ => return None,
@@ -151,6 +155,7 @@ fn service_plan(cluster: &Cluster, service: &ClusterService) -> ServicePlan {
         stop_timeout_secs: definition
             .and_then(|it| it.stop_timeout_secs)
             .unwrap_or(STOP_TIMEOUT_SECS),
+        stays_up: false,
     }
 }
 

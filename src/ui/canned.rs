@@ -271,6 +271,7 @@ pub fn plan() -> Plan {
             max: 1000,
         }],
         clusters: Vec::new(),
+        touches: crate::roll::Touches::default(),
         spot_fleets: vec!["sfr-1".to_owned()],
         steps: vec![
             step(Step::Mint, "makes the key pair", None, Some("deleting it")),

@@ -6,5 +6,6 @@
 mod foretelling;
 mod foretold;
 mod harmless;
+mod kept_up;
 #[path = "../common/virtual_time.rs"]
 mod virtual_time;

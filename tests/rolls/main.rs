@@ -19,5 +19,6 @@ mod rehearsal;
 mod revoking;
 #[path = "../common/sandbox_api.rs"]
 mod sandbox_api;
+mod surging;
 #[path = "../common/virtual_time.rs"]
 mod virtual_time;

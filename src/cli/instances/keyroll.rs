@@ -14,7 +14,7 @@ use crate::cli::reserve::ReservedFile;
 use crate::cli::session::{RackArgs, Session};
 use crate::cli::strategy::StrategyArgs;
 use crate::rack::{KeyStore, KeyType, PortError};
-use crate::roll::{EVENT_VERSION, Outcome, Plan, Report, RollOptions};
+use crate::roll::{EVENT_VERSION, Outcome, Plan, Report, RollOptions, Strategy};
 use crate::ui::{
     CliError, Exit, Printer, Task, one_line, print_plan, print_plan_summary, print_plan_warnings,
 };
@@ -117,10 +117,16 @@ impl KeyrollArgs {
         let options = RollOptions {
             key_type: self.key_type.into(),
             keep_old: self.keep_old,
-            strategy: self.strategy.strategy(),
+            ..self.strategy.options()
         };
         if let Some(remote) = reach_by_api(context, &self.rack).await? {
             return keyroll_api::roll(self, context, &remote).await;
+        }
+        if self.detach && self.strategy.strategy() == Strategy::Surge {
+            return Err(CliError::usage(
+                "a surge holds instances until their tasks run elsewhere: it cannot be left",
+            )
+            .hint("leave `--detach` out"));
         }
         let mut session = Session::open(context, &self.rack, self.output).await?;
         let plan = match session.engine().plan(options, self.wait_busy).await {

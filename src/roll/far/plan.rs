@@ -10,6 +10,7 @@ use crate::roll::api::{
 use crate::roll::outcome::Outcome;
 use crate::roll::plan::{Advice, Plan, PlannedStep, RollOptions, Step};
 use crate::roll::preflight::{Refusal, advice, linted};
+use crate::roll::strategy::Touches;
 
 /// The longest key that a rack's template takes, in characters.
 const LONGEST: usize = 50;
@@ -71,6 +72,7 @@ pub(super) fn plan(
         clusters: Vec::new(),
         spot_fleets: Vec::new(),
         changes: None,
+        touches: Touches::default(),
         kind: KeyKind::Ssh,
     };
     plan.steps = steps(&plan, &api);
