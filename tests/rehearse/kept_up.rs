@@ -44,7 +44,9 @@ fn a_surge_takes_no_service_below_one_task() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert!(back > 0 && back < all, "{back} of {all} rolled back");
+    // One of ten racks boots so slowly that some of these roll back; a few racks need have none.
+    assert!(back < all, "{back} of {all} rolled back");
+    assert!(all < 200 || back > 0, "nothing ever rolled back");
 }
 
 #[test]
