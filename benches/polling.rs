@@ -94,10 +94,7 @@ async fn ours(instances: u32, seed: u64) -> anyhow::Result<Figures> {
         Stop::new(),
     );
     let began = clock.now();
-    let options = RollOptions {
-        key_type: KeyType::Ed25519,
-        keep_old: false,
-    };
+    let options = RollOptions::DEFAULT;
     let plan = engine.plan(options, Duration::ZERO).await?;
     let report = engine.run(plan, false).await;
     anyhow::ensure!(report.exit_code == 0, "{}", report.message);

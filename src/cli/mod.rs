@@ -33,6 +33,7 @@ mod sandbox;
 mod sandbox_api;
 mod session;
 mod signals;
+mod strategy;
 mod switch;
 mod usage;
 mod version;

@@ -10,8 +10,9 @@ use serde_json::json;
 use super::app::Output;
 use super::context::Context;
 use super::session::{RackArgs, find_rack};
+use super::strategy::StrategyArgs;
 use crate::rehearse::{
-    Advised, Effects, FORECAST_VERSION, Forecast, Rehearsal, ServiceForecast, Settings, Strategy,
+    Advised, Effects, FORECAST_VERSION, Forecast, Rehearsal, ServiceForecast, Settings,
 };
 use crate::roll::{Outcome, Refusal, survey};
 use crate::ui::{CliError, Exit, Task, forecast_svg, print_forecast, print_refusal};
@@ -28,6 +29,9 @@ use crate::ui::{CliError, Exit, Task, forecast_svg, print_forecast, print_refusa
 pub(crate) struct RehearseArgs {
     #[command(flatten)]
     rack: RackArgs,
+
+    #[command(flatten)]
+    strategy: StrategyArgs,
 
     /// How often to rehearse
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -113,7 +117,7 @@ impl RehearseArgs {
         let settings = Settings {
             runs: self.runs,
             seed: self.seed,
-            strategy: Strategy::default(),
+            options: self.strategy.options(),
         };
         let now = clock.now();
         let rehearsal = Rehearsal::of(&rack.name, &rack.key_parameter, surveyed, now, settings);

@@ -100,6 +100,19 @@ pub trait Fleet: Send + Sync {
     ) -> Result<BTreeMap<LaunchTemplateRef, Option<String>>>;
     /// Lists the lifecycle hooks of a group.
     async fn hooks(&self, group: &str) -> Result<Vec<Hook>>;
+    /// Puts a lifecycle hook on a group, in place of one of the same name.
+    async fn put_hook(&self, group: &str, hook: &Hook) -> Result<()>;
+    /// Takes a lifecycle hook off a group, which lets go whatever it holds; one that is not there
+    /// counts as taken off.
+    async fn delete_hook(&self, group: &str, name: &str) -> Result<()>;
+    /// Has a hook hold an instance for another heartbeat; `false` when it does not hold it.
+    async fn hold(&self, group: &str, hook: &str, instance: &str) -> Result<bool>;
+    /// Has a hook let an instance go on (`CONTINUE`); `false` when it does not hold it.
+    async fn let_go(&self, group: &str, hook: &str, instance: &str) -> Result<bool>;
+    /// Says whether new members of a group are protected from scale-in.
+    async fn protect_new(&self, group: &str, protected: bool) -> Result<()>;
+    /// Protects members of a group from scale-in, or no longer.
+    async fn protect(&self, group: &str, instances: &[String], protected: bool) -> Result<()>;
     /// Lists the last launches of a group that succeeded, newest first.
     async fn launches(&self, group: &str) -> Result<Vec<Launch>>;
     /// Says which key pair each launch configuration names.
@@ -114,6 +127,9 @@ pub trait Fleet: Send + Sync {
 pub trait Services: Send + Sync {
     /// Reads what a cluster runs and where.
     async fn cluster(&self, cluster: &str) -> Result<Cluster>;
+    /// Has a cluster give no more tasks to these EC2 instances and move those of services away
+    /// (`DRAINING`), or give them tasks again. Those that it does not know are left out.
+    async fn drain(&self, cluster: &str, instances: &[String], draining: bool) -> Result<()>;
     /// Describes one service, by name or ARN.
     async fn service(&self, cluster: &str, service: &str) -> Result<ServiceState>;
     /// Lists the tasks of a service that are meant to run.

@@ -121,6 +121,24 @@ impl Fleet for Unreachable {
     async fn hooks(&self, _: &str) -> Result<Vec<Hook>, PortError> {
         refuse("DescribeLifecycleHooks")
     }
+    async fn put_hook(&self, _: &str, _: &Hook) -> Result<(), PortError> {
+        refuse("PutLifecycleHook")
+    }
+    async fn delete_hook(&self, _: &str, _: &str) -> Result<(), PortError> {
+        refuse("DeleteLifecycleHook")
+    }
+    async fn hold(&self, _: &str, _: &str, _: &str) -> Result<bool, PortError> {
+        refuse("RecordLifecycleActionHeartbeat")
+    }
+    async fn let_go(&self, _: &str, _: &str, _: &str) -> Result<bool, PortError> {
+        refuse("CompleteLifecycleAction")
+    }
+    async fn protect_new(&self, _: &str, _: bool) -> Result<(), PortError> {
+        refuse("UpdateAutoScalingGroup")
+    }
+    async fn protect(&self, _: &str, _: &[String], _: bool) -> Result<(), PortError> {
+        refuse("SetInstanceProtection")
+    }
     async fn launches(&self, _: &str) -> Result<Vec<Launch>, PortError> {
         refuse("DescribeScalingActivities")
     }
@@ -143,6 +161,9 @@ impl Commands for Unreachable {
 impl Services for Unreachable {
     async fn cluster(&self, _: &str) -> Result<Cluster, PortError> {
         refuse("ListServices")
+    }
+    async fn drain(&self, _: &str, _: &[String], _: bool) -> Result<(), PortError> {
+        refuse("UpdateContainerInstancesState")
     }
     async fn service(&self, _: &str, _: &str) -> Result<ServiceState, PortError> {
         refuse("DescribeServices")

@@ -7,8 +7,9 @@ use serde::Serialize;
 use super::run::{RunResult, lacks};
 use super::series::{above, at, quantile};
 use super::template::service_of;
-use super::{FORECAST_VERSION, Measured, Rehearsal, Strategy, Tweak};
+use super::{FORECAST_VERSION, Measured, Rehearsal, Tweak};
 use crate::roll::Outcome;
+use crate::roll::Strategy;
 use crate::sandbox::ledger::Counted;
 
 /// How many moments a band has at the most.
@@ -178,7 +179,7 @@ impl Rehearsal {
         Forecast {
             v: FORECAST_VERSION,
             rack: self.rack.clone(),
-            strategy: self.settings.strategy,
+            strategy: self.settings.options.strategy,
             runs: number(runs.len()),
             seed: self.settings.seed,
             duration: durations(runs.iter()),

@@ -19,7 +19,7 @@ mod tweak;
 
 use jiff::Timestamp;
 
-use crate::roll::{Survey, SurveyedGroup};
+use crate::roll::{RollOptions, Survey, SurveyedGroup};
 
 pub use advice::{Advised, Effects};
 pub use forecast::{
@@ -34,15 +34,6 @@ use replica::Replica;
 /// The version of what a rehearsal tells as data.
 pub const FORECAST_VERSION: u32 = 1;
 
-/// How a roll is carried out. More ways to roll are rehearsed by adding them here and in `run`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Strategy {
-    /// As the stack's own update policy says.
-    #[default]
-    CloudFormation,
-}
-
 /// How often a roll is rehearsed, and from what chance.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
@@ -50,8 +41,8 @@ pub struct Settings {
     pub runs: u32,
     /// What chance is made of: the same gives the same forecast.
     pub seed: u64,
-    /// How it is carried out.
-    pub strategy: Strategy,
+    /// What is asked of the roll.
+    pub options: RollOptions,
 }
 
 /// Why a roll cannot be rehearsed.

@@ -19,6 +19,7 @@ use super::preflight::{self, Refusal};
 use super::revoke::KeyTools;
 use super::run::{PATIENCE, Run};
 use super::stop::Stop;
+use super::strategy::Tending;
 use super::tail::EventTail;
 use super::tracker::Tracker;
 use crate::clock::Clock;
@@ -134,6 +135,7 @@ impl Engine {
         options: RollOptions,
         wait_busy: Duration,
     ) -> Result<Plan, Refusal> {
+        options.strategy.check()?;
         self.desk.wait_busy = wait_busy;
         let roll = self.desk.name_roll();
         self.wait_until_at_rest(&roll, wait_busy).await?;
@@ -308,6 +310,7 @@ impl Engine {
             pacing: Pacing::new(base.clock.now()),
             resumed,
             tools: self.tools.clone(),
+            tending: Tending::default(),
             base,
         }
     }

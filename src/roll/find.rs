@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 use super::api::{self, ApiKeyRequest, NewKey};
 use super::engine::{Engine, RollSummary, since};
 use super::event::{EVENT_VERSION, Event, EventKind};
-use super::forward::{TAG_KEEP_OLD, TAG_KEY_TYPE, TAG_RACK, TAG_REPLACES, TAG_ROLL, TAG_STACK};
+use super::forward::{
+    TAG_KEEP_OLD, TAG_KEY_TYPE, TAG_PROTECTED, TAG_RACK, TAG_REPLACES, TAG_ROLL, TAG_STACK,
+    TAG_STRATEGY, TAG_SURGE,
+};
 use super::journal::{Entry, JournalKeeper, Line};
 use super::observe::observe;
 use super::plan::{Advice, Plan, RollOptions};
 use super::preflight::{self, Refusal};
 use super::revoke::TAG_REVOKES;
+use super::strategy::Strategy;
 use super::tail::EventTail;
 use super::tracker::Tracker;
 use crate::ids::RollId;
@@ -167,9 +171,24 @@ impl Engine {
         let options = RollOptions {
             key_type: if rsa { KeyType::Rsa } else { KeyType::Ed25519 },
             keep_old: pair.tags.contains_key(TAG_KEEP_OLD),
+            strategy: tag(TAG_STRATEGY)
+                .and_then(|name| Strategy::named(&name))
+                .unwrap_or_default(),
+            surge: tag(TAG_SURGE)
+                .and_then(|size| size.parse().ok())
+                .unwrap_or_default(),
+            ..RollOptions::DEFAULT
         };
         let mut plan = preflight::draft(&rack, id.clone(), options, &observed);
         plan.old_key = tag(TAG_REPLACES);
+        // What is protected by now says nothing of what was before.
+        let protected = tag(TAG_PROTECTED).unwrap_or_default();
+        let protected: Vec<&str> = protected.split(',').collect();
+        let groups = plan.groups.iter();
+        plan.touches.protected = groups
+            .filter(|group| protected.contains(&group.logical_id.as_str()))
+            .map(|group| group.name.clone())
+            .collect();
         plan.new_key = pair.name;
         Ok(Found {
             plan,

@@ -9,6 +9,7 @@ use super::outcome::Outcome;
 use super::plan::{Plan, Step};
 use super::revoke::{TAG_REVOKES, TAG_REVOKING, mark};
 use super::run::{Run, Trouble};
+use super::strategy::Strategy;
 use crate::ids::RollId;
 use crate::rack::{KeyPair, MintedKeyPair, PortError, UpdateRequest};
 
@@ -24,6 +25,12 @@ pub const TAG_REPLACES: &str = "convox:replaces";
 pub const TAG_KEEP_OLD: &str = "convox:keep-old";
 /// The tag that says of which kind it was asked to be.
 pub const TAG_KEY_TYPE: &str = "convox:key-type";
+/// The tag that says how instances are replaced, where it is not the ordinary way.
+pub const TAG_STRATEGY: &str = "convox:strategy";
+/// The tag that says how many old instances a surge keeps beside the new ones.
+pub const TAG_SURGE: &str = "convox:surge";
+/// The tag that says which groups protect their new instances for the roll.
+pub const TAG_PROTECTED: &str = "convox:protected";
 /// The tag that says who made it.
 pub const TAG_CREATED_BY: &str = "convox:created-by";
 
@@ -48,6 +55,19 @@ pub(super) fn key_pair_tags(plan: &Plan) -> BTreeMap<String, String> {
     if let (Some(old), Some(_)) = (&plan.old_key, plan.revocation()) {
         tags.insert(TAG_REVOKES.to_owned(), old.clone());
         return tags;
+    }
+    if plan.options.strategy != Strategy::default() {
+        let strategy = plan.options.strategy.as_str().to_owned();
+        tags.insert(TAG_STRATEGY.to_owned(), strategy);
+    }
+    if plan.options.strategy == Strategy::Surge {
+        tags.insert(TAG_SURGE.to_owned(), plan.options.surge.to_string());
+    }
+    let protected = plan.groups.iter();
+    let protected = protected.filter(|group| plan.touches.protected.contains(&group.name));
+    let protected: Vec<&str> = protected.map(|group| group.logical_id.as_str()).collect();
+    if !protected.is_empty() {
+        tags.insert(TAG_PROTECTED.to_owned(), protected.join(","));
     }
     if plan.options.keep_old {
         tags.insert(TAG_KEEP_OLD.to_owned(), "true".to_owned());

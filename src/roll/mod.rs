@@ -31,6 +31,7 @@ mod revoke;
 mod run;
 mod services;
 mod stop;
+mod strategy;
 mod survey;
 mod tail;
 mod tracker;
@@ -51,7 +52,8 @@ pub use fleet::{
     plans_of,
 };
 pub use forward::{
-    TAG_CREATED_BY, TAG_KEEP_OLD, TAG_KEY_TYPE, TAG_RACK, TAG_REPLACES, TAG_ROLL, TAG_STACK,
+    TAG_CREATED_BY, TAG_KEEP_OLD, TAG_KEY_TYPE, TAG_PROTECTED, TAG_RACK, TAG_REPLACES, TAG_ROLL,
+    TAG_STACK, TAG_STRATEGY, TAG_SURGE,
 };
 pub use journal::{
     Effect, Entry, JOURNAL_VERSION, Journal, JournalError, JournalKeeper, JournalWriter, Journals,
@@ -67,5 +69,6 @@ pub use revoke::{
 };
 pub use services::{ClusterPlan, ServicePlan};
 pub use stop::Stop;
+pub use strategy::{Strategy, SurgeSize, Touches};
 pub use survey::{Survey, SurveyedGroup, survey};
 pub use watch::Watch;

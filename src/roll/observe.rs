@@ -8,8 +8,7 @@ use super::preflight::Refusal;
 use super::reached::{Declared, GROUP, ObservedPolicy, SPOT_FLEET, is_live, reached_by_key};
 use crate::ids::RollId;
 use crate::rack::{
-    Cluster, Group, Hook, Instance, KeyPair, KeyType, PortError, Rack, ResourceChange, Stack,
-    StackResource,
+    Cluster, Group, Hook, Instance, KeyPair, PortError, Rack, ResourceChange, Stack, StackResource,
 };
 
 const CLUSTER: &str = "AWS::ECS::Cluster";
@@ -174,10 +173,7 @@ async fn preview(rack: &Rack, roll: &RollId, stack: &Stack) -> Option<Vec<Resour
     if stack.status.is_busy() || stack.parameter(&rack.key_parameter).is_none() {
         return None;
     }
-    let options = RollOptions {
-        key_type: KeyType::Ed25519,
-        keep_old: false,
-    };
+    let options = RollOptions::DEFAULT;
     let plan = Plan::bare(rack, roll.clone(), options, &stack.id);
     rack.stacks
         .preview(&update_request(&plan, stack))

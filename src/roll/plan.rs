@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::api::KeyKind;
 use super::services::ClusterPlan;
+use super::strategy::{Strategy, SurgeSize, Touches};
 use crate::ids::RollId;
 use crate::rack::{KeyType, ResourceChange};
 
@@ -20,10 +21,14 @@ pub enum Step {
     Mint,
     /// Keep the new API key in the key store for as long as the roll lasts.
     Stage,
+    /// Get the rack ready for the way its instances are replaced.
+    Guard,
     /// Change the stack's parameter.
     Install,
     /// Follow the stack to its end.
     Watch,
+    /// Empty the instances that are held, and put back what was changed for the roll.
+    Restore,
     /// Replace the rack API's processes, which read the key only when they start.
     Restart,
     /// Ask every instance which key it carries, or the rack API which key it takes.
@@ -48,8 +53,10 @@ impl Step {
             Self::Preserve => "preserve",
             Self::Mint => "mint",
             Self::Stage => "stage",
+            Self::Guard => "guard",
             Self::Install => "install",
             Self::Watch => "watch",
+            Self::Restore => "restore",
             Self::Restart => "restart",
             Self::Verify => "verify",
             Self::Promote => "promote",
@@ -74,6 +81,37 @@ pub struct RollOptions {
     pub key_type: KeyType,
     /// Whether the old key pair stays.
     pub keep_old: bool,
+    /// How the instances are replaced.
+    #[serde(default)]
+    pub strategy: Strategy,
+    /// How many old instances a surge keeps beside the new ones.
+    #[serde(default)]
+    pub surge: SurgeSize,
+    /// Whether surplus instances are emptied one by one at the end of CloudFormation's own way.
+    #[serde(default = "guarded")]
+    pub guard_rails: bool,
+}
+
+/// What guard rails are where nobody says.
+fn guarded() -> bool {
+    true
+}
+
+impl RollOptions {
+    /// What is done for somebody who asks for nothing in particular.
+    pub const DEFAULT: Self = Self {
+        key_type: KeyType::Ed25519,
+        keep_old: false,
+        strategy: Strategy::CloudFormation,
+        surge: SurgeSize::DEFAULT,
+        guard_rails: true,
+    };
+}
+
+impl Default for RollOptions {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
 }
 
 /// What a roll will do.
@@ -109,6 +147,9 @@ pub struct Plan {
     pub steps: Vec<PlannedStep>,
     /// What a change set says the update will touch, where the account allows one.
     pub changes: Option<Vec<ResourceChange>>,
+    /// What else is changed for the roll, and put back.
+    #[serde(default, skip_serializing_if = "Touches::is_empty")]
+    pub touches: Touches,
     /// What somebody should know beforehand.
     pub warnings: Vec<Advice>,
 }

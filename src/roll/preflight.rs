@@ -12,6 +12,7 @@ use super::outcome::Outcome;
 use super::plan::{Advice, GroupPlan, Plan, PlannedStep, RollOptions, RollPolicy, Step};
 use super::reached::ObservedPolicy;
 use super::services::ClusterPlan;
+use super::strategy::{self, Strategy, Touches};
 use crate::ids::RollId;
 use crate::rack::{Cluster, PortError, Rack, Stack, StackStatus, StatusClass};
 use crate::template::TemplateError;
@@ -215,7 +216,8 @@ pub(super) fn plan(
     if observed.stack.status.is_busy() {
         return Err(Refusal::busy(&observed.stack.status));
     }
-    let reasons = refusals(rack, observed);
+    let mut reasons = refusals(rack, observed);
+    reasons.extend(strategy::refusals(options, observed));
     if !reasons.is_empty() {
         return Err(Refusal::for_reasons(reasons));
     }
@@ -256,7 +258,17 @@ pub(super) fn draft(rack: &Rack, roll: RollId, options: RollOptions, observed: &
     plan.spot_fleets.clone_from(&observed.spot_fleets);
     plan.changes.clone_from(&observed.changes);
     plan.clusters = cluster_plans(observed);
-    plan.warnings = warnings(rack, observed);
+    for (planned, cluster) in plan.clusters.iter_mut().zip(&observed.clusters) {
+        for (planned, service) in planned.services.iter_mut().zip(&cluster.services) {
+            planned.stays_up = strategy::stays_up(options, observed, cluster, service);
+        }
+    }
+    plan.touches = Touches::of(options, observed);
+    plan.warnings = warnings(rack, observed, &plan.clusters);
+    if options.strategy == Strategy::Surge {
+        // Nothing is cut off: instances are held until their tasks have stopped.
+        plan.warnings.retain(|it| it.code != "stop-timeout");
+    }
     plan.steps = steps(&plan);
     plan
 }
@@ -279,6 +291,7 @@ impl Plan {
             spot_fleets: Vec::new(),
             steps: Vec::new(),
             changes: None,
+            touches: Touches::default(),
             warnings: Vec::new(),
         }
     }
@@ -469,7 +482,7 @@ pub(super) fn group_refusals(observed: &ObservedGroup) -> Vec<Advice> {
     reasons
 }
 
-fn warnings(rack: &Rack, observed: &Observed) -> Vec<Advice> {
+fn warnings(rack: &Rack, observed: &Observed, clusters: &[ClusterPlan]) -> Vec<Advice> {
     let mut warnings = Vec::new();
     for (name, declared) in &observed.declared {
         if declared.from_ssm && declared.kind.contains("Image") {
@@ -525,11 +538,7 @@ fn warnings(rack: &Rack, observed: &Observed) -> Vec<Advice> {
              during the roll",
         )
     }));
-    warnings.extend(
-        cluster_plans(observed)
-            .iter()
-            .flat_map(ClusterPlan::warnings),
-    );
+    warnings.extend(clusters.iter().flat_map(ClusterPlan::warnings));
     let current = observed
         .stack
         .parameter(&rack.key_parameter)
@@ -584,6 +593,15 @@ fn steps(plan: &Plan) -> Vec<PlannedStep> {
         None,
         delete_new.clone(),
     ));
+    if !plan.touches.is_empty() {
+        let undo = "what was there is put back, however the roll ends".to_owned();
+        steps.push(step(
+            Step::Guard,
+            strategy::guard_words(plan),
+            None,
+            Some(undo),
+        ));
+    }
     steps.push(step(
         Step::Install,
         format!(
@@ -599,6 +617,10 @@ fn steps(plan: &Plan) -> Vec<PlannedStep> {
         Some("the stack to come to rest"),
         Some("CloudFormation rolls back to the old key by itself".to_owned()),
     ));
+    if !plan.touches.is_empty() {
+        let (changes, waits_for) = strategy::restore_words(plan);
+        steps.push(step(Step::Restore, changes, Some(waits_for), None));
+    }
     steps.push(step(
         Step::Verify,
         "nothing".to_owned(),

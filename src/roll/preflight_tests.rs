@@ -13,13 +13,10 @@ use crate::ids::{Entropy, RollId};
 use crate::rack::testing::Unreachable;
 use crate::rack::{
     Cluster, ClusterDefinition, ClusterHost, ClusterService, ClusterTask, Group, Hook, Instance,
-    KeyPair, KeyType, Member, PortError, Rack, Stack, StackParameter, StackStatus,
+    KeyPair, Member, PortError, Rack, Stack, StackParameter, StackStatus,
 };
 
-const OPTIONS: RollOptions = RollOptions {
-    key_type: KeyType::Ed25519,
-    keep_old: false,
-};
+const OPTIONS: RollOptions = RollOptions::DEFAULT;
 
 fn rack() -> Rack {
     let nothing = Arc::new(Unreachable);
@@ -62,6 +59,9 @@ fn hook(heartbeat_secs: u32) -> Hook {
         heartbeat_secs,
         default_result: "CONTINUE".to_owned(),
         is_handled: true,
+        target: None,
+        role: None,
+        metadata: None,
     }
 }
 
@@ -166,6 +166,7 @@ fn healthy() -> Observed {
                 desired: 3,
                 members: (0..3).map(member).collect(),
                 suspended: Vec::new(),
+                protects_new: false,
                 termination_policies: Vec::new(),
                 launch_template: None,
                 launch_configuration: None,

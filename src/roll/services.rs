@@ -58,6 +58,9 @@ pub struct ServicePlan {
     /// Whether its tasks are on Fargate, which no instance matters to.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_fargate: bool,
+    /// Whether it is sure to have a healthy task all through a roll that ends well.
+    #[serde(default)]
+    pub stays_up: bool,
 }
 
 impl ClusterPlan {
@@ -122,6 +125,7 @@ fn few_processes(service: &ServicePlan) -> Option<Advice> {
         return None;
     }
     let processes = match service.desired {
+        _ if service.stays_up => return None,
         1 => "1 process".to_owned(),
         2 => "2 processes".to_owned(),
         _ => return None,
@@ -162,6 +166,7 @@ fn service_plan(cluster: &Cluster, service: &ClusterService) -> ServicePlan {
             .unwrap_or(STOP_TIMEOUT_SECS),
         is_daemon: service.is_daemon,
         is_fargate: service.is_fargate,
+        stays_up: false,
     }
 }
 

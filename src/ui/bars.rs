@@ -136,6 +136,8 @@ pub(super) fn doing(step: Step, api: bool) -> &'static str {
         Step::Restart => "Restarting the rack API",
         Step::Preserve => "Keeping the current private key under its own name",
         Step::Mint => "Making the new key pair",
+        Step::Guard => "Getting the groups ready",
+        Step::Restore => "Emptying instances, and putting the groups back",
         Step::Install => "Asking CloudFormation for the update",
         Step::Watch => "Following the update",
         Step::Verify => "Asking every instance which key it carries",

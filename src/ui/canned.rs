@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::ids::RollId;
-use crate::rack::{KeyType, ResourceChange, StackEvent};
+use crate::rack::{ResourceChange, StackEvent};
 use crate::roll::{
     Advice, EVENT_VERSION, Event, EventKind, Failure, GroupPlan, Holdout, Outcome, Plan,
     PlannedStep, Progress, Report, RollOptions, RollPolicy, Step,
@@ -255,10 +255,7 @@ pub fn plan() -> Plan {
         key_parameter: "Key".to_owned(),
         old_key: Some(OLD.to_owned()),
         new_key: NEW.to_owned(),
-        options: RollOptions {
-            key_type: KeyType::Ed25519,
-            keep_old: false,
-        },
+        options: RollOptions::DEFAULT,
         key_store: "s3://prod-settings/".to_owned(),
         groups: vec![GroupPlan {
             logical_id: "Instances".to_owned(),
@@ -274,6 +271,7 @@ pub fn plan() -> Plan {
             max: 1000,
         }],
         clusters: Vec::new(),
+        touches: crate::roll::Touches::default(),
         spot_fleets: vec!["sfr-1".to_owned()],
         steps: vec![
             step(Step::Mint, "makes the key pair", None, Some("deleting it")),

@@ -248,6 +248,24 @@ fn version_and_help_are_data() {
 
               [default: ed25519]
 
+          --strategy <STRATEGY>
+              How instances are replaced
+
+              Possible values:
+              - cloudformation: As the stack's own update policy says
+              - surge:          New instances first, and old ones go when they are empty
+              - refresh:        By an instance refresh of Auto Scaling
+
+              [default: cloudformation]
+
+          --surge <SIZE>
+              With surge: how many old instances stay beside the new ones, such as 50% or 3
+
+              [default: 100%]
+
+          --no-guard-rails
+              With cloudformation: leave surplus instances to Auto Scaling, all at once
+
           --keep-old
               Keep the old key pair
 

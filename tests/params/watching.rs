@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use convox::rack::KeyType;
 use convox::roll::{Engine, EventKind, Journals, Outcome, RollOptions, Stop};
 
 use crate::rehearsal::{Rehearsal, map};
@@ -129,10 +128,7 @@ fn a_roll_of_the_key_is_waited_for_like_any_update() {
             Box::new(Tape::default()),
             Stop::new(),
         );
-        let options = RollOptions {
-            key_type: KeyType::Ed25519,
-            keep_old: false,
-        };
+        let options = RollOptions::DEFAULT;
         let plan = engine.plan(options, Duration::ZERO).await.unwrap();
         let left = engine.run(plan, true).await;
         assert_eq!(left.outcome, Outcome::Detached);

@@ -7,5 +7,6 @@ mod foretelling;
 mod foretold;
 mod harmless;
 mod odd;
+mod kept_up;
 #[path = "../common/virtual_time.rs"]
 mod virtual_time;

@@ -24,5 +24,6 @@ mod revoking_odd;
 mod revoking_twice;
 #[path = "../common/sandbox_api.rs"]
 mod sandbox_api;
+mod surging;
 #[path = "../common/virtual_time.rs"]
 mod virtual_time;

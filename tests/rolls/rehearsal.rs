@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use convox::clock::Clock;
 use convox::ids::{Entropy, RollId};
+use convox::rack::Rack;
 use convox::rack::aws::{Access, Account, Target, Transport};
-use convox::rack::{KeyType, Rack};
 use convox::roll::{
     Engine, Event, EventSink, Journals, Outcome, Refusal, Report, RollOptions, Stop,
 };
@@ -17,10 +17,7 @@ use jiff::Timestamp;
 use crate::invariants::Watcher;
 pub(crate) use crate::virtual_time::in_virtual_time;
 
-pub(crate) const OPTIONS: RollOptions = RollOptions {
-    key_type: KeyType::Ed25519,
-    keep_old: false,
-};
+pub(crate) const OPTIONS: RollOptions = RollOptions::DEFAULT;
 pub(crate) const WAIT_BUSY: Duration = Duration::from_secs(600);
 
 /// Keeps what an engine tells.

@@ -215,10 +215,7 @@ fn in_the_middle_of_a_roll_the_key_that_is_out_is_to_be_named() {
     in_virtual_time(async {
         let rehearsal = Rehearsal::new(&scenario("success"));
         let mut roll = rehearsal.engine(rehearsal.journals()).await;
-        let options = RollOptions {
-            key_type: KeyType::Ed25519,
-            keep_old: false,
-        };
+        let options = RollOptions::DEFAULT;
         let plan = roll.plan(options, Duration::ZERO).await.unwrap();
         let new = plan.new_key.clone();
         let detached = roll.run(plan, true).await;

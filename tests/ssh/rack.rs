@@ -110,7 +110,7 @@ impl Rehearsal {
         let mut engine = self.engine().await;
         let options = RollOptions {
             key_type: kind,
-            keep_old: false,
+            ..RollOptions::DEFAULT
         };
         let plan = engine
             .plan(options, Duration::from_secs(600))

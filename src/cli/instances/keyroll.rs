@@ -13,8 +13,9 @@ use crate::cli::context::Context;
 use crate::cli::reach::reach_by_api;
 use crate::cli::reserve::ReservedFile;
 use crate::cli::session::{RackArgs, Session};
+use crate::cli::strategy::StrategyArgs;
 use crate::rack::{KeyStore, KeyType, PortError};
-use crate::roll::{EVENT_VERSION, Outcome, Plan, Report, RollOptions};
+use crate::roll::{EVENT_VERSION, Outcome, Plan, Report, RollOptions, Strategy};
 use crate::ui::{
     CliError, Exit, Printer, Task, one_line, print_plan, print_plan_summary, print_plan_warnings,
 };
@@ -52,6 +53,9 @@ pub(crate) struct KeyrollArgs {
     /// Kind of key pair
     #[arg(long, value_enum, default_value_t, value_name = "TYPE")]
     key_type: KeyTypeArg,
+
+    #[command(flatten)]
+    pub(super) strategy: StrategyArgs,
 
     /// Keep the old key pair
     #[arg(long)]
@@ -122,6 +126,12 @@ impl KeyrollArgs {
         if let Some(remote) = reach_by_api(context, &self.rack).await? {
             return keyroll_api::roll(self, context, &remote).await;
         }
+        if self.detach && self.strategy.strategy() == Strategy::Surge {
+            return Err(CliError::usage(
+                "a surge holds instances until their tasks run elsewhere: it cannot be left",
+            )
+            .hint("leave `--detach` out"));
+        }
         let mut session = Session::open(context, &self.rack, self.output).await?;
         let plan = match session.engine().plan(options, self.wait_busy).await {
             Ok(plan) => plan,
@@ -163,6 +173,7 @@ impl KeyrollArgs {
         RollOptions {
             key_type: self.key_type.into(),
             keep_old: self.keep_old,
+            ..self.strategy.options()
         }
     }
 

@@ -10,7 +10,7 @@ use crate::cli::follow::{Followed, Follower, report};
 use crate::cli::reserve::ReservedFile;
 use crate::rack::remote::{Keyroll, Remote, RemoteError};
 use crate::rack::{KeyBefore, Progress, Standing, SystemDescription};
-use crate::roll::{Outcome, Report};
+use crate::roll::{Outcome, Report, Strategy};
 use crate::ui::{CliError, Exit, Task};
 
 /// How long a rack may take to replace all its instances.
@@ -34,6 +34,12 @@ pub(super) async fn roll(
             CliError::usage("a rack that is reached over its API makes its own plan")
                 .hint("`--via aws --plan` shows the one that this program would follow"),
         );
+    }
+    if args.strategy.strategy() != Strategy::default() {
+        return Err(CliError::usage(
+            "a rack that is reached over its API replaces its instances its own way",
+        )
+        .hint("`--via aws --strategy` chooses how"));
     }
     if rolls_by_itself(remote).await? {
         return by_console(args, context, remote).await;

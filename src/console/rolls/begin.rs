@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::runner::{self, Start};
 use super::{LEASE, NewRoll, later};
 use crate::console::service::Service;
-use crate::rack::{KeyType, PortError};
+use crate::rack::PortError;
 use crate::roll::{ApiKeyRequest, Outcome, Plan, Refusal, RollOptions};
 use crate::store::{Actor, Audited, Cause, RackKeyKind, RackRecord, StoreError};
 
@@ -113,10 +113,7 @@ fn start_of(key: RackKeyKind) -> Start {
 }
 
 fn ssh() -> Start {
-    Start::Ssh(RollOptions {
-        key_type: KeyType::Ed25519,
-        keep_old: false,
-    })
+    Start::Ssh(RollOptions::DEFAULT)
 }
 
 /// Says what a roll of a key would do now. Nothing is changed, and nothing begins.

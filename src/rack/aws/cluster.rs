@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ecs::types::{
-    ContainerDefinition, ContainerInstance, DesiredStatus, LaunchType, ManagedDraining,
-    NetworkMode, SchedulingStrategy, Service, Task,
+    ContainerDefinition, ContainerInstance, ContainerInstanceStatus, DesiredStatus, LaunchType,
+    ManagedDraining, NetworkMode, SchedulingStrategy, Service, Task,
 };
 
 use futures_util::stream::{self, StreamExt as _};
@@ -19,6 +19,8 @@ use crate::rack::{
 
 /// How many task definitions are asked for at a time.
 const DEFINITIONS_AT_ONCE: usize = 8;
+/// How many container instances one `UpdateContainerInstancesState` takes (ECS API reference).
+const HOSTS_AT_ONCE: usize = 10;
 
 /// Lists one thing of a cluster, page by page.
 macro_rules! every {
@@ -130,6 +132,37 @@ async fn hosts(
         }
     }
     Ok((hosts, instances))
+}
+
+/// Has a cluster move the tasks of services away from EC2 instances, or give these tasks again.
+pub(super) async fn drain(
+    clients: &Clients,
+    cluster: &str,
+    instances: &[String],
+    draining: bool,
+) -> Result<(), PortError> {
+    let what = format!("cluster {cluster}");
+    let (_, known) = hosts(clients, cluster, &what).await?;
+    let named = known.into_iter();
+    let named = named.filter(|(_, instance)| instances.contains(instance));
+    let arns: Vec<String> = named.map(|(arn, _)| arn).collect();
+    let call = Call::new("ecs", "UpdateContainerInstancesState", &what);
+    let status = if draining {
+        ContainerInstanceStatus::Draining
+    } else {
+        ContainerInstanceStatus::Active
+    };
+    for arns in arns.chunks(HOSTS_AT_ONCE) {
+        let asked = clients.ecs().update_container_instances_state();
+        let answer = asked
+            .cluster(cluster)
+            .set_container_instances(Some(arns.to_vec()))
+            .status(status.clone())
+            .send()
+            .await;
+        answer.map(drop).map_err(|error| call.failed(error))?;
+    }
+    Ok(())
 }
 
 async fn tasks(
@@ -286,6 +319,7 @@ fn host_of(host: ContainerInstance) -> ClusterHost {
         registered_at: host.registered_at.as_ref().and_then(timestamp_of),
         cpu: resource("CPU"),
         memory: resource("MEMORY"),
+        tasks: count_of(host.running_tasks_count) + count_of(host.pending_tasks_count),
         instance: host.ec2_instance_id.unwrap_or_default(),
     }
 }

@@ -256,6 +256,35 @@ impl Fleet for AwsFleet {
         scaling::hooks(&self.clients, group).await
     }
 
+    async fn put_hook(&self, group: &str, hook: &Hook) -> Result<(), PortError> {
+        scaling::put_hook(&self.clients, group, hook).await
+    }
+
+    async fn delete_hook(&self, group: &str, name: &str) -> Result<(), PortError> {
+        scaling::delete_hook(&self.clients, group, name).await
+    }
+
+    async fn hold(&self, group: &str, hook: &str, instance: &str) -> Result<bool, PortError> {
+        scaling::hold(&self.clients, group, hook, instance).await
+    }
+
+    async fn let_go(&self, group: &str, hook: &str, instance: &str) -> Result<bool, PortError> {
+        scaling::let_go(&self.clients, group, hook, instance).await
+    }
+
+    async fn protect_new(&self, group: &str, protected: bool) -> Result<(), PortError> {
+        scaling::protect_new(&self.clients, group, protected).await
+    }
+
+    async fn protect(
+        &self,
+        group: &str,
+        instances: &[String],
+        protected: bool,
+    ) -> Result<(), PortError> {
+        scaling::protect(&self.clients, group, instances, protected).await
+    }
+
     async fn launches(&self, group: &str) -> Result<Vec<Launch>, PortError> {
         scaling::launches(&self.clients, group).await
     }
@@ -321,6 +350,7 @@ fn group_of(group: AutoScalingGroup) -> Group {
             .into_iter()
             .filter_map(|process| process.process_name)
             .collect(),
+        protects_new: group.new_instances_protected_from_scale_in.unwrap_or(false),
         termination_policies: group.termination_policies.unwrap_or_default(),
         launch_template: group.launch_template.or(mixed).and_then(template_of),
         launch_configuration: group

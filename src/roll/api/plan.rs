@@ -8,7 +8,7 @@ use super::observe::{Observed, ObservedService, Probe};
 use super::value::{ApiKeyRequest, name_of};
 use super::{API_KEY_PARAMETER, API_SERVICE};
 use crate::ids::RollId;
-use crate::rack::{KeyType, Rack};
+use crate::rack::Rack;
 use crate::roll::outcome::Outcome;
 use crate::roll::plan::{Advice, Plan, PlannedStep, RollOptions, Step};
 use crate::roll::preflight::{Refusal, advice, linted, stack_refusals};
@@ -175,10 +175,7 @@ impl ApiService {
 impl Plan {
     /// Makes a plan of an API key's roll that knows only what it is for.
     pub(in crate::roll) fn bare_api(rack: &Rack, roll: RollId, stack_id: &str) -> Self {
-        let options = RollOptions {
-            key_type: KeyType::Ed25519,
-            keep_old: false,
-        };
+        let options = RollOptions::DEFAULT;
         let name = name_of(&rack.name, roll.as_str());
         let mut plan = Self::bare(rack, roll, options, stack_id);
         plan.new_key = name;

@@ -3,13 +3,14 @@
 use super::observe::Observed;
 use crate::ids::RollId;
 use crate::rack::SystemDescription;
-use crate::rack::{FarRack, KeyType, check_change};
+use crate::rack::{FarRack, check_change};
 use crate::roll::api::{
     API_KEY_PARAMETER, ApiKeyRequest, ApiPlan, ApiWay, KeyKind, REPLACED_IN, name_of,
 };
 use crate::roll::outcome::Outcome;
 use crate::roll::plan::{Advice, Plan, PlannedStep, RollOptions, Step};
 use crate::roll::preflight::{Refusal, advice, linted};
+use crate::roll::strategy::Touches;
 
 /// The longest key that a rack's template takes, in characters.
 const LONGEST: usize = 50;
@@ -65,15 +66,13 @@ pub(super) fn plan(
         stack_id: String::new(),
         key_parameter: API_KEY_PARAMETER.to_owned(),
         old_key: None,
-        options: RollOptions {
-            key_type: KeyType::Ed25519,
-            keep_old: false,
-        },
+        options: RollOptions::DEFAULT,
         key_store: rack.keys.describe(),
         groups: Vec::new(),
         clusters: Vec::new(),
         spot_fleets: Vec::new(),
         changes: None,
+        touches: Touches::default(),
         kind: KeyKind::Ssh,
     };
     plan.steps = steps(&plan, &api);

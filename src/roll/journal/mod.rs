@@ -37,8 +37,16 @@ pub enum Effect {
     StoreKey,
     /// Hand the new API key to whoever keeps one, beside the one that works.
     StageKey,
+    /// Get the groups ready: hooks that hold instances, protection from scale-in.
+    GuardRack,
     /// Change the stack's parameter.
     UpdateStack,
+    /// Have ECS move tasks away from instances.
+    EmptyInstances,
+    /// Let instances go that are held or protected.
+    LetInstancesGo,
+    /// Put back the hooks and the protection that groups had.
+    PutBackRack,
     /// Replace the rack API's processes.
     RestartService,
     /// Make the new key the default one.

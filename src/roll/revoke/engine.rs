@@ -364,6 +364,7 @@ fn draft(rack: &Rack, roll: RollId, key_type: KeyType, old: String, observed: &O
     let options = RollOptions {
         key_type,
         keep_old: true,
+        ..RollOptions::DEFAULT
     };
     let mut plan = Plan::bare(rack, roll, options, &observed.stack.id);
     plan.old_key = Some(old);
