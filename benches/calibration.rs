@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
 #[path = "../tests/common/foretelling.rs"]
+#[expect(dead_code, reason = "racks are rolled in the ordinary way here")]
 mod foretelling;
 #[path = "../tests/common/virtual_time.rs"]
 mod virtual_time;

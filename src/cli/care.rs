@@ -75,16 +75,21 @@ impl CareArgs {
             return Err(CliError::usage(message).hint("Auto Scaling allows 100 at the most"));
         }
         let timeout = self.gate_timeout.map(|timeout| timeout.as_secs().max(1));
-        Ok(Care {
-            gates: Gates {
-                command: self.gate.clone(),
-                timeout_secs: timeout.unwrap_or(GATE_TIMEOUT_SECS),
-                alarms: self.alarm.clone(),
-                canary: self.canary,
-                unknown: false,
-            },
-            refresh,
-        })
+        let gates = Gates {
+            command: self.gate.clone(),
+            timeout_secs: timeout.unwrap_or(GATE_TIMEOUT_SECS),
+            alarms: self.alarm.clone(),
+            canary: self.canary,
+            unknown: false,
+        };
+        if strategy == Strategy::Surge && !gates.is_none() {
+            return Err(
+                CliError::usage("a surge has all new instances before the first old one goes: \
+                                 there are no batches to ask a gate between")
+                    .hint("`--strategy refresh` replaces instances step by step"),
+            );
+        }
+        Ok(Care { gates, refresh })
     }
 }
 

@@ -110,13 +110,18 @@ pub(super) async fn list_in_sandbox(context: &Context) -> Result<Listing, CliErr
 pub(super) async fn sandbox_account(
     context: &Context,
 ) -> Result<(Account, Clock, Sandbox), CliError> {
-    let (sandbox, clock) = match context.rehearsal() {
-        Some(rehearsal) => rehearse(context, rehearsal)?,
-        None => Sandbox::open(&context.sandbox_dir()?, DEFAULT_SPEED)?,
-    };
+    let (sandbox, clock) = open_sandbox(context)?;
     let transport = Transport::InProcess(sandbox.in_process());
     let account = Account::connect(&Access::new(transport, clock.clone())).await?;
     Ok((account, clock, sandbox))
+}
+
+/// Opens the sandbox on this machine, or makes the one that lasts as long as the command.
+pub(super) fn open_sandbox(context: &Context) -> Result<(Sandbox, Clock), CliError> {
+    Ok(match context.rehearsal() {
+        Some(rehearsal) => rehearse(context, rehearsal)?,
+        None => Sandbox::open(&context.sandbox_dir()?, DEFAULT_SPEED)?,
+    })
 }
 
 /// Opens the account that flags and the environment mean, for what is in no rack.
@@ -257,7 +262,8 @@ fn only(mut racks: Vec<String>, region: &str) -> Result<String, CliError> {
     }
 }
 
-fn access(context: &Context, settings: Option<&RackSettings>, clock: &Clock) -> Access {
+/// Says how the account of these settings is reached, or the one that flags and environment mean.
+pub(super) fn access(context: &Context, settings: Option<&RackSettings>, clock: &Clock) -> Access {
     let (global, environment) = (context.global(), context.environment());
     // What the file says yields to the environment, which the SDK reads by itself.
     let unless = |variables: &[&str], value: Option<&String>| {
@@ -281,7 +287,8 @@ fn access(context: &Context, settings: Option<&RackSettings>, clock: &Clock) -> 
     }
 }
 
-fn target(settings: RackSettings) -> Target {
+/// Says which rack these settings mean.
+pub(super) fn target(settings: RackSettings) -> Target {
     Target {
         name: settings.name,
         stack: settings.stack,

@@ -1,6 +1,8 @@
 //! `convox rehearse`: find out beforehand what a roll of a rack's SSH key will do.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -9,7 +11,9 @@ use super::app::Output;
 use super::context::Context;
 use super::session::{RackArgs, find_rack};
 use super::strategy::StrategyArgs;
-use crate::rehearse::{Advised, Effects, FORECAST_VERSION, Forecast, Rehearsal, Settings};
+use crate::rehearse::{
+    Advised, Effects, FORECAST_VERSION, Forecast, Rehearsal, ServiceForecast, Settings,
+};
 use crate::roll::{Outcome, Refusal, survey_for};
 use crate::ui::{CliError, Exit, Task, forecast_svg, print_forecast, print_refusal};
 
@@ -45,7 +49,7 @@ pub(crate) struct RehearseArgs {
     #[arg(long)]
     no_advice: bool,
 
-    /// Exit with 1 if this happens in any run
+    /// Exit with 1 if the roll brings this about in any run
     #[arg(long, value_enum, value_name = "WHAT")]
     fail_on: Vec<FailOn>,
 
@@ -55,7 +59,8 @@ pub(crate) struct RehearseArgs {
 }
 
 /// What a forecast can be failed for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 enum FailOn {
     /// A service has no process that runs
     Downtime,
@@ -66,14 +71,28 @@ enum FailOn {
 }
 
 impl FailOn {
-    fn is_in(self, forecast: &Forecast) -> bool {
+    /// Says what of it is in a forecast, with the services that it befalls; none where it is not.
+    fn told(self, forecast: &Forecast) -> Option<String> {
+        let named = |does: fn(&ServiceForecast) -> bool| {
+            let services = forecast.services.iter().filter(|service| does(service));
+            let names: Vec<&str> = services.map(|service| service.name.as_str()).collect();
+            (!names.is_empty()).then(|| names.join(", "))
+        };
         match self {
-            Self::Downtime => forecast.has_downtime(),
-            Self::BelowMinimum => {
-                let mut services = forecast.services.iter();
-                services.any(|service| service.below_minimum.runs > 0)
+            Self::Downtime => {
+                let services = named(ServiceForecast::goes_down)?;
+                Some(format!("a service would be down: {services}"))
             }
-            Self::Rollback => !forecast.rolled_back.is_empty(),
+            Self::BelowMinimum => {
+                let services = named(ServiceForecast::goes_below)?;
+                Some(format!("a service would be below its minimum: {services}"))
+            }
+            Self::Rollback => {
+                let mut reasons = forecast.rolled_back.iter();
+                reasons
+                    .next()
+                    .map(|_| "the roll might not end well".to_owned())
+            }
         }
     }
 }
@@ -85,6 +104,8 @@ impl RehearseArgs {
 
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, CliError> {
         let printer = context.printer();
+        // A file that cannot be written is not found out about after minutes.
+        let plot = self.plot.as_deref().map(open).transpose()?;
         if self.output == Output::Text {
             printer.busy("Looking at the rack");
         }
@@ -96,7 +117,7 @@ impl RehearseArgs {
         let settings = Settings {
             runs: self.runs,
             seed: self.seed,
-            strategy: self.strategy.strategy(),
+            options: self.strategy.options(),
         };
         let now = clock.now();
         let rehearsal = Rehearsal::of(&rack.name, &rack.key_parameter, surveyed, now, settings);
@@ -113,10 +134,11 @@ impl RehearseArgs {
             Some(rehearsal.advice(&forecast).map_err(failed)?)
         };
         printer.close_screen();
-        if let Some(path) = &self.plot {
-            std::fs::write(path, forecast_svg(&forecast)).map_err(|error| {
-                CliError::failed(format!("cannot write {}: {error}", path.display()))
-            })?;
+        if let (Some(mut file), Some(path)) = (plot, &self.plot) {
+            let written = file
+                .set_len(0)
+                .and_then(|()| file.write_all(forecast_svg(&forecast).as_bytes()));
+            written.map_err(|error| unwritten(path, &error))?;
         }
         self.tell(context, &forecast, advice.as_ref());
         Ok(self.exit(context, &forecast))
@@ -133,7 +155,9 @@ impl RehearseArgs {
             Output::Text => print_forecast(printer, forecast, advice),
             Output::Json => {
                 let advice = advice.map(|(now, changes)| json!({ "now": now, "changes": changes }));
-                let data = json!({ "forecast": forecast, "advice": advice });
+                let failed_on: Vec<FailOn> = self.failed_on(forecast).map(|(it, _)| it).collect();
+                let data =
+                    json!({ "forecast": forecast, "advice": advice, "failed_on": failed_on });
                 let line = json!({ "v": FORECAST_VERSION, "type": "rehearsed", "data": data });
                 printer.data(&format!("{line}\n"));
             }
@@ -141,17 +165,18 @@ impl RehearseArgs {
     }
 
     fn exit(&self, context: &Context, forecast: &Forecast) -> Exit {
-        let mut asked = self.fail_on.iter();
-        let Some(what) = asked.find(|what| what.is_in(forecast)) else {
-            return Exit::Done;
-        };
-        let message = match what {
-            FailOn::Downtime => "a service would be down",
-            FailOn::BelowMinimum => "a service would be below its minimum",
-            FailOn::Rollback => "the roll might not end well",
-        };
-        context.printer().error(&CliError::failed(message));
-        Exit::Failed
+        let mut exit = Exit::Done;
+        for (_, message) in self.failed_on(forecast) {
+            context.printer().error(&CliError::failed(message));
+            exit = Exit::Failed;
+        }
+        exit
+    }
+
+    /// Lists what was asked to fail on and is in the forecast.
+    fn failed_on(&self, forecast: &Forecast) -> impl Iterator<Item = (FailOn, String)> {
+        let asked = self.fail_on.iter();
+        asked.filter_map(|what| Some((*what, what.told(forecast)?)))
     }
 
     /// Tells why there is nothing to rehearse: for the reasons for which a roll would be refused.
@@ -168,4 +193,16 @@ impl RehearseArgs {
             _ => Exit::Failed,
         }
     }
+}
+
+/// Opens a file for writing, and leaves what is in it.
+fn open(path: &Path) -> Result<File, CliError> {
+    let mut options = File::options();
+    let file = options.write(true).create(true).truncate(false).open(path);
+    file.map_err(|error| unwritten(path, &error))
+}
+
+fn unwritten(path: &Path, error: &std::io::Error) -> CliError {
+    CliError::failed(format!("cannot write {}: {error}", path.display()))
+        .hint("`--plot` takes the name of a file that can be written")
 }

@@ -5,8 +5,8 @@ use secrecy::SecretString;
 
 use super::people::Caller;
 use super::service::Service;
-use crate::keys::{Grace, IdKind, SecretFormat, new_id};
-use crate::store::{Answered, Audited, RerollRequest, StoreError};
+use crate::keys::{Grace, IdKind, new_id};
+use crate::store::{Audited, StoreError};
 
 /// An account key that takes the place of another.
 pub(super) struct RolledKey {
@@ -33,30 +33,16 @@ impl KeyHolder<'_> {
     pub(super) async fn roll(&self, key: &str, grace: Grace) -> Result<RolledKey, StoreError> {
         let (service, home) = (self.service, self.service.home().await?);
         let (now, entropy) = (service.now(), service.entropy());
-        let (record, _) = service.store().key_record(&home.workspace, key).await?;
-        let format = SecretFormat::new(record.prefix.as_deref(), record.bytes)
-            .map_err(|error| StoreError::Unfit(error.to_string()))?;
-        let (id, secret) = (new_id(IdKind::Key, now, entropy), format.mint(entropy));
-        let text = secret.text.clone();
-        let reroll = RerollRequest {
-            key: key.to_owned(),
-            grace,
-            successor: id.clone(),
-            secret,
-            format,
-            sealed: None,
-        };
+        let id = new_id(IdKind::Key, now, entropy);
+        let reroll = service.reroll(key, grace, &id);
         let told = format!("Roll account key {key} to {id}");
         self.note("account.keyroll", &told).await?;
         let by = self.audited(&home.workspace);
-        let old_expires = match service.store().reroll_key(reroll, by, None).await? {
-            Answered::Now(rerolled) => rerolled.old_expires,
-            Answered::Before(_) => None,
-        };
+        let done = service.rerolled(reroll, by).await?;
         Ok(RolledKey {
             id,
-            secret: text,
-            old_expires,
+            secret: done.secret,
+            old_expires: done.old_expires,
         })
     }
 

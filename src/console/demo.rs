@@ -6,7 +6,7 @@ use serde_json::json;
 use super::people::{Issuer, add_person};
 use super::service::Service;
 use crate::keys::{Api, Code, Grace, IdKind, SecretFormat, new_id};
-use crate::store::{Actor, NewApi, NewKey, NewRack, RackKind, RerollRequest, Role, StoreError};
+use crate::store::{Actor, NewApi, NewKey, NewRack, RackKind, Role, StoreError};
 
 const HOUR: i64 = 60 * 60 * 1000;
 /// How long ago a key was rerolled whose rotation is under way.
@@ -53,7 +53,7 @@ pub async fn furnish(
         make(service, &api, customer, then).await?;
     }
     let rotating = make(service, &api, "vandelay", then).await?;
-    reroll(service, &api, workspace, rotating, issuer).await?;
+    reroll(service, workspace, rotating, issuer).await?;
     service
         .write_counts(std::time::Duration::from_secs(1))
         .await?;
@@ -93,7 +93,6 @@ async fn make(
 /// Rerolls a key some hours ago, since when its customer's programs go over to the new one.
 async fn reroll(
     service: &Service,
-    api: &Api,
     workspace: &str,
     (key, old): (String, SecretString),
     now: Issuer<'_>,
@@ -102,19 +101,12 @@ async fn reroll(
         now: now.now - REROLLED * HOUR,
         ..now
     };
-    let format = format_of(api)?;
-    let secret = format.mint(now.entropy);
-    let new = secret.text.clone();
-    let request = RerollRequest {
-        key,
-        grace: Grace::For(48 * HOUR),
-        successor: new_id(IdKind::Key, then.now, now.entropy),
-        secret,
-        format,
-        sealed: None,
-    };
-    let by = then.audited(workspace);
-    service.store().reroll_key(request, by, None).await?;
+    let successor = new_id(IdKind::Key, then.now, now.entropy);
+    let request = service.reroll(&key, Grace::For(48 * HOUR), &successor);
+    let new = service
+        .rerolled(request, then.audited(workspace))
+        .await?
+        .secret;
     let (old, new) = (service.key(&old).await?, service.key(&new).await?);
     for hour in 0..=REROLLED {
         let at = then.now + hour * HOUR;

@@ -111,8 +111,11 @@ pub struct KeySwap {
     pub user: String,
     /// The key to let in.
     pub new: PublicLine,
-    /// The key to shut out.
+    /// The key to shut out, as instances that were started with it have it.
     pub old: PublicLine,
+    /// What the key store has under its name, where that is another key: it is shut out too, since
+    /// nobody knows which of the two somebody else has.
+    pub kept: Option<PublicLine>,
 }
 
 /// What `authorized_keys` said after a script of [`KeySwap::script`].
@@ -151,10 +154,14 @@ impl LinesSeen {
 /// a whole one; `cp -p` keeps mode and owner. A lock on the directory keeps two of us apart.
 const SCRIPT: &str = include_str!("authorized_keys.sh");
 
+/// How root becomes the user for the script that follows.
+const AS_USER: &str = include_str!("as_user.sh");
+
 impl KeySwap {
     /// Writes the shell script that does `deed` and says what is so then.
     ///
-    /// It runs as root where `as_root`, and else as the user himself. No secret is in it, and no
+    /// Where `as_root`, whoever runs it becomes the user for all that it does in the user's home,
+    /// which may lead anywhere by links. No secret is in it; and where the user himself runs it, no
     /// single quote, so that it can stand between two.
     #[must_use]
     pub fn script(&self, deed: KeyDeed, as_root: bool) -> String {
@@ -169,21 +176,43 @@ impl KeySwap {
             "$HOME".to_owned()
         };
         let (new, old) = (&self.new, &self.old);
-        format!(
-            "action=\"{action}\"\nuser=\"{}\"\nnew=\"{}\"\nname=\"{}\"\nold=\"{}\"\nhome=\"{home}\"\n\
-             {SCRIPT}",
+        let kept = self.kept.as_ref().unwrap_or(old);
+        let begin = format!(
+            "action=\"{action}\"\nuser=\"{}\"\nnew=\"{}\"\nname=\"{}\"\nold=\"{}\"\nkept=\"{}\"\n\
+             home=\"{home}\"\n",
             self.user,
             new.key(),
             new.comment(),
             old.bits,
-        )
+            kept.bits,
+        );
+        if as_root {
+            format!("{begin}{AS_USER}as_user '{SCRIPT}'\n")
+        } else {
+            format!("{begin}{SCRIPT}")
+        }
     }
 
-    /// Tells whether what was seen is what `deed` is for; else says what is wrong.
+    /// Tells whether this key shuts out itself.
+    #[must_use]
+    pub fn is_of_one_key(&self) -> bool {
+        let out = [Some(&self.old), self.kept.as_ref()];
+        out.into_iter()
+            .flatten()
+            .any(|line| line.key() == self.new.key())
+    }
+
+    /// Tells whether an instance has to have the line of the old key until that is taken out: it was
+    /// started with it, and no tag says that another has come in its place.
+    fn has_to_name_old(&self, instance: &Instance) -> bool {
+        instance.opened_by.is_none() && instance.key_name.as_ref() == Some(&self.old.name)
+    }
+
+    /// Tells whether what was seen on an instance is what `deed` is for; else says what is wrong.
     ///
     /// # Errors
     /// What is wrong, in a few words.
-    pub fn judge(&self, deed: KeyDeed, seen: LinesSeen) -> Result<(), String> {
+    pub fn judge(&self, deed: KeyDeed, instance: &Instance, seen: LinesSeen) -> Result<(), String> {
         let is_out = matches!(deed, KeyDeed::Remove | KeyDeed::ProveOld);
         match seen {
             LinesSeen { new: false, .. } => {
@@ -191,6 +220,17 @@ impl KeySwap {
             }
             LinesSeen { old: true, .. } if is_out => {
                 Err(format!("its authorized_keys still name {}", self.old.name))
+            }
+            // Whatever line lets that key in there, it is another than the one that we would take
+            // out, and not find afterwards.
+            LinesSeen { old: false, .. }
+                if deed == KeyDeed::Add && self.has_to_name_old(instance) =>
+            {
+                let old = &self.old.name;
+                Err(format!(
+                    "it was started with {old}, and its authorized_keys do not have the line of \
+                     {old} that is known"
+                ))
             }
             _ => Ok(()),
         }

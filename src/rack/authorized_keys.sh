@@ -7,10 +7,16 @@ fail() {
   exit 3
 }
 [ -n "$home" ] || fail "there is no user $user"
+home=$(cd "$home" && pwd -P) || fail "$user has no home"
 dir="$home/.ssh"
 file="$dir/authorized_keys"
 [ -f "$file" ] || fail "there is no $file"
 file=$(readlink -f -- "$file")
+case "$file" in
+  "$home"/*) ;;
+  *) fail "$file is not in $home: it is left alone" ;;
+esac
+[ -O "$file" ] || fail "$file is not owned by $user: it is left alone"
 if command -v flock >/dev/null; then
   exec 9<"$dir"
   flock -w 20 9 || fail "another change of $file is under way"
@@ -19,10 +25,10 @@ lets_in() {
   grep -q "^$new\( \|\$\)" "$1"
 }
 names() {
-  grep -qF -- "$old" "$1"
+  grep -qF -e "$old" -e "$kept" -- "$1"
 }
 replace() {
-  sync "$tmp" 2>/dev/null || sync
+  dd if=/dev/null of="$tmp" conv=notrunc,fsync 2>/dev/null || fail "$tmp is not written"
   mv -f -- "$tmp" "$file"
 }
 beside() {
@@ -40,8 +46,10 @@ if [ "$action" = remove ]; then
   lets_in "$file" || fail "$file does not let the new key in: nothing is taken out"
   if names "$file"; then
     beside
-    grep -vF -- "$old" "$file" >"$tmp"
-    all=$(grep -c "" "$file") && gone=$(grep -cF -- "$old" "$file") && left=$(grep -c "" "$tmp")
+    grep -avF -e "$old" -e "$kept" -- "$file" >"$tmp"
+    all=$(grep -c "" "$file")
+    gone=$(grep -cF -e "$old" -e "$kept" -- "$file")
+    left=$(grep -c "" "$tmp")
     [ "$((all - gone))" -eq "$left" ] || fail "other lines would be lost: nothing is taken out"
     lets_in "$tmp" || fail "the new key would be lost: nothing is taken out"
     replace

@@ -26,6 +26,9 @@ pub struct Cluster {
     pub hosts: Vec<ClusterHost>,
     /// Whether ECS itself drains instances that their group terminates; `None` where nobody says.
     pub managed_draining: Option<bool>,
+    /// What of it could not be read, and why, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<String>,
 }
 
 /// A service of a cluster.
@@ -108,6 +111,9 @@ pub struct ClusterHost {
     pub cpu: u32,
     /// Memory that tasks may reserve, in MiB.
     pub memory: u32,
+    /// Tasks on it that have not stopped, those that are asked to included.
+    #[serde(default)]
+    pub tasks: u32,
 }
 
 /// A lifecycle hook of a group.
@@ -123,6 +129,15 @@ pub struct Hook {
     pub default_result: String,
     /// Whether somebody is notified, such as the rack's drain function.
     pub is_handled: bool,
+    /// Whom it notifies, by ARN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// The role that it notifies them in, by ARN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// What it tells them besides; at most 1023 letters (Auto Scaling API reference).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<String>,
 }
 
 /// A launch that a group has carried out.

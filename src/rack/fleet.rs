@@ -18,6 +18,9 @@ pub struct Group {
     pub members: Vec<Member>,
     /// Processes that somebody has suspended, such as `Launch`.
     pub suspended: Vec<String>,
+    /// Whether new members are protected from scale-in.
+    #[serde(default)]
+    pub protects_new: bool,
     /// Who goes first when it shrinks, such as `NewestInstance`.
     #[serde(default)]
     pub termination_policies: Vec<String>,

@@ -64,6 +64,11 @@ pub trait KeyPairs: Send + Sync {
     async fn find(&self, name: &str) -> Result<Option<KeyPair>>;
     /// Lists those that carry every one of `tags`.
     async fn tagged(&self, tags: &BTreeMap<String, String>) -> Result<Vec<KeyPair>>;
+    /// Returns the public half as a line of `authorized_keys`; none where EC2 has no such key pair,
+    /// or does not tell.
+    async fn public_line(&self, name: &str) -> Result<Option<String>>;
+    /// Sets a tag of a key pair.
+    async fn tag(&self, pair: &KeyPair, key: &str, value: &str) -> Result<()>;
     /// Asks, without doing it, whether creating and deleting would be allowed.
     async fn check_permissions(&self) -> Result<()>;
 }
@@ -83,6 +88,8 @@ pub trait Fleet: Send + Sync {
     /// and is not `terminated`.
     async fn instances_opened_by(&self, name: &str) -> Result<Vec<Instance>>;
     /// Tags instances as opened by key pair `name`, whatever they were started with.
+    ///
+    /// One that is gone is an error ([`PortError::NotFound`]), and then none may be tagged.
     async fn set_key(&self, instances: &[String], name: &str) -> Result<()>;
     /// Reads what an instance has written to its console: as it was soon after it started, or
     /// the `latest`, which only newer kinds of instances tell. `None` when there is nothing yet.
@@ -94,6 +101,19 @@ pub trait Fleet: Send + Sync {
     ) -> Result<BTreeMap<LaunchTemplateRef, Option<String>>>;
     /// Lists the lifecycle hooks of a group.
     async fn hooks(&self, group: &str) -> Result<Vec<Hook>>;
+    /// Puts a lifecycle hook on a group, in place of one of the same name.
+    async fn put_hook(&self, group: &str, hook: &Hook) -> Result<()>;
+    /// Takes a lifecycle hook off a group, which lets go whatever it holds; one that is not there
+    /// counts as taken off.
+    async fn delete_hook(&self, group: &str, name: &str) -> Result<()>;
+    /// Has a hook hold an instance for another heartbeat; `false` when it does not hold it.
+    async fn hold(&self, group: &str, hook: &str, instance: &str) -> Result<bool>;
+    /// Has a hook let an instance go on (`CONTINUE`); `false` when it does not hold it.
+    async fn let_go(&self, group: &str, hook: &str, instance: &str) -> Result<bool>;
+    /// Says whether new members of a group are protected from scale-in.
+    async fn protect_new(&self, group: &str, protected: bool) -> Result<()>;
+    /// Protects members of a group from scale-in, or no longer.
+    async fn protect(&self, group: &str, instances: &[String], protected: bool) -> Result<()>;
     /// Lists the last launches of a group that succeeded, newest first.
     async fn launches(&self, group: &str) -> Result<Vec<Launch>>;
     /// Says which key pair each launch configuration names.
@@ -108,6 +128,9 @@ pub trait Fleet: Send + Sync {
 pub trait Services: Send + Sync {
     /// Reads what a cluster runs and where.
     async fn cluster(&self, cluster: &str) -> Result<Cluster>;
+    /// Has a cluster give no more tasks to these EC2 instances and move those of services away
+    /// (`DRAINING`), or give them tasks again. Those that it does not know are left out.
+    async fn drain(&self, cluster: &str, instances: &[String], draining: bool) -> Result<()>;
     /// Describes one service, by name or ARN.
     async fn service(&self, cluster: &str, service: &str) -> Result<ServiceState>;
     /// Lists the tasks of a service that are meant to run.

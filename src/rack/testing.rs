@@ -76,6 +76,12 @@ impl KeyPairs for Unreachable {
     async fn tagged(&self, _: &BTreeMap<String, String>) -> Result<Vec<KeyPair>, PortError> {
         refuse("DescribeKeyPairs")
     }
+    async fn public_line(&self, _: &str) -> Result<Option<String>, PortError> {
+        refuse("DescribeKeyPairs")
+    }
+    async fn tag(&self, _: &KeyPair, _: &str, _: &str) -> Result<(), PortError> {
+        refuse("CreateTags")
+    }
     async fn check_permissions(&self) -> Result<(), PortError> {
         refuse("CreateKeyPair")
     }
@@ -116,6 +122,24 @@ impl Fleet for Unreachable {
     async fn hooks(&self, _: &str) -> Result<Vec<Hook>, PortError> {
         refuse("DescribeLifecycleHooks")
     }
+    async fn put_hook(&self, _: &str, _: &Hook) -> Result<(), PortError> {
+        refuse("PutLifecycleHook")
+    }
+    async fn delete_hook(&self, _: &str, _: &str) -> Result<(), PortError> {
+        refuse("DeleteLifecycleHook")
+    }
+    async fn hold(&self, _: &str, _: &str, _: &str) -> Result<bool, PortError> {
+        refuse("RecordLifecycleActionHeartbeat")
+    }
+    async fn let_go(&self, _: &str, _: &str, _: &str) -> Result<bool, PortError> {
+        refuse("CompleteLifecycleAction")
+    }
+    async fn protect_new(&self, _: &str, _: bool) -> Result<(), PortError> {
+        refuse("UpdateAutoScalingGroup")
+    }
+    async fn protect(&self, _: &str, _: &[String], _: bool) -> Result<(), PortError> {
+        refuse("SetInstanceProtection")
+    }
     async fn launches(&self, _: &str) -> Result<Vec<Launch>, PortError> {
         refuse("DescribeScalingActivities")
     }
@@ -138,6 +162,9 @@ impl Commands for Unreachable {
 impl Services for Unreachable {
     async fn cluster(&self, _: &str) -> Result<Cluster, PortError> {
         refuse("ListServices")
+    }
+    async fn drain(&self, _: &str, _: &[String], _: bool) -> Result<(), PortError> {
+        refuse("UpdateContainerInstancesState")
     }
     async fn service(&self, _: &str, _: &str) -> Result<ServiceState, PortError> {
         refuse("DescribeServices")

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Forecast, Rehearsal, RehearseError, Tweak};
+use super::{Forecast, Rehearsal, RehearseError, ServiceForecast, Tweak};
 use crate::roll::RollPolicy;
 
 /// How many runs each change is rehearsed at the most: it is compared, not foretold.
@@ -13,6 +13,16 @@ const THIRD: u32 = 3;
 const LONG_DRAIN: u32 = 900;
 /// How long a signal is waited for in a roll that runs out of time, in seconds.
 const LONG_PAUSE: u64 = 900;
+
+/// The parameter of a rack's template that says how many are replaced at a time.
+const BATCH: &str = "InstanceUpdateBatchSize";
+
+/// Lists the services that a change is about.
+fn names(forecast: &Forecast, is_about: impl Fn(&ServiceForecast) -> bool) -> String {
+    let services = forecast.services.iter().filter(|service| is_about(service));
+    let names: Vec<&str> = services.map(|service| service.name.as_str()).collect();
+    names.join(", ")
+}
 
 /// A change of the rack and its effects.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -79,6 +89,21 @@ impl Effects {
     }
 }
 
+/// Tells whether any service, or the end of the roll, is worse off than in `before`.
+fn worsens(changed: &Forecast, before: &Forecast) -> bool {
+    let failed = |forecast: &Forecast| forecast.rolled_back.iter().map(|it| it.runs).sum::<u32>();
+    let service = |name: &str| before.services.iter().find(|service| service.name == name);
+    failed(changed) > failed(before)
+        || changed.services.iter().any(|after| {
+            service(&after.name).is_some_and(|before| {
+                after.at_zero.runs > before.at_zero.runs
+                    // What should run at the least may be another number after the change.
+                    || (after.minimum == before.minimum
+                        && after.below_minimum.runs > before.below_minimum.runs)
+            })
+        })
+}
+
 impl Rehearsal {
     /// Tries changes of the rack out, and returns those that better anything, with what they
     /// would change; and what the rack as it is comes to in as many runs.
@@ -87,15 +112,18 @@ impl Rehearsal {
     /// When a changed copy cannot be rehearsed.
     pub fn advice(&self, forecast: &Forecast) -> Result<(Effects, Vec<Advised>), RehearseError> {
         let runs = self.settings.runs.min(RUNS);
-        let rehearse = |tweak: &Tweak| -> Result<Effects, RehearseError> {
+        // The same seeds: what differs is the change, and not chance.
+        let rehearse = |tweak: &Tweak| -> Result<Forecast, RehearseError> {
             let results = self.run_all(tweak, runs)?;
-            Ok(Effects::of(&self.told(tweak, &results)))
+            Ok(self.told(tweak, &results))
         };
-        let now = rehearse(&Tweak::default())?;
+        let as_it_is = rehearse(&Tweak::default())?;
+        let now = Effects::of(&as_it_is);
         let mut advised = Vec::new();
         for (code, change, tweak) in self.candidates(forecast) {
-            let effects = rehearse(&tweak)?;
-            if effects.betters(&now) {
+            let changed = rehearse(&tweak)?;
+            let effects = Effects::of(&changed);
+            if effects.betters(&now) && !worsens(&changed, &as_it_is) {
                 advised.push(Advised {
                     code,
                     change,
@@ -121,7 +149,10 @@ impl Rehearsal {
                 };
                 add(
                     "batch",
-                    format!("replace {larger} at a time, not {batch}"),
+                    format!(
+                        "replace {larger} at a time, not {batch}{}",
+                        self.set(BATCH, larger)
+                    ),
                     tweak,
                 );
             }
@@ -130,7 +161,8 @@ impl Rehearsal {
                     batch: Some(1),
                     ..bare
                 };
-                add("batch", format!("replace 1 at a time, not {batch}"), tweak);
+                let change = format!("replace 1 at a time, not {batch}{}", self.set(BATCH, 1));
+                add("batch", change, tweak);
             }
             if least < instances {
                 let tweak = Tweak {
@@ -182,7 +214,10 @@ impl Rehearsal {
             };
             add(
                 "third-process",
-                format!("run at least {THIRD} processes of each service"),
+                format!(
+                    "run at least {THIRD} processes of {}",
+                    names(forecast, |service| service.desired < THIRD)
+                ),
                 tweak,
             );
         }
@@ -195,7 +230,10 @@ impl Rehearsal {
                 minimum_healthy_percent: Some(100),
                 ..bare
             };
-            let change = "minimumHealthyPercent 100 for every service".to_owned();
+            let change = format!(
+                "minimumHealthyPercent 100 for {}",
+                names(forecast, |service| service.minimum < service.desired)
+            );
             add("minimum-healthy", change, tweak);
         }
         let mut hooks = self.survey.groups.iter().flat_map(|group| &group.hooks);
@@ -209,6 +247,16 @@ impl Rehearsal {
                 format!("give an instance {LONG_DRAIN} s to be drained"),
                 tweak,
             );
+        }
+    }
+
+    /// Says how a parameter of the stack is set, where the stack has it.
+    fn set(&self, parameter: &str, value: u32) -> String {
+        let has_it = self.survey.stack.parameter(parameter).is_some();
+        if has_it {
+            format!(" ({parameter}={value})")
+        } else {
+            String::new()
         }
     }
 

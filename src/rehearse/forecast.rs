@@ -29,13 +29,15 @@ pub struct Forecast {
     pub runs: u32,
     /// What chance was made of.
     pub seed: u64,
-    /// How long a roll takes.
+    /// How long a roll takes, however it ends.
     pub duration: Quantiles,
+    /// The same for the runs that ended in each way.
+    pub durations: BTreeMap<String, Quantiles>,
     /// How many runs ended in which way.
     pub outcomes: BTreeMap<String, u32>,
     /// What failed in the runs that did not end well, the most frequent first.
     pub rolled_back: Vec<RolledBack>,
-    /// The services of the clusters.
+    /// The services of the clusters, the worst off first.
     pub services: Vec<ServiceForecast>,
     /// In-service instances over time.
     pub in_service: InService,
@@ -78,6 +80,12 @@ pub struct ServiceForecast {
     pub desired: u32,
     /// The fewest that should run.
     pub minimum: u32,
+    /// How many run on the rack before the roll.
+    pub running: u32,
+    /// How many run in the copy then, in the run with the fewest.
+    pub copied: u32,
+    /// Whether the rehearsal has in it all that may befall the service; else `never` is not known.
+    pub is_known: bool,
     /// Fewer than that run.
     pub below_minimum: Lack,
     /// None runs.
@@ -91,6 +99,10 @@ pub struct Lack {
     pub runs: u32,
     /// The same as a part of all runs, from 0 to 1.
     pub chance: f64,
+    /// The least that the chance may be, as far as so many runs tell (19 times in 20).
+    pub at_least: f64,
+    /// The most that it may be.
+    pub at_most: f64,
     /// For how long altogether, in the runs in which it is; the median, in seconds.
     pub p50: f64,
     /// As before; the 95th percentile.
@@ -128,11 +140,25 @@ pub struct Surge {
     pub p95: f64,
 }
 
+impl ServiceForecast {
+    /// Tells whether the roll takes its last task in any run: not where none runs anyway.
+    #[must_use]
+    pub fn goes_down(&self) -> bool {
+        self.at_zero.runs > 0 && self.running > 0
+    }
+
+    /// Tells whether the roll takes it below its minimum in any run: not where it is so anyway.
+    #[must_use]
+    pub fn goes_below(&self) -> bool {
+        self.below_minimum.runs > 0 && self.running >= self.minimum
+    }
+}
+
 impl Forecast {
-    /// Tells whether any service has none of its tasks at any moment of any run.
+    /// Tells whether the roll takes the last task of any service at any moment of any run.
     #[must_use]
     pub fn has_downtime(&self) -> bool {
-        self.services.iter().any(|service| service.at_zero.runs > 0)
+        self.services.iter().any(ServiceForecast::goes_down)
     }
 }
 
@@ -143,26 +169,35 @@ impl Rehearsal {
         for run in runs {
             *outcomes.entry(name_of(run.outcome)).or_default() += 1;
         }
+        let of = |outcome: &String| {
+            let runs = runs.iter().filter(|run| name_of(run.outcome) == *outcome);
+            (outcome.clone(), durations(runs))
+        };
+        let services = self.services(tweak, runs);
+        let mut assumptions = self.left_out(&services);
+        assumptions.extend(self.measured.assumptions());
         Forecast {
             v: FORECAST_VERSION,
             rack: self.rack.clone(),
-            strategy: self.settings.strategy,
+            strategy: self.settings.options.strategy,
             runs: number(runs.len()),
             seed: self.settings.seed,
-            duration: durations(runs),
+            duration: durations(runs.iter()),
+            durations: outcomes.keys().map(of).collect(),
             outcomes,
             rolled_back: rolled_back(runs),
-            services: self.services(tweak, runs),
+            services,
             in_service: in_service(runs),
             surge: surge(runs),
             measured: self.measured.clone(),
-            assumptions: self.measured.assumptions(),
+            assumptions,
         }
     }
 
     fn services(&self, tweak: &Tweak, runs: &[RunResult]) -> Vec<ServiceForecast> {
         let mut services = Vec::new();
         for cluster in &self.survey.clusters {
+            let is_known = self.survey.spot_fleets.is_empty() && self.doubts(cluster).is_empty();
             for service in &cluster.services {
                 // What the copy has, and not the rack: a change that is tried out may differ.
                 let copy = service_of(cluster, service, tweak);
@@ -178,17 +213,37 @@ impl Rehearsal {
                 }
                 let lacking = runs.iter().map(|run| lacks(run, &service.name, minimum));
                 let (below, zero): (Vec<u64>, Vec<u64>) = lacking.unzip();
+                let copied = runs.iter().map(|run| first(run, &service.name)).min();
+                let copied = u32::try_from(copied.unwrap_or(0)).unwrap_or(u32::MAX);
                 services.push(ServiceForecast {
                     name: service.name.clone(),
                     desired,
                     minimum,
+                    running: service.running,
+                    copied,
+                    is_known: is_known && copied >= service.running.min(desired),
                     below_minimum: lack(below),
                     at_zero: lack(zero),
                 });
             }
         }
+        services.sort_by(|one, other| {
+            let worst = |it: &ServiceForecast| {
+                let (zero, below) = (it.at_zero, it.below_minimum);
+                [zero.chance, zero.p50, below.chance, below.p50]
+            };
+            let by_harm = worst(other).partial_cmp(&worst(one));
+            let by_harm = by_harm.unwrap_or(std::cmp::Ordering::Equal);
+            by_harm.then_with(|| one.name.cmp(&other.name))
+        });
         services
     }
+}
+
+/// Returns how many tasks of a service ran when the roll of a run began.
+fn first(run: &RunResult, service: &str) -> u64 {
+    let points = run.counts.get(&Counted::Service(service.to_owned()));
+    points.map_or(0, |points| at(points, 0))
 }
 
 fn name_of(outcome: Outcome) -> String {
@@ -196,8 +251,8 @@ fn name_of(outcome: Outcome) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-fn durations(runs: &[RunResult]) -> Quantiles {
-    let mut sorted: Vec<u64> = runs.iter().map(|run| run.duration_ms / 1000).collect();
+fn durations<'a>(runs: impl Iterator<Item = &'a RunResult>) -> Quantiles {
+    let mut sorted: Vec<u64> = runs.map(|run| run.duration_ms / 1000).collect();
     sorted.sort_unstable();
     Quantiles {
         p5: quantile(&sorted, 5),
@@ -244,12 +299,35 @@ fn lack(lengths_ms: Vec<u64>) -> Lack {
         .collect();
     lengths.sort_unstable();
     let seconds = |percent| float(quantile(&lengths, percent)) / 1000.0;
+    let (at_least, at_most) = bounds(number(lengths.len()), number(all));
     Lack {
+        at_least,
+        at_most,
         runs: number(lengths.len()),
         chance: f64::from(number(lengths.len())) / f64::from(number(all).max(1)),
         p50: seconds(50),
         p95: seconds(95),
     }
+}
+
+/// Returns between which chances something is that happened in `hits` of `runs`: right 19 times in
+/// 20. Where it happened never, or always, the bound is the chance by which that alone would have
+/// come about once in 20 times (the rule of three); between that it is Wilson's interval.
+fn bounds(hits: u32, runs: u32) -> (f64, f64) {
+    const Z: f64 = 1.96;
+    let count = f64::from(runs.max(1));
+    let never = 1.0 - 0.05_f64.powf(1.0 / count);
+    if hits == 0 {
+        return (0.0, never);
+    }
+    if hits >= runs {
+        return (1.0 - never, 1.0);
+    }
+    let part = f64::from(hits) / count;
+    let middle = part + Z * Z / (2.0 * count);
+    let half = Z * (part * (1.0 - part) / count + Z * Z / (4.0 * count * count)).sqrt();
+    let whole = 1.0 + Z * Z / count;
+    ((middle - half) / whole, (middle + half) / whole)
 }
 
 fn in_service(runs: &[RunResult]) -> InService {
@@ -307,4 +385,42 @@ fn float(count: u64) -> f64 {
     let (high, low) = (count >> 32, count & u64::from(u32::MAX));
     let part = |bits: u64| f64::from(u32::try_from(bits).unwrap_or(u32::MAX));
     part(high) * 4_294_967_296.0 + part(low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_runs_leave_more_open_than_many() {
+        let round = |(low, high): (f64, f64)| (format!("{low:.3}"), format!("{high:.3}"));
+        let told = |low: &str, high: &str| (low.to_owned(), high.to_owned());
+        // Exact for never and always; the middle as in Wilson (1927) for 5 of 10.
+        assert_eq!(round(bounds(0, 100)), told("0.000", "0.030"));
+        assert_eq!(round(bounds(0, 3)), told("0.000", "0.632"));
+        assert_eq!(round(bounds(100, 100)), told("0.970", "1.000"));
+        assert_eq!(round(bounds(5, 10)), told("0.237", "0.763"));
+    }
+
+    #[test]
+    fn what_is_so_before_the_roll_is_not_counted_as_the_rolls() {
+        let lacking = Lack {
+            runs: 10,
+            ..Lack::default()
+        };
+        let service = |running| ServiceForecast {
+            name: "web".to_owned(),
+            desired: 3,
+            minimum: 2,
+            running,
+            copied: 3,
+            is_known: true,
+            below_minimum: lacking,
+            at_zero: lacking,
+        };
+        let told = |running| (service(running).goes_below(), service(running).goes_down());
+        assert_eq!(told(3), (true, true));
+        assert_eq!(told(1), (false, true), "it is below its minimum anyway");
+        assert_eq!(told(0), (false, false), "none runs anyway");
+    }
 }

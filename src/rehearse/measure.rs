@@ -80,6 +80,7 @@ impl Measured {
             pending_ms: Samples(launches.iter().map(|(_, took)| *took).collect()),
             ..Self::default()
         };
+        let usual = measured.usual_pending_ms();
         for host in survey.clusters.iter().flat_map(|cluster| &cluster.hosts) {
             let mut instances = survey.instances.iter();
             let instance = instances.find(|instance| instance.id == host.instance);
@@ -91,9 +92,13 @@ impl Measured {
             let near = launches
                 .iter()
                 .find(|(start, _)| (start - launched).abs() < SAME_LAUNCH_MS);
-            let total = u64::try_from(joined.as_millisecond() - launched).ok();
-            if let (Some((_, pending)), Some(total)) = (near, total) {
-                measured.boot_ms.0.push(total.saturating_sub(*pending));
+            let Ok(total) = u64::try_from(joined.as_millisecond() - launched) else {
+                continue;
+            };
+            // One whose launch Auto Scaling has forgotten took as long to launch as usual.
+            let pending = near.map_or(usual, |(_, pending)| *pending);
+            if total > pending {
+                measured.boot_ms.0.push(total - pending);
             }
         }
         for cluster in &survey.clusters {
@@ -105,6 +110,16 @@ impl Measured {
             }
         }
         measured
+    }
+
+    /// Returns how long a launch usually takes: the median of those that are remembered, or else the
+    /// middle of what is assumed.
+    fn usual_pending_ms(&self) -> u64 {
+        let mut sorted = self.pending_ms.0.clone();
+        sorted.sort_unstable();
+        let (least, most) = Pace::default().pending_ms;
+        let middle = sorted.get(sorted.len() / 2).copied();
+        middle.unwrap_or((least + most) / 2)
     }
 
     /// Returns a pace as measured, as surely as that can be known.

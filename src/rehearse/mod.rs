@@ -6,6 +6,7 @@
 //! and [`Rehearsal::advice`] what would happen if the rack were changed, by the same simulation.
 
 mod advice;
+mod assumed;
 mod direct;
 mod forecast;
 mod measure;
@@ -18,7 +19,7 @@ mod tweak;
 
 use jiff::Timestamp;
 
-use crate::roll::{Strategy, Survey, SurveyedGroup};
+use crate::roll::{RollOptions, Survey, SurveyedGroup};
 
 pub use advice::{Advised, Effects};
 pub use forecast::{
@@ -40,8 +41,8 @@ pub struct Settings {
     pub runs: u32,
     /// What chance is made of: the same gives the same forecast.
     pub seed: u64,
-    /// How the instances are replaced.
-    pub strategy: Strategy,
+    /// What is asked of the roll.
+    pub options: RollOptions,
 }
 
 /// Why a roll cannot be rehearsed.

@@ -13,7 +13,7 @@ use super::{RehearseError, Settings};
 use crate::clock::Clock;
 use crate::ids::Entropy;
 use crate::rack::Rack;
-use crate::roll::{Engine, Outcome, Report, RollOptions, Stop, Strategy};
+use crate::roll::{Engine, Outcome, Report, RollOptions, Stop};
 use crate::sandbox::Sandbox;
 use crate::sandbox::ledger::Counted;
 
@@ -69,7 +69,7 @@ pub(super) fn run_all(
                 .seed
                 .wrapping_mul(0x1_0000_0000)
                 .wrapping_add(number.into());
-            let result = one(replica, rack, parameter, settings.strategy, seed)?;
+            let result = one(replica, rack, parameter, settings.options, seed)?;
             done.push((number, result));
         }
     };
@@ -94,7 +94,7 @@ fn one(
     replica: &Replica,
     rack: &str,
     parameter: &str,
-    strategy: Strategy,
+    options: RollOptions,
     seed: u64,
 ) -> Result<RunResult, RehearseError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -108,7 +108,7 @@ fn one(
         let entropy = Entropy::seeded(seed);
         let rack = direct::rack(&sandbox, rack, parameter);
         let began = clock.now();
-        let report = roll(strategy, rack, &clock, entropy).await?;
+        let report = roll(options, rack, &clock, entropy).await?;
         let took = clock.now().as_millisecond() - began.as_millisecond();
         clock.sleep(AFTERWARDS).await;
         let watched = clock.now().as_millisecond() - began.as_millisecond();
@@ -124,17 +124,13 @@ fn one(
 
 /// Carries the roll out as it would be on the rack.
 async fn roll(
-    strategy: Strategy,
+    options: RollOptions,
     rack: Rack,
     clock: &Clock,
     entropy: Entropy,
 ) -> Result<Report, RehearseError> {
     let sink = Box::new(Deaf);
     let mut engine = Engine::new(rack, clock.clone(), entropy, NoJournals, sink, Stop::new());
-    let options = RollOptions {
-        strategy,
-        ..RollOptions::DEFAULT
-    };
     let plan = engine.plan(options, Duration::ZERO).await;
     let plan = plan.map_err(|refusal| RehearseError::Run(refusal.to_string()))?;
     Ok(engine.run(plan, false).await)

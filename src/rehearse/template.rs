@@ -153,7 +153,7 @@ fn add_group(
 }
 
 /// Finds the cluster that most members of a group are in.
-fn cluster_of<'a>(survey: &'a Survey, group: &SurveyedGroup) -> Option<&'a str> {
+pub(super) fn cluster_of<'a>(survey: &'a Survey, group: &SurveyedGroup) -> Option<&'a str> {
     let has = |instance: &str| group.group.members.iter().any(|it| it.instance == instance);
     let members = |cluster: &Cluster| {
         cluster

@@ -54,6 +54,9 @@ impl Run<'_> {
             return self.revoke(stage).await;
         }
         if stage == Stage::Back {
+            if let Err(trouble) = self.settle_rack(true).await {
+                return self.not_settled(trouble, false);
+            }
             return self.turned_back().await;
         }
         if stage == Stage::Halted {
@@ -73,11 +76,11 @@ impl Run<'_> {
             return self.detached("the stack is being updated");
         }
         if stage == Stage::Complete {
-            return self.prove().await;
+            return self.settle_and_prove().await;
         }
         match self.follow().await {
             Followed::Ended(end) => self.after(end).await,
-            Followed::Complete => self.prove().await,
+            Followed::Complete => self.settle_and_prove().await,
             Followed::NeverBegan => {
                 self.turn_back(Trouble::new("CloudFormation never began the update"))
                     .await
@@ -109,6 +112,7 @@ impl Run<'_> {
             _ => {}
         }
         if stage < Stage::Installed {
+            self.guard().await?;
             self.install().await?;
         }
         Ok(())
@@ -118,14 +122,50 @@ impl Run<'_> {
     async fn turn_back(&mut self, trouble: Trouble) -> Report {
         let discarded = match trouble.outcome {
             Outcome::Detached => None,
-            _ => Some(self.discard().await),
+            _ => Some(self.undo().await),
         };
         self.base.turned_back(trouble, discarded)
+    }
+
+    /// Puts back what was changed for the roll, and lets the new key go.
+    async fn undo(&mut self) -> Result<(), Trouble> {
+        self.put_back().await?;
+        self.discard().await
+    }
+
+    /// The stack is complete: puts back what was changed for the roll, then asks the instances.
+    async fn settle_and_prove(&mut self) -> Report {
+        match self.settle_rack(false).await {
+            Ok(()) => self.prove().await,
+            Err(trouble) => self.not_settled(trouble, true),
+        }
+    }
+
+    /// The stack is at rest, but what was changed for the roll cannot be put back yet.
+    fn not_settled(&self, trouble: Trouble, complete: bool) -> Report {
+        if trouble.outcome == Outcome::Detached {
+            return self.detached(&trouble.message);
+        }
+        let outcome = match complete {
+            true => Outcome::Unproven,
+            false => Outcome::Stuck,
+        };
+        let message = format!("the stack is at rest, but: {}", trouble.message);
+        let mut report = self.report(outcome, message);
+        report.hints = trouble.hints;
+        report.hints.push(self.resume_hint());
+        report
     }
 
     /// Decides what the stack's end means.
     pub(super) async fn after(&mut self, end: End) -> Report {
         self.done(Step::Watch, format!("the stack is {}", end.status));
+        let good = end.class == StatusClass::Good;
+        if end.class != StatusClass::Deleted
+            && let Err(trouble) = self.settle_rack(!good).await
+        {
+            return self.not_settled(trouble, good);
+        }
         match end.class {
             StatusClass::Good => self.prove().await,
             StatusClass::RolledBack => self.turned_back().await,
@@ -347,6 +387,10 @@ impl Run<'_> {
     pub(super) fn detached(&self, why: &str) -> Report {
         let mut report = self.report(Outcome::Detached, format!("{why}; the roll goes on in AWS"));
         report.hints = vec![self.resume_hint()];
+        if !self.plan.touches.held.is_empty() {
+            let held = "instances on their way out are held for an hour at the most until then";
+            report.hints.push(held.to_owned());
+        }
         report.hints.push(if self.plan.is_api() {
             "the rack API is restarted, and the old key let go, only then".to_owned()
         } else {

@@ -21,6 +21,7 @@ use super::preflight::{self, Refusal};
 use super::revoke::KeyTools;
 use super::run::{PATIENCE, Run};
 use super::stop::Stop;
+use super::strategy::Tending;
 use super::tail::EventTail;
 use super::tracker::Tracker;
 use crate::clock::Clock;
@@ -156,7 +157,6 @@ impl Engine {
         care: &Care,
         wait_busy: Duration,
     ) -> Result<Plan, Refusal> {
-        options.strategy.check()?;
         self.desk.wait_busy = wait_busy;
         let roll = self.desk.name_roll();
         self.wait_until_at_rest(&roll, wait_busy).await?;
@@ -368,6 +368,7 @@ impl Engine {
                 runner: self.gate_runner.clone(),
                 ..GateState::default()
             },
+            tending: Tending::default(),
             base,
         }
     }

@@ -7,7 +7,8 @@ use super::care::Care;
 use super::engine::{Engine, RollSummary, since};
 use super::event::{EVENT_VERSION, Event, EventKind};
 use super::forward::{
-    TAG_KEEP_OLD, TAG_KEY_TYPE, TAG_RACK, TAG_REPLACES, TAG_ROLL, TAG_STACK, TAG_STRATEGY,
+    TAG_KEEP_OLD, TAG_KEY_TYPE, TAG_PROTECTED, TAG_RACK, TAG_REPLACES, TAG_ROLL, TAG_STACK,
+    TAG_STRATEGY, TAG_SURGE,
 };
 use super::gate::TAG_GATED;
 use super::journal::{Entry, JournalKeeper, Line};
@@ -175,6 +176,10 @@ impl Engine {
             strategy: tag(TAG_STRATEGY)
                 .and_then(|name| Strategy::named(&name))
                 .unwrap_or_default(),
+            surge: tag(TAG_SURGE)
+                .and_then(|size| size.parse().ok())
+                .unwrap_or_default(),
+            ..RollOptions::DEFAULT
         };
         let mut plan = preflight::draft(&rack, id.clone(), options, &Care::default(), &observed);
         plan.gates.unknown = pair.tags.contains_key(TAG_GATED);
@@ -183,6 +188,14 @@ impl Engine {
             refresh.before.clear();
         }
         plan.old_key = tag(TAG_REPLACES);
+        // What is protected by now says nothing of what was before.
+        let protected = tag(TAG_PROTECTED).unwrap_or_default();
+        let protected: Vec<&str> = protected.split(',').collect();
+        let groups = plan.groups.iter();
+        plan.touches.protected = groups
+            .filter(|group| protected.contains(&group.logical_id.as_str()))
+            .map(|group| group.name.clone())
+            .collect();
         plan.new_key = pair.name;
         Ok(Found {
             plan,

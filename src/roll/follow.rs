@@ -56,6 +56,7 @@ impl Run<'_> {
                     {
                         return followed;
                     }
+                    self.tend_meanwhile().await;
                     self.pacing
                         .after_success(self.clock.now(), self.tracker.expectation())
                 }
@@ -71,6 +72,13 @@ impl Run<'_> {
             if !self.pause(wait).await {
                 return Followed::Stopped;
             }
+        }
+    }
+
+    /// Looks after the instances that are held; what goes wrong is tried again at the next look.
+    async fn tend_meanwhile(&mut self) {
+        if let Err(error) = self.tend(self.tracker.is_rolling_back()).await {
+            self.warn(format!("instances on their way out are held: {error}"));
         }
     }
 

@@ -8,7 +8,7 @@ use super::gate::TAG_GATED;
 use super::journal::{Effect, Entry};
 use super::outcome::Outcome;
 use super::plan::{Plan, Step};
-use super::revoke::TAG_REVOKES;
+use super::revoke::{TAG_REVOKES, TAG_REVOKING, mark};
 use super::run::{Run, Trouble};
 use super::strategy::Strategy;
 use crate::ids::RollId;
@@ -28,6 +28,10 @@ pub const TAG_KEEP_OLD: &str = "convox:keep-old";
 pub const TAG_KEY_TYPE: &str = "convox:key-type";
 /// The tag that says how instances are replaced, where it is not the ordinary way.
 pub const TAG_STRATEGY: &str = "convox:strategy";
+/// The tag that says how many old instances a surge keeps beside the new ones.
+pub const TAG_SURGE: &str = "convox:surge";
+/// The tag that says which groups protect their new instances for the roll.
+pub const TAG_PROTECTED: &str = "convox:protected";
 /// The tag that says who made it.
 pub const TAG_CREATED_BY: &str = "convox:created-by";
 
@@ -59,6 +63,15 @@ pub(super) fn key_pair_tags(plan: &Plan) -> BTreeMap<String, String> {
     }
     if !plan.gates.is_none() {
         tags.insert(TAG_GATED.to_owned(), "true".to_owned());
+    }
+    if plan.options.strategy == Strategy::Surge {
+        tags.insert(TAG_SURGE.to_owned(), plan.options.surge.to_string());
+    }
+    let protected = plan.groups.iter();
+    let protected = protected.filter(|group| plan.touches.protected.contains(&group.name));
+    let protected: Vec<&str> = protected.map(|group| group.logical_id.as_str()).collect();
+    if !protected.is_empty() {
+        tags.insert(TAG_PROTECTED.to_owned(), protected.join(","));
     }
     if plan.options.keep_old {
         tags.insert(TAG_KEEP_OLD.to_owned(), "true".to_owned());
@@ -166,7 +179,11 @@ impl Run<'_> {
     /// holds the private half: it is deleted and made again.
     async fn create_key_pair(&mut self) -> Result<MintedKeyPair, Trouble> {
         let name = self.plan.new_key.clone();
-        let (kind, tags) = (self.plan.options.key_type, key_pair_tags(&self.plan));
+        let (kind, mut tags) = (self.plan.options.key_type, key_pair_tags(&self.plan));
+        if self.plan.revocation().is_some() {
+            let said = mark(&self.plan.roll, self.clock.now());
+            tags.insert(TAG_REVOKING.to_owned(), said);
+        }
         let mut last = None;
         for attempt in 0..MINT_TRIES {
             if attempt > 0 {

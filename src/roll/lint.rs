@@ -107,6 +107,15 @@ pub(super) fn lint(plan: &Plan) -> Vec<String> {
     if plan.old_key.as_deref() == Some(plan.new_key.as_str()) {
         faults.push("the new key has the old key's name".to_owned());
     }
+    if !plan.touches.is_empty() {
+        let guard = place(Step::Guard);
+        if guard.is_none() || guard > place(Step::Install) {
+            faults.push("the groups must be ready before the stack is touched".to_owned());
+        }
+        if place(Step::Restore).is_none_or(|restore| Some(restore) < place(Step::Watch)) {
+            faults.push("what is changed for the roll must be put back".to_owned());
+        }
+    }
     for step in [Step::Mint, Step::Install] {
         let has_undo = plan
             .steps

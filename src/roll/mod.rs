@@ -14,10 +14,12 @@ mod event;
 mod far;
 mod find;
 mod finish;
+mod fleet;
 mod follow;
 mod forward;
 mod gate;
 mod journal;
+mod lineup;
 mod lint;
 mod observe;
 mod outcome;
@@ -48,15 +50,21 @@ pub use engine::{Engine, RollSummary};
 pub use event::{EVENT_VERSION, Event, EventKind, EventSink, Holdout, InstanceReport, Progress};
 pub use far::FarEngine;
 pub use find::journaled_rolls;
+pub use fleet::{
+    EngineSource, Fleet, FleetEntry, FleetEvent, FleetEventKind, FleetJournal, FleetJournals,
+    FleetLine, FleetPlan, FleetRack, FleetReport, FleetSink, FleetState, RackPlace, RackReport,
+    plans_of,
+};
 pub use forward::{
-    TAG_CREATED_BY, TAG_KEEP_OLD, TAG_KEY_TYPE, TAG_RACK, TAG_REPLACES, TAG_ROLL, TAG_STACK,
-    TAG_STRATEGY,
+    TAG_CREATED_BY, TAG_KEEP_OLD, TAG_KEY_TYPE, TAG_PROTECTED, TAG_RACK, TAG_REPLACES, TAG_ROLL,
+    TAG_STACK, TAG_STRATEGY, TAG_SURGE,
 };
 pub use gate::{GATE_TIMEOUT_SECS, GateCall, GateReport, GateRunner, GateStage, Gates, TAG_GATED};
 pub use journal::{
     Effect, Entry, JOURNAL_VERSION, Journal, JournalError, JournalKeeper, JournalWriter, Journals,
     Line,
 };
+pub use lineup::{Lineup, Next, Place, Turn};
 pub use outcome::{Failure, Outcome, Report};
 pub use plan::{Advice, GroupPlan, Plan, PlannedStep, RollOptions, RollPolicy, Step};
 pub use preflight::Refusal;
@@ -67,6 +75,6 @@ pub use revoke::{
 };
 pub use services::{ClusterPlan, ServicePlan};
 pub use stop::Stop;
-pub use strategy::Strategy;
+pub use strategy::{Strategy, SurgeSize, Touches};
 pub use survey::{Survey, SurveyedGroup, survey, survey_for};
 pub use watch::Watch;

@@ -12,6 +12,8 @@ use crate::rack::{
 };
 
 const CLUSTER: &str = "AWS::ECS::Cluster";
+/// The parameter of a rack's template that becomes `ECS_CONTAINER_STOP_TIMEOUT` of its instances.
+const STOP_TIMEOUT: &str = "EcsContainerStopTimeout";
 
 /// What was seen of a rack. Plain data: the plan is a pure function of it.
 #[derive(Debug, Clone)]
@@ -25,8 +27,10 @@ pub(super) struct Observed {
     pub(super) spot_fleets: Vec<String>,
     pub(super) instances: Vec<Instance>,
     pub(super) clusters: Vec<Cluster>,
-    /// The lifecycle hooks of all groups.
-    pub(super) hooks: Vec<Hook>,
+    /// The lifecycle hooks of all groups, by the group's name.
+    pub(super) hooks: BTreeMap<String, Vec<Hook>>,
+    /// What could not be read of that, in words.
+    pub(super) unread: Vec<String>,
     pub(super) changes: Option<Vec<ResourceChange>>,
     /// The key pair that the stack names, if EC2 still has it.
     pub(super) current_pair: Option<KeyPair>,
@@ -70,10 +74,23 @@ pub(super) async fn observe(rack: &Rack, roll: &RollId) -> Result<Observed, Refu
     };
     let changes = preview(rack, roll, &stack).await;
     // Advice about services is worth having, and worth no refusal.
-    let clusters = clusters_of(rack, &resources).await.unwrap_or_default();
-    let mut hooks = Vec::new();
+    let (mut clusters, mut hooks, mut unread) = (Vec::new(), BTreeMap::new(), Vec::new());
+    for cluster in physical_ids(&resources, CLUSTER) {
+        match rack.services.cluster(&cluster).await {
+            Ok(read) => {
+                let words = read.unread.iter();
+                unread.extend(words.map(|words| format!("cluster {cluster}: {words}")));
+                clusters.push(read);
+            }
+            Err(error) => unread.push(format!("cluster {cluster}: {error}")),
+        }
+    }
+    heed_stop_timeout(&stack, &mut clusters);
     for group in names.iter().filter(|_| !clusters.is_empty()) {
-        hooks.extend(rack.fleet.hooks(group).await.unwrap_or_default());
+        match rack.fleet.hooks(group).await {
+            Ok(found) => drop(hooks.insert(group.clone(), found)),
+            Err(error) => unread.push(format!("the hooks of {group}: {error}")),
+        }
     }
     let permissions = settled(rack.key_pairs.check_permissions().await)?;
     let key_store = settled(rack.keys.check().await)?;
@@ -84,6 +101,7 @@ pub(super) async fn observe(rack: &Rack, roll: &RollId) -> Result<Observed, Refu
         instances,
         clusters,
         hooks,
+        unread,
         changes,
         current_pair,
         permissions,
@@ -121,6 +139,27 @@ pub(super) async fn clusters_of(
     Ok(clusters)
 }
 
+/// Gives tasks that do not say how long they may take to stop what their instances say: the rack's
+/// parameter goes into `ECS_CONTAINER_STOP_TIMEOUT`.
+pub(super) fn heed_stop_timeout(stack: &Stack, clusters: &mut [Cluster]) {
+    let Some(secs) = stack.parameter(STOP_TIMEOUT).and_then(seconds) else {
+        return;
+    };
+    let definitions = clusters.iter_mut().flat_map(|it| &mut it.definitions);
+    for definition in definitions {
+        definition.stop_timeout_secs.get_or_insert(secs);
+    }
+}
+
+/// Reads a length of time: `90`, `90s` or `2m`.
+fn seconds(text: &str) -> Option<u32> {
+    let bare = text.trim().parse().ok();
+    bare.or_else(|| {
+        let span = humantime::parse_duration(text.trim()).ok()?;
+        u32::try_from(span.as_secs()).ok()
+    })
+}
+
 /// Takes a refusal for what it is, and the lack of an answer for a reason to ask again.
 pub(super) fn settled(checked: Result<(), PortError>) -> Result<Result<(), PortError>, Refusal> {
     match checked {
@@ -146,4 +185,22 @@ async fn preview(rack: &Rack, roll: &RollId, stack: &Stack) -> Option<Vec<Resour
 pub(super) fn physical_ids(resources: &[StackResource], kind: &str) -> Vec<String> {
     let live = resources.iter().filter(|resource| is_live(resource, kind));
     live.map(|resource| resource.physical_id.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_timeout_is_read_as_people_write_it() {
+        for (text, secs) in [
+            ("90", Some(90)),
+            ("90s", Some(90)),
+            (" 2m ", Some(120)),
+            ("", None),
+            ("soon", None),
+        ] {
+            assert_eq!(seconds(text), secs, "{text}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use super::api::KeyKind;
 use super::gate::Gates;
 use super::refresh::RefreshPlan;
 use super::services::ClusterPlan;
-use super::strategy::Strategy;
+use super::strategy::{Strategy, SurgeSize, Touches};
 use crate::ids::RollId;
 use crate::rack::{KeyType, ResourceChange};
 
@@ -23,12 +23,16 @@ pub enum Step {
     Mint,
     /// Keep the new API key in the key store for as long as the roll lasts.
     Stage,
+    /// Get the rack ready for the way its instances are replaced.
+    Guard,
     /// Change the stack's parameter.
     Install,
     /// Follow the stack to its end.
     Watch,
     /// Replace the instances by instance refreshes of our own.
     Refresh,
+    /// Empty the instances that are held, and put back what was changed for the roll.
+    Restore,
     /// Replace the rack API's processes, which read the key only when they start.
     Restart,
     /// Ask every instance which key it carries, or the rack API which key it takes.
@@ -53,9 +57,11 @@ impl Step {
             Self::Preserve => "preserve",
             Self::Mint => "mint",
             Self::Stage => "stage",
+            Self::Guard => "guard",
             Self::Install => "install",
             Self::Watch => "watch",
             Self::Refresh => "refresh",
+            Self::Restore => "restore",
             Self::Restart => "restart",
             Self::Verify => "verify",
             Self::Promote => "promote",
@@ -83,6 +89,17 @@ pub struct RollOptions {
     /// How the instances are replaced.
     #[serde(default)]
     pub strategy: Strategy,
+    /// How many old instances a surge keeps beside the new ones.
+    #[serde(default)]
+    pub surge: SurgeSize,
+    /// Whether surplus instances are emptied one by one at the end of CloudFormation's own way.
+    #[serde(default = "guarded")]
+    pub guard_rails: bool,
+}
+
+/// What guard rails are where nobody says.
+fn guarded() -> bool {
+    true
 }
 
 impl RollOptions {
@@ -91,6 +108,8 @@ impl RollOptions {
         key_type: KeyType::Ed25519,
         keep_old: false,
         strategy: Strategy::CloudFormation,
+        surge: SurgeSize::DEFAULT,
+        guard_rails: true,
     };
 }
 
@@ -139,6 +158,9 @@ pub struct Plan {
     pub steps: Vec<PlannedStep>,
     /// What a change set says the update will touch, where the account allows one.
     pub changes: Option<Vec<ResourceChange>>,
+    /// What else is changed for the roll, and put back.
+    #[serde(default, skip_serializing_if = "Touches::is_empty")]
+    pub touches: Touches,
     /// What somebody should know beforehand.
     pub warnings: Vec<Advice>,
 }

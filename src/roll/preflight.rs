@@ -15,9 +15,9 @@ use super::plan::{Advice, GroupPlan, Plan, PlannedStep, RollOptions, RollPolicy,
 use super::reached::ObservedPolicy;
 use super::refresh;
 use super::services::ClusterPlan;
-use super::strategy::Strategy;
+use super::strategy::{self, Strategy, Touches};
 use crate::ids::RollId;
-use crate::rack::{PortError, Rack, Stack, StackStatus, StatusClass};
+use crate::rack::{Cluster, PortError, Rack, Stack, StackStatus, StatusClass};
 use crate::template::TemplateError;
 
 /// The code of the refusal of a roll that would change nothing.
@@ -82,6 +82,13 @@ impl Refusal {
         ))
     }
 
+    /// Refuses the roll of a rack that cannot be reached.
+    #[must_use]
+    pub fn unreachable(message: &str, hint: Option<String>) -> Self {
+        let hint = hint.unwrap_or_else(|| "nothing was changed".to_owned());
+        Self::nothing_changed(advice("unreachable", message.to_owned(), hint))
+    }
+
     /// Refuses a roll that nobody but this machine could remember, and it does not.
     #[must_use]
     pub fn no_journal(roll: &RollId) -> Self {
@@ -102,6 +109,11 @@ impl Refusal {
     /// Tells whether asking again may well succeed with nothing else changed.
     pub(super) fn is_transient(&self) -> bool {
         self.reasons.iter().any(|reason| reason.code == "no-answer")
+    }
+
+    /// Tells whether the roll is known nowhere, so that it has changed nothing.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.reasons.iter().any(|it| it.code == "no-such-roll")
     }
 
     /// Tells whether another process is at work on the roll.
@@ -208,7 +220,8 @@ pub(super) fn plan(
     if observed.stack.status.is_busy() {
         return Err(Refusal::busy(&observed.stack.status));
     }
-    let reasons = refusals(rack, options.strategy, observed);
+    let mut reasons = refusals(rack, options.strategy, observed);
+    reasons.extend(strategy::refusals(options, observed));
     if !reasons.is_empty() {
         return Err(Refusal::for_reasons(reasons));
     }
@@ -266,7 +279,17 @@ pub(super) fn draft(
     plan.spot_fleets.clone_from(&observed.spot_fleets);
     plan.changes.clone_from(&observed.changes);
     plan.clusters = cluster_plans(observed);
-    plan.warnings = warnings(rack, observed);
+    for (planned, cluster) in plan.clusters.iter_mut().zip(&observed.clusters) {
+        for (planned, service) in planned.services.iter_mut().zip(&cluster.services) {
+            planned.stays_up = strategy::stays_up(options, observed, cluster, service);
+        }
+    }
+    plan.touches = Touches::of(options, observed);
+    plan.warnings = warnings(rack, observed, &plan.clusters);
+    if options.strategy == Strategy::Surge {
+        // Nothing is cut off: instances are held until their tasks have stopped.
+        plan.warnings.retain(|it| it.code != "stop-timeout");
+    }
     let held = plan.gates.warnings(&plan);
     plan.warnings.extend(held);
     plan.steps = steps(&plan);
@@ -293,16 +316,28 @@ impl Plan {
             refresh: None,
             steps: Vec::new(),
             changes: None,
+            touches: Touches::default(),
             warnings: Vec::new(),
         }
     }
 }
 
-fn cluster_plans(observed: &Observed) -> Vec<ClusterPlan> {
-    let clusters = observed.clusters.iter();
-    clusters
-        .map(|cluster| ClusterPlan::of(cluster, &observed.hooks))
-        .collect()
+pub(super) fn cluster_plans(observed: &Observed) -> Vec<ClusterPlan> {
+    let plan = |cluster| {
+        let hooks = observed.hooks.iter();
+        let own = hooks.filter(|(group, _)| observed.is_in(group, cluster));
+        ClusterPlan::of(cluster, own.flat_map(|(_, hooks)| hooks))
+    };
+    observed.clusters.iter().map(plan).collect()
+}
+
+impl Observed {
+    /// Tells whether instances of a group are in a cluster.
+    fn is_in(&self, group: &str, cluster: &Cluster) -> bool {
+        let members = self.instances.iter();
+        let mut members = members.filter(|it| it.owner.as_deref() == Some(group));
+        members.any(|member| cluster.hosts.iter().any(|host| host.instance == member.id))
+    }
 }
 
 pub(super) fn group_plan(observed: &ObservedGroup) -> Option<GroupPlan> {
@@ -475,7 +510,7 @@ pub(super) fn group_refusals(observed: &ObservedGroup) -> Vec<Advice> {
     reasons
 }
 
-fn warnings(rack: &Rack, observed: &Observed) -> Vec<Advice> {
+fn warnings(rack: &Rack, observed: &Observed, clusters: &[ClusterPlan]) -> Vec<Advice> {
     let mut warnings = Vec::new();
     for (name, declared) in &observed.declared {
         if declared.from_ssm && declared.kind.contains("Image") {
@@ -523,11 +558,15 @@ fn warnings(rack: &Rack, observed: &Observed) -> Vec<Advice> {
             "the instances themselves are asked at the end, as always",
         ));
     }
-    warnings.extend(
-        cluster_plans(observed)
-            .iter()
-            .flat_map(ClusterPlan::warnings),
-    );
+    warnings.extend(observed.unread.iter().map(|what| {
+        advice(
+            "services-unread",
+            format!("what the roll does to services is not known of {what}"),
+            "allow the describe and list calls of ECS and Auto Scaling, or look at the services \
+             during the roll",
+        )
+    }));
+    warnings.extend(clusters.iter().flat_map(ClusterPlan::warnings));
     let current = observed
         .stack
         .parameter(&rack.key_parameter)
@@ -582,6 +621,15 @@ fn steps(plan: &Plan) -> Vec<PlannedStep> {
         None,
         delete_new.clone(),
     ));
+    if !plan.touches.is_empty() {
+        let undo = "what was there is put back, however the roll ends".to_owned();
+        steps.push(step(
+            Step::Guard,
+            strategy::guard_words(plan),
+            None,
+            Some(undo),
+        ));
+    }
     steps.push(step(
         Step::Install,
         format!(
@@ -610,6 +658,9 @@ fn steps(plan: &Plan) -> Vec<PlannedStep> {
             Some("each step's refresh, its proof and its gate"),
             Some("refresh back to the old launch template, then update the stack back".to_owned()),
         ));
+    if !plan.touches.is_empty() {
+        let (changes, waits_for) = strategy::restore_words(plan);
+        steps.push(step(Step::Restore, changes, Some(waits_for), None));
     }
     steps.push(step(
         Step::Verify,

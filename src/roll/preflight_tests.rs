@@ -8,13 +8,13 @@ use super::lint::lint;
 use super::observe::{Observed, ObservedGroup};
 use super::outcome::Outcome;
 use super::plan::{Advice, RollOptions, Step};
-use super::preflight::{Refusal, no_such_stack, plan};
+use super::preflight::{Refusal, cluster_plans, no_such_stack, plan};
 use super::reached::{Declared, ObservedPolicy};
 use crate::ids::{Entropy, RollId};
 use crate::rack::testing::Unreachable;
 use crate::rack::{
-    Cluster, ClusterDefinition, ClusterService, ClusterTask, Group, Hook, Instance, KeyPair,
-    Member, PortError, Rack, Stack, StackParameter, StackStatus,
+    Cluster, ClusterDefinition, ClusterHost, ClusterService, ClusterTask, Group, Hook, Instance,
+    KeyPair, Member, PortError, Rack, Stack, StackParameter, StackStatus,
 };
 
 const OPTIONS: RollOptions = RollOptions::DEFAULT;
@@ -55,6 +55,19 @@ fn rolling(min_in_service: u32) -> ObservedPolicy {
     }
 }
 
+fn hook(heartbeat_secs: u32) -> Hook {
+    Hook {
+        name: "drain".to_owned(),
+        is_terminating: true,
+        heartbeat_secs,
+        default_result: "CONTINUE".to_owned(),
+        is_handled: true,
+        target: None,
+        role: None,
+        metadata: None,
+    }
+}
+
 /// A cluster with one service, whose `processes` are on the first instance.
 fn cluster(processes: u32) -> Cluster {
     let task = |n: u32| ClusterTask {
@@ -86,6 +99,14 @@ fn cluster(processes: u32) -> Cluster {
             stop_timeout_secs: None,
             cpu: 64,
             memory: 128,
+        }],
+        hosts: vec![ClusterHost {
+            instance: "i-0".to_owned(),
+            is_draining: false,
+            registered_at: None,
+            cpu: 2048,
+            memory: 4096,
+            tasks: 0,
         }],
         ..Cluster::default()
     }
@@ -149,6 +170,7 @@ fn healthy() -> Observed {
                 desired: 3,
                 members: (0..3).map(member).collect(),
                 suspended: Vec::new(),
+                protects_new: false,
                 termination_policies: Vec::new(),
                 launch_template: None,
                 launch_configuration: None,
@@ -158,7 +180,8 @@ fn healthy() -> Observed {
         spot_fleets: Vec::new(),
         instances: (0..3).map(instance).collect(),
         clusters: Vec::new(),
-        hooks: Vec::new(),
+        hooks: BTreeMap::new(),
+        unread: Vec::new(),
         changes: None,
         current_pair: Some(KeyPair {
             id: "key-1".to_owned(),
@@ -291,7 +314,7 @@ fn a_rolled_back_stack_may_be_rolled() {
 #[test]
 fn every_warning_is_given() {
     type Change = fn(&mut Observed);
-    let table: [(&str, Change); 9] = [
+    let table: [(&str, Change); 10] = [
         ("ssm-image", |o| {
             let kind = "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>".to_owned();
             o.declared.insert(
@@ -320,13 +343,12 @@ fn every_warning_is_given() {
             let mut cluster = cluster(3);
             cluster.definitions[0].stop_timeout_secs = Some(301);
             o.clusters.push(cluster);
-            o.hooks.push(Hook {
-                name: "drain".to_owned(),
-                is_terminating: true,
-                heartbeat_secs: 900,
-                default_result: "CONTINUE".to_owned(),
-                is_handled: true,
-            });
+            o.hooks = BTreeMap::from([("prod-Instances".to_owned(), vec![hook(900)])]);
+        }),
+        ("services-unread", |o| {
+            o.clusters.push(cluster(3));
+            o.unread
+                .push("cluster c: its tasks: not allowed".to_owned());
         }),
         ("one-off-tasks", |o| {
             let mut cluster = cluster(3);
@@ -341,6 +363,34 @@ fn every_warning_is_given() {
     for (code, change) in table {
         assert_eq!(warned(change), [code]);
     }
+}
+
+#[test]
+fn a_hook_of_another_clusters_group_gives_this_one_no_time() {
+    let mut observed = healthy();
+    observed.clusters.push(cluster(3));
+    let own = ("prod-Instances".to_owned(), vec![hook(200)]);
+    let other = ("prod-Build".to_owned(), vec![hook(30)]);
+    observed.hooks = BTreeMap::from([own, other]);
+    let limit = |observed: &Observed| cluster_plans(observed)[0].drain_limit_secs;
+    assert_eq!(limit(&observed), Some(200));
+    observed.clusters[0].hosts.clear();
+    assert_eq!(limit(&observed), None, "nobody drains what is in no group");
+}
+
+#[test]
+fn services_that_no_single_instance_matters_to_are_not_warned_of() {
+    let is_few = |change: fn(&mut ClusterService)| {
+        let mut observed = healthy();
+        let mut cluster = cluster(1);
+        change(&mut cluster.services[0]);
+        observed.clusters.push(cluster);
+        let warnings = cluster_plans(&observed)[0].warnings();
+        warnings.iter().any(|it| it.code == "few-processes")
+    };
+    assert!(is_few(|_| {}));
+    assert!(!is_few(|service| service.is_daemon = true));
+    assert!(!is_few(|service| service.is_fargate = true));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::preflight::Refusal;
-use crate::rack::{PortError, Rack, Stack, StackResource};
+use crate::rack::{PortError, Rack, Stack, StackResource, TemplateBody};
 use crate::template::{Evaluator, Pseudo, Template};
 
 pub(super) const GROUP: &str = "AWS::AutoScaling::AutoScalingGroup";
@@ -68,6 +68,16 @@ pub(super) async fn reached_by_key(
     resources: &[StackResource],
 ) -> Result<Reached, Refusal> {
     let body = rack.stacks.template(&stack.id).await?;
+    reached_by_key_of(rack, stack, body, resources).await
+}
+
+/// As [`reached_by_key`], with the stack's own template as it was read already.
+pub(super) async fn reached_by_key_of(
+    rack: &Rack,
+    stack: &Stack,
+    body: TemplateBody,
+    resources: &[StackResource],
+) -> Result<Reached, Refusal> {
     let template = Template::from_value(body.0).map_err(|error| Refusal::template(&error))?;
     let mut reached = Reached {
         declared: declared(&template),

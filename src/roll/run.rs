@@ -9,6 +9,7 @@ use super::gate::GateState;
 use super::outcome::{Outcome, Report};
 use super::pacing::Pacing;
 use super::revoke::KeyTools;
+use super::strategy::Tending;
 use super::tail::EventTail;
 use super::tracker::Tracker;
 use crate::rack::{PortError, Rack, Stack};
@@ -22,6 +23,8 @@ pub(super) struct Run<'a> {
     pub(super) pacing: Pacing,
     /// Whether events may be read from before the update, so that none is marked as seen.
     pub(super) resumed: bool,
+    /// The instances that are held on their way out.
+    pub(super) tending: Tending,
     /// What it takes to change which keys instances let in.
     pub(super) tools: Option<KeyTools>,
     /// How far it is with its gates.

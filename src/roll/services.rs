@@ -52,6 +52,15 @@ pub struct ServicePlan {
     pub health_check_grace_secs: Option<u32>,
     /// How long a task may take to stop, in seconds.
     pub stop_timeout_secs: u32,
+    /// Whether every instance has a task of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_daemon: bool,
+    /// Whether its tasks are on Fargate, which no instance matters to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_fargate: bool,
+    /// Whether it is sure to have a healthy task all through a roll that ends well.
+    #[serde(default)]
+    pub stays_up: bool,
 }
 
 impl ClusterPlan {
@@ -112,7 +121,11 @@ impl ClusterPlan {
 }
 
 fn few_processes(service: &ServicePlan) -> Option<Advice> {
+    if service.is_daemon || service.is_fargate {
+        return None;
+    }
     let processes = match service.desired {
+        _ if service.stays_up => return None,
         1 => "1 process".to_owned(),
         2 => "2 processes".to_owned(),
         _ => return None,
@@ -151,6 +164,9 @@ fn service_plan(cluster: &Cluster, service: &ClusterService) -> ServicePlan {
         stop_timeout_secs: definition
             .and_then(|it| it.stop_timeout_secs)
             .unwrap_or(STOP_TIMEOUT_SECS),
+        is_daemon: service.is_daemon,
+        is_fargate: service.is_fargate,
+        stays_up: false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Looks at a rack for a rehearsal: what its roll depends on, by list and describe calls only.
 
-use super::observe::{ObservedGroup, clusters_of, observed_groups, physical_ids};
+use super::observe::{ObservedGroup, clusters_of, heed_stop_timeout, observed_groups, physical_ids};
 use super::plan::{Advice, GroupPlan};
 use super::preflight::{self, Refusal};
 use super::reached::{GROUP, ObservedPolicy, reached_by_key};
@@ -102,11 +102,13 @@ pub async fn survey_for(rack: &Rack, strategy: Strategy) -> Result<Survey, Refus
             group,
         });
     }
+    let mut clusters = clusters_of(rack, &resources).await?;
+    heed_stop_timeout(&stack, &mut clusters);
     Ok(Survey {
         groups,
         spot_fleets: reached.spot_fleets,
         instances,
-        clusters: clusters_of(rack, &resources).await?,
+        clusters,
         redeployed: reached.services,
         stack,
     })

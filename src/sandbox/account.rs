@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::{Request, Response};
+use jiff::Timestamp;
 
 use super::persist::{PersistError, Store};
 use super::rack_api::rack_of_path;
@@ -37,6 +38,10 @@ struct Inner {
 struct State {
     world: World,
     calls: BTreeMap<String, u64>,
+    /// When each API was called, where somebody has asked for that.
+    times: Option<BTreeMap<String, Vec<Timestamp>>>,
+    /// How many calls were refused because there were too many.
+    throttled: u64,
 }
 
 impl Sandbox {
@@ -72,6 +77,8 @@ impl Sandbox {
         let state = Mutex::new(State {
             world,
             calls: BTreeMap::new(),
+            times: None,
+            throttled: 0,
         });
         Self(Arc::new(Inner {
             clock,
@@ -104,7 +111,16 @@ impl Sandbox {
         };
         let judged = self.transact(|state| {
             *state.calls.entry(call.api()).or_default() += 1;
+            let now = state.world.now;
+            if let Some(times) = &mut state.times {
+                times.entry(call.api()).or_default().push(now);
+            }
             let verdict = state.world.judge_call(call.service, &call.action);
+            let is_throttled = match &verdict.effect {
+                Effect::Refused(error) => *error == wire::throttled(call.service),
+                _ => false,
+            };
+            state.throttled += u64::from(is_throttled);
             if verdict.delay.is_zero() {
                 settle(&mut state.world, &call, verdict.effect)
             } else {
@@ -171,6 +187,26 @@ impl Sandbox {
             .unwrap_or_else(PoisonError::into_inner)
             .calls
             .clone()
+    }
+
+    /// Begins to write down when each API is called.
+    pub fn keep_times(&self) {
+        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.times = Some(BTreeMap::new());
+    }
+
+    /// Returns when each API was called since, in order.
+    #[must_use]
+    pub fn times(&self) -> BTreeMap<String, Vec<Timestamp>> {
+        let state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.times.clone().unwrap_or_default()
+    }
+
+    /// Returns how many calls were refused because there were too many.
+    #[must_use]
+    pub fn throttled(&self) -> u64 {
+        let state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.throttled
     }
 
     /// Returns the clock that the account lives by.

@@ -115,6 +115,7 @@ struct Wanted<'a> {
     new: &'a str,
     name: &'a str,
     old: &'a str,
+    kept: &'a str,
 }
 
 impl<'a> Wanted<'a> {
@@ -130,6 +131,7 @@ impl<'a> Wanted<'a> {
             new: value("new")?,
             name: value("name")?,
             old: value("old")?,
+            kept: value("kept")?,
         })
     }
 
@@ -139,6 +141,10 @@ impl<'a> Wanted<'a> {
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
         };
         lines.iter().any(is_it)
+    }
+
+    fn names(&self, line: &str) -> bool {
+        line.contains(self.old) || line.contains(self.kept)
     }
 
     fn carry_out(&self, instance: &mut Instance) -> Invocation {
@@ -152,11 +158,11 @@ impl<'a> Wanted<'a> {
             "remove" if !self.lets_in(lines) => {
                 return failed("authorized_keys does not let the new key in: nothing is taken out");
             }
-            "remove" => lines.retain(|line| !line.contains(self.old)),
+            "remove" => lines.retain(|line| !self.names(line)),
             _ => {}
         }
         let word = |truth| if truth { "yes" } else { "no" };
-        let out = lines.iter().any(|line| line.contains(self.old));
+        let out = lines.iter().any(|line| self.names(line));
         let said = format!(
             "authorized_keys: new={} old={}\n",
             word(self.lets_in(lines)),
@@ -332,6 +338,7 @@ mod tests {
     fn what_is_done_here_is_what_the_script_does() {
         let swap = KeySwap {
             user: USER.to_owned(),
+            kept: None,
             new: line("k.e_y", "NEW+/="),
             old: line("old", "OLD+/="),
         };
@@ -376,6 +383,147 @@ mod tests {
             let data = std::fs::metadata(&file).unwrap();
             let mode = std::os::unix::fs::PermissionsExt::mode(&data.permissions());
             assert_eq!(mode & 0o777, 0o640, "its mode is kept");
+        }
+    }
+
+    #[test]
+    fn letters_of_an_old_encoding_and_both_lines_of_a_key_are_dealt_with() {
+        let home = tempfile::tempdir().unwrap();
+        let ssh = home.path().join(".ssh");
+        std::fs::create_dir(&ssh).unwrap();
+        let file = ssh.join("authorized_keys");
+        // Latin-1: no UTF-8, in which some locales take a file for binary.
+        let other = b"ssh-rsa AAAA andr\xe9\n".as_slice();
+        let lines = [other, b"ssh-rsa OLD== old\nssh-rsa KEPT== \xfcber\n"].concat();
+        std::fs::write(&file, lines).unwrap();
+        let swap = KeySwap {
+            user: USER.to_owned(),
+            kept: Some(line("old", "KEPT==")),
+            new: line("new", "NEW=="),
+            old: line("old", "OLD=="),
+        };
+        for (deed, old) in [(KeyDeed::Add, true), (KeyDeed::Remove, false)] {
+            let real = by_shell(home.path(), &swap.script(deed, false));
+            assert_eq!(real, (true, Some(LinesSeen { new: true, old })), "{deed:?}");
+        }
+        let left = std::fs::read(&file).unwrap();
+        assert_eq!(left, [other, b"ssh-ed25519 NEW== new\n"].concat());
+    }
+
+    /// Runs the script as root does, where `getent` says that a user lives in `home`.
+    fn by_root(dir: &Path, home: &Path, script: &str) -> (bool, Option<LinesSeen>, String) {
+        let program = dir.join("getent");
+        let passwd = format!("u:x:0:0::{}:/bin/sh", home.display());
+        std::fs::write(&program, format!("#!/bin/sh\necho \"{passwd}\"\n")).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&program, mode).unwrap();
+        let path = std::env::var("PATH").unwrap();
+        let ran = Process::new("/bin/sh")
+            .args(["-c", script])
+            .env("PATH", format!("{}:{path}", dir.display()))
+            .current_dir("/")
+            .output()
+            .unwrap();
+        let said = String::from_utf8(ran.stdout).unwrap();
+        let why = String::from_utf8(ran.stderr).unwrap();
+        (ran.status.success(), LinesSeen::read(&said), why)
+    }
+
+    fn id(flag: &str, user: &str) -> u32 {
+        let user = Some(user).filter(|user| !user.is_empty());
+        let told = Process::new("id").arg(flag).args(user).output().unwrap();
+        let told = String::from_utf8(told.stdout).unwrap();
+        told.trim().parse().unwrap()
+    }
+
+    /// Root's form for the user who runs the test: no other is needed for what it does in a home.
+    #[test]
+    fn the_form_for_root_does_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().join("home");
+        std::fs::create_dir_all(home.join(".ssh")).unwrap();
+        let file = home.join(".ssh/authorized_keys");
+        std::fs::write(&file, "ssh-ed25519 OLD== old").unwrap();
+        let name = Process::new("id").arg("-un").output().unwrap().stdout;
+        let swap = KeySwap {
+            user: String::from_utf8(name).unwrap().trim().to_owned(),
+            kept: None,
+            new: line("new", "NEW=="),
+            old: line("old", "OLD=="),
+        };
+        for (deed, old) in [
+            (KeyDeed::Add, true),
+            (KeyDeed::Remove, false),
+            (KeyDeed::ProveOld, false),
+        ] {
+            let (done, seen, why) = by_root(dir.path(), &home, &swap.script(deed, true));
+            assert_eq!(
+                (done, seen),
+                (true, Some(LinesSeen { new: true, old })),
+                "{why}"
+            );
+        }
+        let left = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(left, "ssh-ed25519 NEW== new\n");
+    }
+
+    #[test]
+    fn root_follows_no_link_of_a_user() {
+        use std::os::unix::fs::{chown, symlink};
+
+        if id("-u", "") != 0 {
+            let note = "skipped: only root can become another user\n";
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), note.as_bytes());
+            return;
+        }
+        let user = "nobody";
+        let (uid, gid) = (Some(id("-u", user)), Some(id("-g", user)));
+        let dir = tempfile::tempdir_in("/tmp").unwrap();
+        let open = |path: &Path| {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            std::fs::set_permissions(path, mode).unwrap();
+        };
+        open(dir.path());
+        let swap = KeySwap {
+            user: user.to_owned(),
+            kept: None,
+            new: line("new", "NEW=="),
+            old: line("old", "OLD=="),
+        };
+        let text = "ssh-ed25519 OLD== old\n";
+        for case in ["own", "link", "hidden", "roots"] {
+            let home = dir.path().join(case);
+            let ssh = home.join(".ssh");
+            std::fs::create_dir_all(&ssh).unwrap();
+            // A file of root's, in a place that everybody may read, or that nobody may.
+            let secrets = dir.path().join(format!("{case}.secrets"));
+            std::fs::create_dir(&secrets).unwrap();
+            open(&secrets);
+            if case == "hidden" {
+                let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+                std::fs::set_permissions(&secrets, mode).unwrap();
+            }
+            let (file, target) = (ssh.join("authorized_keys"), secrets.join("keys"));
+            let target = match case {
+                "own" | "roots" => file.clone(),
+                _ => {
+                    symlink(&target, &file).unwrap();
+                    target
+                }
+            };
+            std::fs::write(&target, text).unwrap();
+            chown(&home, uid, gid).unwrap();
+            chown(&ssh, uid, gid).unwrap();
+            if case == "own" {
+                chown(&target, uid, gid).unwrap();
+            }
+            let added = by_root(dir.path(), &home, &swap.script(KeyDeed::Add, true));
+            let now = std::fs::read_to_string(&target).unwrap();
+            assert_eq!(added.0, case == "own", "{case}: {added:?}");
+            assert_eq!(now == text, case != "own", "{case}: {now}");
+            let owner = std::fs::metadata(&target).unwrap();
+            let owner = std::os::unix::fs::MetadataExt::uid(&owner);
+            assert_eq!(owner == 0, case != "own", "{case}: it keeps its owner");
         }
     }
 

@@ -26,6 +26,9 @@ use crate::rack::{
 
 /// What `ssh` itself ends with when it fails.
 const OWN: u8 = 255;
+/// What it says when a server lets in none of the keys that it was offered (OpenSSH,
+/// `sshconnect2.c`); it is never translated.
+const DENIED: &str = "Permission denied";
 /// How long a connection may take to come about, unless something else is asked for.
 const CONNECT: &str = "ConnectTimeout=10";
 /// A proof is about keys, and about no other way to log in.
@@ -190,7 +193,7 @@ impl SshAccess {
             });
         }
         match (ran.ended, LinesSeen::read(&ran.stdout)) {
-            (Ended::Code(0), Some(lines)) => swap.judge(deed, lines),
+            (Ended::Code(0), Some(lines)) => swap.judge(deed, instance, lines),
             (Ended::Stopped, _) => Err("its login took too long".to_owned()),
             _ => Err(format!("the script failed there: {}", last_line(&ran))),
         }
@@ -202,8 +205,12 @@ fn refused(key: &str, ran: &Ran, seen: Seen) -> Result<(), String> {
     match (ran.ended, seen) {
         (_, Seen { signed: true, .. }) => Err(format!("it still lets {key} in")),
         (Ended::Stopped, _) => Err("its login took too long".to_owned()),
-        // Our key is offered first: it was refused, whatever came after it.
-        (_, Seen { asked: true, .. }) => Ok(()),
+        // A connection that broke off, or a server that has had enough, says nothing of the key.
+        (Ended::Code(OWN), Seen { asked: true, .. }) if ran.stderr.contains(DENIED) => Ok(()),
+        (_, Seen { asked: true, .. }) => Err(format!(
+            "it has not said that it refuses {key}: {}",
+            last_line(ran)
+        )),
         _ => Err(unreached(ran)),
     }
 }
@@ -278,26 +285,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_an_instance_that_was_reached_can_have_refused() {
-        let ran = |code| Ran {
+    fn only_a_server_that_says_so_has_refused() {
+        let denied = "ada@10.0.1.4: Permission denied (publickey).";
+        let timed_out = "ssh: connect to host 10.0.1.4 port 22: Connection timed out";
+        let broken = "Connection closed by 10.0.1.4 port 22";
+        let ran = |code, stderr: &str| Ran {
             ended: Ended::Code(code),
             stdout: String::new(),
-            stderr: "ssh: connect to host 10.0.1.4 port 22: Connection timed out\n".to_owned(),
+            stderr: format!("a banner\n{stderr}\n"),
         };
         let seen = |asked, signed| Seen { asked, signed };
-        assert_eq!(refused("k", &ran(255), seen(true, false)), Ok(()));
-        for (code, seen, expected) in [
-            (0, seen(true, true), "it still lets k in"),
+        let asked = seen(true, false);
+        assert_eq!(refused("k", &ran(255, denied), asked), Ok(()));
+        let unsaid = format!("it has not said that it refuses k: {broken}");
+        let far = format!("ssh did not get in touch: {timed_out}");
+        let said = "it still lets k in";
+        for (code, stderr, seen, expected) in [
+            (0, "", seen(true, true), said),
             // The key is known, whatever the server made of the login then.
-            (255, seen(true, true), "it still lets k in"),
-            (
-                255,
-                seen(false, false),
-                "ssh did not get in touch: ssh: connect to host 10.0.1.4 port 22: Connection \
-                 timed out",
-            ),
+            (255, denied, seen(true, true), said),
+            (255, timed_out, seen(false, false), far.as_str()),
+            // A host to go through may be the one that refuses.
+            (255, broken, asked, unsaid.as_str()),
         ] {
-            assert_eq!(refused("k", &ran(code), seen), Err(expected.to_owned()));
+            let refused = refused("k", &ran(code, stderr), seen);
+            assert_eq!(
+                refused,
+                Err(expected.to_owned()),
+                "{code} {stderr} {seen:?}"
+            );
         }
+        let through = refused("k", &ran(255, denied), seen(false, false));
+        assert!(through.is_err(), "it was a host to go through that refused");
     }
 }

@@ -1,5 +1,7 @@
 //! What can go wrong in the store.
 
+use std::sync::Arc;
+
 use sqlx::error::DatabaseError;
 
 use crate::keys::RerollRefusal;
@@ -22,6 +24,9 @@ pub enum StoreError {
     /// A key is not rerolled.
     #[error(transparent)]
     Refused(#[from] RerollRefusal),
+    /// Whoever asked does not want it, now that they know what is there.
+    #[error("{0}")]
+    Declined(Arc<dyn std::error::Error + Send + Sync>),
     /// The request does not fit what is there.
     #[error("{0}")]
     Unfit(String),

@@ -35,6 +35,17 @@ pub enum Answered<T> {
     Before(Vec<u8>),
 }
 
+impl<T> Answered<T> {
+    /// Says in other words what was carried out just now.
+    #[must_use]
+    pub fn map<U>(self, with: impl FnOnce(T) -> U) -> Answered<U> {
+        match self {
+            Self::Now(done) => Answered::Now(with(done)),
+            Self::Before(sealed) => Answered::Before(sealed),
+        }
+    }
+}
+
 impl Idempotency {
     /// Keeps the answer, unless the same request was made before; then returns the sealed answer
     /// of then.

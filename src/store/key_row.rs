@@ -47,28 +47,14 @@ pub(super) async fn record_and_api(
     Ok((read_record(&mut row)?, read_api(&mut row)?))
 }
 
-/// Finds the records of keys whose ids are given, in one query.
-pub(super) async fn records_of(
-    sql: &mut dyn Sql,
-    ids: Vec<Vec<Value>>,
-) -> Result<Vec<KeyRecord>, StoreError> {
-    let query = format!("SELECT {COLUMNS} {KEYS} AND k.id IN (SELECT id FROM {{given}})");
-    let mut rows = sql.rows_of_bulk(Bulk::new(query, &["id"], ids)).await?;
-    rows.iter_mut().map(read_record).collect()
-}
-
-/// Finds the records of keys, of which each is given by its workspace and its id, and their APIs,
-/// in one query.
+/// Finds the records of keys whose ids are given, and their APIs, in one query.
 pub(super) async fn records_and_apis(
     sql: &mut dyn Sql,
-    keys: Vec<Vec<Value>>,
+    ids: Vec<Vec<Value>>,
 ) -> Result<Vec<(KeyRecord, Api)>, StoreError> {
-    let query = format!(
-        "SELECT {COLUMNS}, {API_COLUMNS} {KEYS} \
-         AND (k.id, k.workspace_id) IN (SELECT id, workspace FROM {{given}})"
-    );
-    let columns = &["workspace", "id"];
-    let mut rows = sql.rows_of_bulk(Bulk::new(query, columns, keys)).await?;
+    let query =
+        format!("SELECT {COLUMNS}, {API_COLUMNS} {KEYS} AND k.id IN (SELECT id FROM {{given}})");
+    let mut rows = sql.rows_of_bulk(Bulk::new(query, &["id"], ids)).await?;
     rows.iter_mut()
         .map(|row| Ok((read_record(row)?, read_api(row)?)))
         .collect()

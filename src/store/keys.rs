@@ -1,8 +1,5 @@
 //! Keys: making them, finding them.
 
-use std::collections::BTreeMap;
-
-use async_trait::async_trait;
 use serde_json::Value as Json;
 
 use super::Store;
@@ -11,10 +8,9 @@ use super::audit::Audited;
 use super::bulk::Bulk;
 use super::credits::insert_pool;
 use super::database::{Sql, Touched};
-use super::error::{StoreError, Thing};
-use super::gather::Question;
+use super::error::StoreError;
 use super::idempotency::{Answered, Idempotency};
-use super::key_row::{complete_key, record_and_api, record_of, records_and_apis, records_of};
+use super::key_row::{complete_key, record_and_api, record_of, records_and_apis};
 use super::links::{KEY_PERMISSIONS, KEY_ROLES, ListChange};
 use super::master_keys::Sealed;
 use super::permissions::permissions_for;
@@ -132,11 +128,10 @@ impl Store {
         id: &str,
     ) -> Result<(KeyRecord, Api), StoreError> {
         let (workspace, id) = (workspace.to_owned(), id.to_owned());
-        let wanted = WantedRecord { workspace, id };
-        match &self.gathers {
-            Some(gathers) => gathers.records.ask(self, wanted).await,
-            None => wanted.alone(self).await,
-        }
+        self.read_once(move |sql| {
+            Box::pin(async move { record_and_api(sql, &workspace, &id).await })
+        })
+        .await
     }
 
     /// Returns the sealed secret of a key, if it is kept.
@@ -160,52 +155,6 @@ impl Store {
             })
         })
         .await
-    }
-}
-
-/// Whose record is asked for.
-#[derive(Debug, Clone)]
-pub(super) struct WantedRecord {
-    workspace: String,
-    id: String,
-}
-
-#[async_trait]
-impl Question for WantedRecord {
-    type Answer = (KeyRecord, Api);
-
-    fn about(&self) -> &str {
-        &self.id
-    }
-
-    async fn together(
-        store: &Store,
-        questions: Vec<Self>,
-    ) -> Result<Vec<Option<Result<Self::Answer, StoreError>>>, StoreError> {
-        let ids: Vec<_> = questions.iter().map(|it| it.id.clone()).collect();
-        let keys = questions
-            .into_iter()
-            .map(|it| args![it.workspace, it.id])
-            .collect();
-        let read =
-            store.read_once(move |sql| Box::pin(async move { records_and_apis(sql, keys).await }));
-        let mut found: BTreeMap<_, _> = read
-            .await?
-            .into_iter()
-            .map(|found| (found.0.id.clone(), found))
-            .collect();
-        let answers = ids.iter().map(|id| {
-            let found = found.remove(id);
-            Some(found.ok_or(StoreError::NotFound(Thing::Key)))
-        });
-        Ok(answers.collect())
-    }
-
-    async fn alone(self, store: &Store) -> Result<Self::Answer, StoreError> {
-        let read = store.read_once(move |sql| {
-            Box::pin(async move { record_and_api(sql, &self.workspace, &self.id).await })
-        });
-        read.await
     }
 }
 
@@ -235,12 +184,12 @@ pub(super) async fn lock_key(
     record_of(sql, workspace, id).await
 }
 
-/// Does the same, and keeps others from deleting its API.
+/// Does the same, and keeps others from deleting its API, which is returned too.
 pub(super) async fn lock_key_and_share_api(
     sql: &mut dyn Sql,
     workspace: &str,
     id: &str,
-) -> Result<KeyRecord, StoreError> {
+) -> Result<(KeyRecord, Api), StoreError> {
     if sql.locks() {
         // The API before the key, as whoever deletes the API does. What is joined is read anew
         // afterwards: of a row that was waited for only that row itself is the newest.
@@ -249,15 +198,15 @@ pub(super) async fn lock_key_and_share_api(
                     FOR SHARE OF a FOR UPDATE OF k";
         sql.row(lock, args![workspace, id]).await?;
     }
-    record_of(sql, workspace, id).await
+    record_and_api(sql, workspace, id).await
 }
 
-/// Keeps others from changing those keys of which nobody is changing anything just now, nor of
-/// their APIs, and returns them; of each its workspace and its id are given.
+/// Does so with those keys of which nobody is changing anything just now, nor of their APIs; of
+/// each its workspace and its id are given.
 pub(super) async fn lock_free_keys_and_share_apis(
     sql: &mut dyn Sql,
     keys: Vec<Vec<Value>>,
-) -> Result<Vec<KeyRecord>, StoreError> {
+) -> Result<Vec<(KeyRecord, Api)>, StoreError> {
     let lock = "SELECT k.id FROM {given} \
                 JOIN keys k ON k.id = given.id AND k.workspace_id = given.workspace \
                 JOIN apis a ON a.id = k.api_id WHERE a.deleted_at IS NULL \
@@ -266,7 +215,7 @@ pub(super) async fn lock_free_keys_and_share_apis(
     let mut locked = sql.rows_of_bulk(locked).await?;
     let ids = locked.iter_mut().map(|row| Ok(args![row.text()?]));
     let ids = ids.collect::<Result<_, StoreError>>()?;
-    records_of(sql, ids).await
+    records_and_apis(sql, ids).await
 }
 
 async fn insert_key(

@@ -88,7 +88,7 @@ pub use people::{BadRole, Membership, Person, Role};
 pub use permissions::NewPermission;
 pub use rack_keys::RackKeyChange;
 pub use racks::{BadRackKind, NewRack, RackKind, RackRecord};
-pub use reroll::{RerollRequest, Rerolled};
+pub use reroll::{MakeSecret, RerollRequest, Rerolled, SuccessorSecret};
 pub use roles::NewRole;
 pub use rolls::{BadRackKeyKind, Cause, NewRoll, RackKeyKind, RackRolls, RollRow};
 pub use root_keys::{NewRootKey, RootReroll};
@@ -105,7 +105,6 @@ use crate::clock::Clock;
 use crate::ids::Entropy;
 use database::{Database, Doing, Queries, Sql, Task};
 use gather::Gather;
-use keys::WantedRecord;
 use postgres::Postgres;
 use reroll_together::Rerolling;
 use sqlite::Sqlite;
@@ -115,14 +114,9 @@ use sqlite::Sqlite;
 pub struct Store {
     database: Arc<dyn Database>,
     entropy: Entropy,
-    gathers: Option<Arc<Gathers>>,
-}
-
-/// What many ask at once, where a turn to the database takes long beside what it does.
-#[derive(Default)]
-struct Gathers {
-    records: Arc<Gather<WantedRecord>>,
-    rerolls: Arc<Gather<Rerolling>>,
+    /// Rerolls that are asked for at once, where a turn to the database takes long beside what it
+    /// does.
+    rerolls: Option<Arc<Gather<Rerolling>>>,
 }
 
 impl Store {
@@ -135,7 +129,7 @@ impl Store {
         Ok(Self {
             database,
             entropy,
-            gathers: None,
+            rerolls: None,
         })
     }
 
@@ -148,7 +142,7 @@ impl Store {
         Ok(Self {
             database,
             entropy,
-            gathers: Some(Arc::default()),
+            rerolls: Some(Arc::default()),
         })
     }
 

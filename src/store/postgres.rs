@@ -43,7 +43,7 @@ impl Postgres {
         );
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
-            .connect_with(options.clone())
+            .connect_with(options.clone().options([("jit", "off")]))
             .await?;
         let memory = MemorySlot::default();
         let peers = Peers::new(options, memory.clone(), clock, entropy);

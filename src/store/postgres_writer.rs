@@ -16,11 +16,14 @@ use super::postgres::PostgresSql;
 const TRIES: u32 = 5;
 /// How a transaction begins that changes something. Its statements find rows by their ids, so that
 /// one plan is as good as another, and making one anew each time costs a tenth of a reroll.
-const BEGIN: &str = "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan";
+const BEGIN: &str = "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; \
+                     SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; \
+                     SET LOCAL enable_mergejoin = off";
 /// How one begins that several jobs share. Whoever waits for a row that somebody else changes
 /// keeps all of them waiting, and two such may wait for each other: soon each is run alone.
 const BEGIN_TOGETHER: &str = "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; \
-                              SET LOCAL lock_timeout = '30ms'";
+                              SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; \
+                              SET LOCAL enable_mergejoin = off; SET LOCAL lock_timeout = '30ms'";
 /// How many transactions change something at once. More of them do not make the database faster,
 /// and each takes longer.
 const WRITERS: usize = 6;

@@ -1,5 +1,9 @@
 //! Rerolling a key: one transaction, in which nobody else can change it.
 
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
 use super::Store;
 use super::audit::Audited;
 use super::bulk::Bulk;
@@ -11,11 +15,10 @@ use super::keys::{lock_key, lock_key_and_share_api};
 use super::master_keys::Sealed;
 use super::reroll_together::{Change, Rerolling, write};
 use super::value::{Value, args};
-use crate::ids::Entropy;
-use crate::keys::{Grace, KeyRecord, NewSecret, Rotation, SecretFormat, cancel, finish};
+use crate::keys::{Api, Grace, KeyRecord, NewSecret, Rotation, SecretFormat, cancel, finish};
 
 /// A reroll to be done.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RerollRequest {
     /// The key whose place is taken.
     pub key: String,
@@ -23,19 +26,37 @@ pub struct RerollRequest {
     pub grace: Grace,
     /// The new key's id.
     pub successor: String,
-    /// The new secret.
+    /// Makes the new secret.
+    pub make: MakeSecret,
+    /// Whether the request may be repeated, and `make` says what is answered then.
+    pub is_repeatable: bool,
+}
+
+/// Makes the secret that takes the place of a key's, whose API is given too. Nobody else changes
+/// them meanwhile. It may be asked more than once, and what it made last counts.
+pub type MakeSecret =
+    Arc<dyn Fn(&KeyRecord, &Api) -> Result<SuccessorSecret, StoreError> + Send + Sync>;
+
+/// The secret that takes the place of another one.
+#[derive(Debug, Clone)]
+pub struct SuccessorSecret {
+    /// The secret.
     pub secret: NewSecret,
     /// How it was made.
     pub format: SecretFormat,
-    /// The new secret, sealed, for a key whose secret may be read back.
+    /// The secret once more, sealed, for a key whose secret may be read back.
     pub sealed: Option<Sealed>,
+    /// What is answered if the request is repeated.
+    pub once: Option<Idempotency>,
 }
 
-/// What became of the old key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What became of the old key, and of the new one.
+#[derive(Debug, Clone)]
 pub struct Rerolled {
-    /// From when on it opens nothing.
+    /// From when on the old key opens nothing.
     pub old_expires: Option<i64>,
+    /// The new secret. It is kept nowhere.
+    pub secret: SecretString,
 }
 
 impl Store {
@@ -43,54 +64,42 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], and [`StoreError::Refused`] for a key that has expired or was
-    /// rerolled before. Then nothing is changed.
+    /// rerolled before; what `make` fails with. Then nothing is changed.
     pub async fn reroll_key(
         &self,
         request: RerollRequest,
         by: Audited,
-        once: Option<Idempotency>,
     ) -> Result<Answered<Rerolled>, StoreError> {
+        let is_repeatable = request.is_repeatable;
         let rerolling = Rerolling { request, by };
-        if let Some(once) = once {
-            return self.reroll_once(rerolling, once).await;
+        match &self.rerolls {
+            Some(rerolls) if !is_repeatable => rerolls.ask(self, rerolling).await,
+            _ => self.reroll_alone(rerolling).await,
         }
-        let done = match &self.gathers {
-            Some(gathers) => gathers.rerolls.ask(self, rerolling).await?,
-            None => self.reroll_alone(rerolling).await?,
-        };
-        Ok(Answered::Now(done))
     }
 
-    /// Rerolls a key, unless the same request was answered before.
-    async fn reroll_once(
+    /// Rerolls one key, unless the same request was answered before; waits for whoever is changing
+    /// it just now.
+    pub(super) async fn reroll_alone(
         &self,
         rerolling: Rerolling,
-        once: Idempotency,
     ) -> Result<Answered<Rerolled>, StoreError> {
         let entropy = self.entropy.clone();
         self.write_together(move |sql| {
             Box::pin(async move {
                 let (request, by) = (&rerolling.request, &rerolling.by);
                 // Now, so that of two equal requests at once the second sees the first's answer.
-                let old = lock_key_and_share_api(sql, by.workspace(), &request.key).await?;
-                if let Some(sealed) = once.before(sql, by.at()).await? {
+                let locked = lock_key_and_share_api(sql, by.workspace(), &request.key).await?;
+                let made = (request.make)(&locked.0, &locked.1)?;
+                if let Some(once) = &made.once
+                    && let Some(sealed) = once.before(sql, by.at()).await?
+                {
                     return Ok(Answered::Before(sealed));
                 }
-                let done = replace(sql, &old, &rerolling, &entropy).await?;
+                let change = Change::decide(&locked.0, made, &rerolling)?;
+                let done = change.done();
+                write(sql, &[change], &entropy).await?;
                 Ok(Answered::Now(done))
-            })
-        })
-        .await
-    }
-
-    /// Rerolls one key, and waits for whoever is changing it just now.
-    pub(super) async fn reroll_alone(&self, rerolling: Rerolling) -> Result<Rerolled, StoreError> {
-        let entropy = self.entropy.clone();
-        self.write_together(move |sql| {
-            Box::pin(async move {
-                let (request, by) = (&rerolling.request, &rerolling.by);
-                let old = lock_key_and_share_api(sql, by.workspace(), &request.key).await?;
-                replace(sql, &old, &rerolling, &entropy).await
             })
         })
         .await
@@ -178,18 +187,6 @@ async fn expire_cancelled(sql: &mut dyn Sql, new: &KeyRecord, now: i64) -> Resul
     };
     let at_once = Grace::For(0).end(now, new.expires);
     set_rotation(sql, new, at_once, &cancelled, now).await
-}
-
-async fn replace(
-    sql: &mut dyn Sql,
-    old: &KeyRecord,
-    rerolling: &Rerolling,
-    entropy: &Entropy,
-) -> Result<Rerolled, StoreError> {
-    let change = Change::decide(old, rerolling)?;
-    let old_expires = change.old_expires();
-    write(sql, &[change], entropy).await?;
-    Ok(Rerolled { old_expires })
 }
 
 async fn set_rotation(

@@ -10,8 +10,9 @@ use super::bulk::Bulk;
 use super::database::{Sql, Touched};
 use super::error::StoreError;
 use super::gather::Question;
+use super::idempotency::Answered;
 use super::keys::{KeyRow, lock_free_keys_and_share_apis};
-use super::reroll::{RerollRequest, Rerolled, rotation_changes, rotation_values};
+use super::reroll::{RerollRequest, Rerolled, SuccessorSecret, rotation_changes, rotation_values};
 use super::value::{Value, args};
 use crate::ids::Entropy;
 use crate::keys::{IdKind, KeyRecord, Reroll, new_id, reroll};
@@ -25,7 +26,7 @@ pub(super) struct Rerolling {
 
 #[async_trait]
 impl Question for Rerolling {
-    type Answer = Rerolled;
+    type Answer = Answered<Rerolled>;
 
     fn about(&self) -> &str {
         &self.request.key
@@ -34,7 +35,7 @@ impl Question for Rerolling {
     async fn together(
         store: &Store,
         questions: Vec<Self>,
-    ) -> Result<Vec<Option<Result<Rerolled, StoreError>>>, StoreError> {
+    ) -> Result<Vec<Option<Result<Answered<Rerolled>, StoreError>>>, StoreError> {
         let entropy = store.entropy.clone();
         let work = store.write_together(move |sql| {
             Box::pin(async move { reroll_the_free(sql, &questions, &entropy).await })
@@ -42,7 +43,7 @@ impl Question for Rerolling {
         work.await
     }
 
-    async fn alone(self, store: &Store) -> Result<Rerolled, StoreError> {
+    async fn alone(self, store: &Store) -> Result<Answered<Rerolled>, StoreError> {
         store.reroll_alone(self).await
     }
 }
@@ -52,21 +53,21 @@ async fn reroll_the_free(
     sql: &mut dyn Sql,
     rerollings: &[Rerolling],
     entropy: &Entropy,
-) -> Result<Vec<Option<Result<Rerolled, StoreError>>>, StoreError> {
+) -> Result<Vec<Option<Result<Answered<Rerolled>, StoreError>>>, StoreError> {
     let wanted = rerollings
         .iter()
         .map(|it| args![it.by.workspace(), &it.request.key]);
-    let records = lock_free_keys_and_share_apis(sql, wanted.collect()).await?;
-    let records: BTreeMap<_, _> = records.iter().map(|it| (it.id.as_str(), it)).collect();
+    let locked = lock_free_keys_and_share_apis(sql, wanted.collect()).await?;
+    let locked: BTreeMap<_, _> = locked.iter().map(|it| (it.0.id.as_str(), it)).collect();
     let (mut answers, mut changes) = (Vec::new(), Vec::new());
     for rerolling in rerollings {
-        let record = records.get(rerolling.request.key.as_str());
-        let decided = record.map(|old| Change::decide(old, rerolling));
-        answers.push(decided.map(|decided| {
-            let change = decided?;
-            let old_expires = change.becomes.old_expires;
+        let key = locked.get(rerolling.request.key.as_str());
+        answers.push(key.map(|(old, api)| {
+            let made = (rerolling.request.make)(old, api)?;
+            let change = Change::decide(old, made, rerolling)?;
+            let done = change.done();
             changes.push(change);
-            Ok(Rerolled { old_expires })
+            Ok(Answered::Now(done))
         }));
     }
     write(sql, &changes, entropy).await?;
@@ -76,17 +77,21 @@ async fn reroll_the_free(
 /// A reroll that is to be written.
 pub(super) struct Change<'a> {
     old: &'a KeyRecord,
+    made: SuccessorSecret,
     rerolling: &'a Rerolling,
     becomes: Reroll,
 }
 
 impl<'a> Change<'a> {
-    /// Decides whether a key that is locked is rerolled, and how.
+    /// Decides whether a key that is locked is rerolled to a new secret, and how.
     ///
     /// # Errors
-    /// [`StoreError::Refused`], and [`StoreError::Unfit`] when the new secret is not of the kind
-    /// that the key now has.
-    pub(super) fn decide(old: &'a KeyRecord, rerolling: &'a Rerolling) -> Result<Self, StoreError> {
+    /// [`StoreError::Refused`].
+    pub(super) fn decide(
+        old: &'a KeyRecord,
+        made: SuccessorSecret,
+        rerolling: &'a Rerolling,
+    ) -> Result<Self, StoreError> {
         let Rerolling { request, by } = rerolling;
         let becomes = reroll(
             &old.id,
@@ -96,37 +101,36 @@ impl<'a> Change<'a> {
             request.grace,
             by.at(),
         )?;
-        if old.recoverable != request.sealed.is_some() {
-            return Err(StoreError::Unfit(
-                "whether the key is recoverable has just changed".to_owned(),
-            ));
-        }
         Ok(Self {
             old,
+            made,
             rerolling,
             becomes,
         })
     }
 
-    /// Returns from when on the old key opens nothing.
-    pub(super) fn old_expires(&self) -> Option<i64> {
-        self.becomes.old_expires
+    /// Returns what will have become of the keys.
+    pub(super) fn done(&self) -> Rerolled {
+        Rerolled {
+            old_expires: self.becomes.old_expires,
+            secret: self.made.secret.text.clone(),
+        }
     }
 
     fn new_key(&self) -> Vec<Value> {
-        let (old, request) = (self.old, &self.rerolling.request);
+        let (old, made) = (self.old, &self.made);
         let row = KeyRow {
-            id: &request.successor,
-            secret: &request.secret,
+            id: &self.rerolling.request.successor,
+            secret: &made.secret,
             api: &old.api,
             name: old.name.as_deref(),
             identity: old.identity_id.as_deref(),
             meta: old.meta.as_ref(),
             enabled: old.enabled,
             expires: self.becomes.new_expires,
-            format: &request.format,
+            format: &made.format,
             pool: old.credits.as_ref().map(|credits| credits.pool.as_str()),
-            sealed: request.sealed.as_ref(),
+            sealed: made.sealed.as_ref(),
             rotation: &self.becomes.new,
         };
         row.values(&self.rerolling.by)
@@ -190,7 +194,7 @@ pub(super) async fn write(
     for change in changes {
         sql.touch(Touched::key(change.old.hash));
         // Somebody may have asked for this secret before it was made.
-        sql.touch(Touched::key(change.rerolling.request.secret.hash));
+        sql.touch(Touched::key(change.made.secret.hash));
     }
     Ok(())
 }

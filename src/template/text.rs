@@ -1,6 +1,7 @@
 //! From the text of a template to a tree in long form.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -9,10 +10,29 @@ use super::TemplateError;
 use super::parameter::ParameterDeclaration;
 
 /// A template in long form: `{"Ref": ...}` and `{"Fn::If": [...]}`, never a YAML tag.
+///
+/// Clones share it: the stacks of an account with many racks are made of few templates.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Template {
-    tree: Value,
+    #[serde(with = "shared")]
+    tree: Arc<Value>,
+}
+
+/// Writes what is shared as if it were not.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+    use serde_json::Value;
+
+    pub(super) fn serialize<S: Serializer>(tree: &Arc<Value>, to: S) -> Result<S::Ok, S::Error> {
+        tree.as_ref().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<Value>, D::Error> {
+        Value::deserialize(from).map(Arc::new)
+    }
 }
 
 impl Template {
@@ -60,7 +80,9 @@ impl Template {
                 )));
             }
         }
-        Ok(Self { tree })
+        Ok(Self {
+            tree: Arc::new(tree),
+        })
     }
 
     /// Returns the whole tree.

@@ -134,7 +134,7 @@ impl Drop for Bars {
 }
 
 /// Words a step while it goes on.
-fn doing(step: Step, api: bool) -> &'static str {
+pub(super) fn doing(step: Step, api: bool) -> &'static str {
     match step {
         Step::Mint if api => "Keeping the new key beside the old one",
         Step::Verify if api => "Asking the rack API which key it takes",
@@ -145,6 +145,8 @@ fn doing(step: Step, api: bool) -> &'static str {
         Step::Restart => "Restarting the rack API",
         Step::Preserve => "Keeping the current private key under its own name",
         Step::Mint => "Making the new key pair",
+        Step::Guard => "Getting the groups ready",
+        Step::Restore => "Emptying instances, and putting the groups back",
         Step::Install => "Asking CloudFormation for the update",
         Step::Watch => "Following the update",
         Step::Refresh => "Replacing the instances, step by step",

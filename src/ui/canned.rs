@@ -271,6 +271,7 @@ pub fn plan() -> Plan {
             max: 1000,
         }],
         clusters: Vec::new(),
+        touches: crate::roll::Touches::default(),
         spot_fleets: vec!["sfr-1".to_owned()],
         gates: crate::roll::Gates::default(),
         refresh: None,

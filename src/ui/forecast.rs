@@ -7,7 +7,9 @@ use super::printer::Printer;
 use super::table::Table;
 use super::text::{count, one_line, span};
 use crate::plot::{Plot, Series};
-use crate::rehearse::{Advised, Band, Effects, Forecast, Lack, RolledBack};
+use crate::rehearse::{
+    Advised, Band, Effects, Forecast, Lack, Quantiles, RolledBack, ServiceForecast,
+};
 
 /// How many columns the drawing on a terminal has.
 const COLUMNS: usize = 60;
@@ -23,13 +25,12 @@ pub fn print_forecast(
     let colour = printer.data_colour();
     let heading = |text: &str| format!("\n{}\n", colour.strong(text));
     let runs = count(whole(forecast.runs), "rehearsal");
-    let mut text = format!("Rack {}, {runs}, seed {}\n", forecast.rack, forecast.seed);
-    let duration = forecast.duration;
+    let mut text = answer(forecast);
     text.push_str(&format!(
-        "A roll takes {} (p50), {} (p95)\n",
-        seconds(duration.p50),
-        seconds(duration.p95)
+        "Rack {}, {runs}, seed {}\n",
+        forecast.rack, forecast.seed
     ));
+    text.push_str(&takes(forecast));
     text.push_str(&format!(
         "Instances beyond those of now: {:.2} instance-hours on average, {:.2} (p95)\n",
         forecast.surge.mean, forecast.surge.p95
@@ -91,6 +92,44 @@ pub fn forecast_svg(forecast: &Forecast) -> String {
     plot.file()
 }
 
+/// Says what is asked first: who goes down.
+fn answer(forecast: &Forecast) -> String {
+    let named =
+        |heading: &str, does: fn(&ServiceForecast) -> bool, of: fn(&ServiceForecast) -> Lack| {
+            let services = forecast.services.iter().filter(|service| does(service));
+            let words = services.map(|service| {
+                let (name, lack) = (&service.name, of(service));
+                format!("{name} ({})", how_often(lack, forecast.runs))
+            });
+            let words: Vec<String> = words.collect();
+            (!words.is_empty()).then(|| format!("{heading}: {}\n", words.join(", ")))
+        };
+    let is_known = forecast.services.iter().all(|service| service.is_known);
+    let down = named("Down", ServiceForecast::goes_down, |it| it.at_zero);
+    let mut text = down.unwrap_or_else(|| match is_known {
+        true => "Nobody goes down\n".to_owned(),
+        false => "Nobody goes down in what is rehearsed; see what is assumed\n".to_owned(),
+    });
+    let below = named("Below their minimum", ServiceForecast::goes_below, |it| {
+        it.below_minimum
+    });
+    text.push_str(&below.unwrap_or_default());
+    text
+}
+
+/// Says how long a roll takes, by how it ends.
+fn takes(forecast: &Forecast) -> String {
+    let words = |it: Quantiles| format!("{} (p50), {} (p95)", seconds(it.p50), seconds(it.p95));
+    let mut text = format!("A roll takes {}\n", words(forecast.duration));
+    if forecast.durations.len() > 1 {
+        for (outcome, duration) in &forecast.durations {
+            let outcome = outcome.replace('_', " ");
+            text.push_str(&format!("  that ends {outcome}: {}\n", words(*duration)));
+        }
+    }
+    text
+}
+
 fn services(forecast: &Forecast) -> String {
     let mut table = Table::new(["SERVICE", "DESIRED", "MINIMUM", "BELOW MINIMUM", "AT ZERO"]);
     for service in &forecast.services {
@@ -98,8 +137,8 @@ fn services(forecast: &Forecast) -> String {
             service.name.clone(),
             service.desired.to_string(),
             service.minimum.to_string(),
-            lack(service.below_minimum, forecast.runs),
-            lack(service.at_zero, forecast.runs),
+            lack(service.below_minimum, service, forecast.runs),
+            lack(service.at_zero, service, forecast.runs),
         ]);
     }
     if table.is_empty() {
@@ -108,21 +147,29 @@ fn services(forecast: &Forecast) -> String {
     table.render()
 }
 
-fn lack(lack: Lack, runs: u32) -> String {
-    if lack.runs == 0 {
-        return "never".to_owned();
+fn lack(lack: Lack, service: &ServiceForecast, runs: u32) -> String {
+    if lack.runs == 0 && !service.is_known {
+        return "not known".to_owned();
     }
-    let how_often = if lack.runs == runs {
-        "always".to_owned()
-    } else {
-        percent(lack.chance)
-    };
+    let how_often = how_often(lack, runs);
+    if lack.runs == 0 {
+        return how_often;
+    }
     let of = |secs: f64| span(Duration::from_secs_f64(secs.max(0.0)));
     format!(
         "{how_often}, for {} (p50), {} (p95)",
         of(lack.p50),
         of(lack.p95)
     )
+}
+
+/// Words how often something is, and as far as so many runs tell where that is never or always.
+fn how_often(lack: Lack, runs: u32) -> String {
+    match lack.runs {
+        0 => format!("in none of {runs}: under {}", percent(lack.at_most)),
+        all if all == runs => format!("in all of {runs}: over {}", percent(lack.at_least)),
+        _ => percent(lack.chance),
+    }
 }
 
 fn failures(forecast: &Forecast) -> String {

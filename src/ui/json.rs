@@ -1,5 +1,6 @@
 //! JSON lines on stdout: the event itself, one object a line.
 
+use serde::Serialize;
 use serde_json::json;
 
 use super::error::CliError;
@@ -10,19 +11,45 @@ use crate::roll::{EVENT_VERSION, Event, EventSink};
 #[derive(Debug)]
 pub struct JsonLines {
     printer: Printer,
+    /// The rack that every line names, in a roll of many.
+    rack: Option<String>,
+}
+
+/// An event and whose it is.
+#[derive(Serialize)]
+struct OfRack<'e> {
+    rack: &'e str,
+    #[serde(flatten)]
+    event: &'e Event,
 }
 
 impl JsonLines {
     /// Starts.
     #[must_use]
     pub fn new(printer: Printer) -> Self {
-        Self { printer }
+        Self {
+            printer,
+            rack: None,
+        }
+    }
+
+    /// Starts, with the name of a rack in every line.
+    #[must_use]
+    pub fn of_rack(printer: Printer, rack: &str) -> Self {
+        Self {
+            printer,
+            rack: Some(rack.to_owned()),
+        }
     }
 }
 
 impl EventSink for JsonLines {
     fn event(&mut self, event: &Event) {
-        if let Ok(line) = serde_json::to_string(event) {
+        let line = match &self.rack {
+            Some(rack) => serde_json::to_string(&OfRack { rack, event }),
+            None => serde_json::to_string(event),
+        };
+        if let Ok(line) = line {
             self.printer.data(&format!("{line}\n"));
         }
     }

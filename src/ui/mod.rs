@@ -1,11 +1,13 @@
 //! Everything that a person or a CI log sees.
 
 mod bars;
+mod board;
 #[cfg(test)]
 pub(crate) mod canned;
 mod colour;
 mod error;
 mod exit;
+mod fleet;
 mod forecast;
 mod info;
 mod json;
@@ -24,9 +26,13 @@ mod text;
 mod words;
 
 pub use bars::Bars;
+pub use board::Board;
 pub use colour::Colour;
 pub use error::CliError;
 pub use exit::Exit;
+pub use fleet::{
+    FleetView, print_fleet_plans, print_fleet_plans_json, print_fleet_report, print_fleet_summary,
+};
 pub use forecast::{forecast_svg, print_forecast};
 pub use info::Info;
 pub use json::{JsonLines, print_error_json};

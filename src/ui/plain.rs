@@ -13,6 +13,8 @@ pub struct PlainLines {
     printer: Printer,
     narrator: Narrator,
     zone: TimeZone,
+    /// The rack that every line names, in a roll of many.
+    rack: Option<String>,
 }
 
 impl PlainLines {
@@ -23,6 +25,16 @@ impl PlainLines {
             printer,
             narrator: Narrator::default(),
             zone,
+            rack: None,
+        }
+    }
+
+    /// Starts, with the name of a rack before every line.
+    #[must_use]
+    pub fn of_rack(printer: Printer, zone: TimeZone, rack: &str) -> Self {
+        Self {
+            rack: Some(rack.to_owned()),
+            ..Self::new(printer, zone)
         }
     }
 }
@@ -41,9 +53,11 @@ impl EventSink for PlainLines {
             .strftime("%H:%M:%S")
             .to_string();
         let colour = self.printer.colour();
+        let rack = self.rack.as_ref().map(|rack| format!("{rack}: "));
         self.printer.say(&format!(
-            "{} {}",
+            "{} {}{}",
             colour.faint(&time),
+            rack.unwrap_or_default(),
             labelled(&line, colour)
         ));
     }

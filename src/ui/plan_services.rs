@@ -34,6 +34,11 @@ pub(super) fn cluster_words(cluster: &ClusterPlan) -> String {
     }
     let mut text = table.render();
     text.push_str(&format!("{}\n", draining_words(cluster)));
+    let up = cluster.services.iter().filter(|service| service.stays_up);
+    let up: Vec<&str> = up.map(|service| service.name.as_str()).collect();
+    if !up.is_empty() {
+        text.push_str(&format!("never without a task: {}\n", up.join(", ")));
+    }
     match cluster.one_off_tasks.len() {
         0 => {}
         tasks => text.push_str(&format!(

@@ -27,6 +27,8 @@ pub struct Live {
     status: ProgressBar,
     bar: ProgressBar,
     event: ProgressBar,
+    /// Lines below the others, of the racks of a fleet.
+    rows: Vec<ProgressBar>,
 }
 
 impl Screen {
@@ -40,7 +42,7 @@ impl Screen {
     }
 
     /// Shows the lines if they are not shown yet, and changes them.
-    pub fn draw(&self, change: impl FnOnce(&Live)) {
+    pub fn draw(&self, change: impl FnOnce(&mut Live)) {
         let mut live = self.live();
         change(live.get_or_insert_with(|| Live::on(self.target())));
     }
@@ -93,6 +95,7 @@ impl Live {
             status,
             bar: line("{msg}"),
             event: line("  {wide_msg}"),
+            rows: Vec::new(),
             multi,
         }
     }
@@ -125,8 +128,28 @@ impl Live {
         self.bar.set_message(text);
     }
 
+    /// Shows these lines below the others, and no more.
+    pub fn rows(&mut self, texts: &[String]) {
+        while self.rows.len() > texts.len() {
+            if let Some(row) = self.rows.pop() {
+                row.finish_and_clear();
+                self.multi.remove(&row);
+            }
+        }
+        while self.rows.len() < texts.len() {
+            let style = ProgressStyle::with_template("  {wide_msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner());
+            let row = self.multi.add(ProgressBar::new(0).with_style(style));
+            self.rows.push(row);
+        }
+        for (row, text) in self.rows.iter().zip(texts) {
+            row.set_message(shorten(text, EVENT_WIDTH));
+        }
+    }
+
     fn close(self) {
-        for bar in [&self.event, &self.bar, &self.status] {
+        let rows = self.rows.iter().rev();
+        for bar in rows.chain([&self.event, &self.bar, &self.status]) {
             bar.finish_and_clear();
         }
     }

@@ -253,10 +253,18 @@ fn version_and_help_are_data() {
 
               Possible values:
               - cloudformation: As the stack's own update policy says
-              - surge:          New instances first; an old one goes only when its tasks run elsewhere
+              - surge:          New instances first, and old ones go when they are empty
               - refresh:        By an instance refresh of Auto Scaling
 
               [default: cloudformation]
+
+          --surge <SIZE>
+              With surge: how many old instances stay beside the new ones, such as 50% or 3
+
+              [default: 100%]
+
+          --no-guard-rails
+              With cloudformation: leave surplus instances to Auto Scaling, all at once
 
           --keep-old
               Keep the old key pair

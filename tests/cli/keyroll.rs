@@ -10,8 +10,6 @@ const BEGINNING: &str = "\
 WARNING: parameter DefaultAmi is looked up anew at every update: a newer machine image may come along
 hint: roll at a time when a new image would be welcome too
 WARNING: service prod-ServiceWebApi-SUFFIX has 2 processes: it may be down for moments of the roll
-WARNING: service prod-mailer has 1 process: it may be down for moments of the roll
-WARNING: service prod-site has 2 processes: it may be down for moments of the roll
 hint: scale it to 3 or more first
 HH:MM:SS plan      roll ROLL of prod: prod-keypair-4711 -> prod-keypair-ROLL
 HH:MM:SS preserve  the private key of prod-keypair-4711 is kept under its own name
@@ -237,6 +235,7 @@ fn a_plan_changes_nothing() {
     prod-shop                        3        3        50%  200%  2 instances, 2 on one  -           -      30s
     prod-site                        2        2        50%  200%  2 instances            -           -      30s
     a lifecycle hook drains each instance for at most 5m; no managed draining
+    never without a task: prod-mailer, prod-shop, prod-site
 
     Changes, as a change set tells
     ACTION  RESOURCE                 REPLACED  TYPE
@@ -249,8 +248,6 @@ fn a_plan_changes_nothing() {
       WARNING: parameter DefaultAmi is looked up anew at every update: a newer machine image may come along
       hint: roll at a time when a new image would be welcome too
       WARNING: service prod-ServiceWebApi-SUFFIX has 2 processes: it may be down for moments of the roll
-      WARNING: service prod-mailer has 1 process: it may be down for moments of the roll
-      WARNING: service prod-site has 2 processes: it may be down for moments of the roll
       hint: scale it to 3 or more first
     --- stderr
     ");

@@ -12,6 +12,7 @@ mod environment;
 mod far;
 #[cfg(unix)]
 mod gates;
+mod fleet;
 mod help;
 mod keyroll;
 mod keys;

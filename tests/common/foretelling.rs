@@ -7,12 +7,21 @@ use convox::ids::Entropy;
 use convox::rack::Rack;
 use convox::rack::aws::{Access, Account, Target, Transport};
 use convox::rehearse::{Forecast, Rehearsal, RunResult, Settings, lacks};
-use convox::roll::{Engine, Event, EventSink, Journals, RollOptions, Stop, Strategy, survey};
+use convox::roll::{Engine, Event, EventSink, Journals, Plan, Refusal, RollOptions, Stop, survey};
 use convox::sandbox::ecs::Habit;
 use convox::sandbox::ledger::Counted;
 use convox::sandbox::world::{Chance, Pace, World};
 use convox::sandbox::{Sandbox, Scenario};
 use serde_json::json;
+
+/// Which services racks are given.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Apps {
+    /// Whatever ECS lets somebody configure.
+    Any,
+    /// Those of which ECS may start a task before it stops another.
+    Movable,
+}
 
 /// What was foretold of one rack, and what happened.
 #[derive(Debug)]
@@ -121,7 +130,12 @@ fn scenario(chance: &mut Chance) -> Scenario {
 }
 
 /// Starts one to four services of one to five processes, and returns their names.
-fn start_services(world: &mut World, cluster: &str, chance: &mut Chance) -> Vec<(String, bool)> {
+fn start_services(
+    world: &mut World,
+    cluster: &str,
+    chance: &mut Chance,
+    apps: Apps,
+) -> Vec<(String, bool)> {
     let mut services = Vec::new();
     for number in 0..draw(chance, 1, 4) {
         let name = format!("app{number}");
@@ -150,6 +164,10 @@ fn start_services(world: &mut World, cluster: &str, chance: &mut Chance) -> Vec<
         world.set_habit(&name, habit);
         let least = pick(chance, &[0, 50, 50, 100]);
         let most = pick(chance, &[100, 150, 200, 200]).max(if least == 100 { 150 } else { 100 });
+        let (least, most) = match apps {
+            Apps::Any => (least, most),
+            Apps::Movable => (least.max(50), 200),
+        };
         let service = json!({
             "Cluster": cluster, "TaskDefinition": task, "DesiredCount": processes,
             "DeploymentConfiguration": { "MinimumHealthyPercent": least, "MaximumPercent": most },
@@ -193,35 +211,60 @@ async fn reach(sandbox: &Sandbox, clock: &Clock) -> Rack {
     account.rack(&target, &Entropy::seeded(9)).unwrap()
 }
 
-/// Makes a rack from a seed, rehearses its roll `runs` times, and then rolls it.
-pub(crate) async fn compare(seed: u64, runs: u32) -> Compared {
+/// Makes a rack from a seed.
+async fn make(seed: u64, apps: Apps) -> (Sandbox, Clock, Rack) {
     let mut chance = Chance::new(seed);
     let clock = Clock::starting_at("2026-11-22T02:00:00Z".parse().unwrap(), 1.0);
     let sandbox = Sandbox::new(&scenario(&mut chance), clock.clone()).unwrap();
     let cluster = sandbox.peek(|world| world.ecs.clusters().next().unwrap().name.clone());
-    let services = sandbox.with(|world| start_services(world, &cluster, &mut chance));
+    let services = sandbox.with(|world| start_services(world, &cluster, &mut chance, apps));
     clock.sleep(Duration::from_secs(3600)).await;
     sandbox.with(|world| shuffle(world, &cluster, &services, &mut chance));
     clock.sleep(Duration::from_secs(60)).await;
 
     let rack = reach(&sandbox, &clock).await;
+    (sandbox, clock, rack)
+}
+
+/// Makes a rack from a seed, rehearses its roll `runs` times, and then rolls it.
+pub(crate) async fn compare(seed: u64, runs: u32) -> Compared {
+    let (sandbox, clock, rack) = make(seed, Apps::Any).await;
     let surveyed = survey(&rack).await.unwrap();
     let settings = Settings {
         runs,
         seed,
-        strategy: Strategy::default(),
+        options: RollOptions::DEFAULT,
     };
     let rehearsal = Rehearsal::of("prod", "Key", surveyed, clock.now(), settings);
     let forecast = rehearsal.forecast().unwrap();
     Compared {
         seed,
         forecast,
-        happened: happen(&sandbox, &clock, rack, seed).await,
+        happened: happen(&sandbox, &clock, rack, seed, RollOptions::DEFAULT)
+            .await
+            .unwrap()
+            .1,
     }
 }
 
+/// Makes a rack from a seed and rolls it; `Err` when the roll is refused.
+pub(crate) async fn rolled(
+    seed: u64,
+    apps: Apps,
+    options: RollOptions,
+) -> Result<(Plan, RunResult), Refusal> {
+    let (sandbox, clock, rack) = make(seed, apps).await;
+    happen(&sandbox, &clock, rack, seed, options).await
+}
+
 /// Rolls the rack itself, with chance of its own.
-async fn happen(sandbox: &Sandbox, clock: &Clock, rack: Rack, seed: u64) -> RunResult {
+async fn happen(
+    sandbox: &Sandbox,
+    clock: &Clock,
+    rack: Rack,
+    seed: u64,
+    options: RollOptions,
+) -> Result<(Plan, RunResult), Refusal> {
     sandbox.with(|world| {
         world.chance = Chance::new(seed ^ 0x00c0_ffee);
         world.keep_ledger();
@@ -236,15 +279,14 @@ async fn happen(sandbox: &Sandbox, clock: &Clock, rack: Rack, seed: u64) -> RunR
         Box::new(Deaf),
         Stop::new(),
     );
-    let options = RollOptions::DEFAULT;
-    let plan = engine.plan(options, Duration::ZERO).await.unwrap();
-    let report = engine.run(plan, false).await;
+    let plan = engine.plan(options, Duration::ZERO).await?;
+    let report = engine.run(plan.clone(), false).await;
     let ms = |at: jiff::Timestamp| {
         u64::try_from(at.as_millisecond() - began.as_millisecond()).unwrap_or(0)
     };
     let duration_ms = ms(clock.now());
     clock.sleep(Duration::from_secs(900)).await;
-    RunResult {
+    let result = RunResult {
         outcome: report.outcome,
         message: report.message,
         duration_ms,
@@ -258,5 +300,6 @@ async fn happen(sandbox: &Sandbox, clock: &Clock, rack: Rack, seed: u64) -> RunR
                 .map(|(counted, points): (&Counted, _)| (counted.clone(), since(points)))
                 .collect()
         }),
-    }
+    };
+    Ok((plan, result))
 }

@@ -223,6 +223,16 @@ impl Server {
         self.send(operation, body.to_string(), &all).await
     }
 
+    /// Sends a request with the first root key, from a task of its own if need be.
+    pub fn request(
+        &self,
+        operation: &str,
+        body: Value,
+    ) -> impl Future<Output = Answer> + Send + 'static {
+        let request = self.client.post(format!("{}/v2/{operation}", self.address));
+        answered(request.bearer_auth(&self.root).body(body.to_string()))
+    }
+
     /// Sends anything.
     pub async fn send(&self, operation: &str, body: String, headers: &[(&str, &str)]) -> Answer {
         let mut request = self
@@ -232,13 +242,7 @@ impl Server {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = request.send().await.unwrap();
-        let kind = response.headers().get("content-type");
-        Answer {
-            status: response.status().as_u16(),
-            content_type: kind.map_or("", |kind| kind.to_str().unwrap()).to_owned(),
-            body: serde_json::from_slice(&response.bytes().await.unwrap()).unwrap(),
-        }
+        answered(request).await
     }
 
     /// Makes an API and returns its id.
@@ -315,6 +319,17 @@ impl Server {
         let by = Audited::new(workspace, Actor::Operator, self.now(), &entropy);
         store.create_root_key(new, by).await.unwrap();
         text
+    }
+}
+
+/// Sends a request and reads the answer.
+async fn answered(request: reqwest::RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let kind = response.headers().get("content-type");
+    Answer {
+        status: response.status().as_u16(),
+        content_type: kind.map_or("", |kind| kind.to_str().unwrap()).to_owned(),
+        body: serde_json::from_slice(&response.bytes().await.unwrap()).unwrap(),
     }
 }
 

@@ -42,6 +42,7 @@ mod refills;
 mod refusals;
 mod reroll;
 mod reroll_copies;
+mod reroll_together;
 mod rights;
 mod rights_of_keys;
 mod root_keys;

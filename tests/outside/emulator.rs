@@ -121,6 +121,19 @@ impl Emulator {
         make.template_body(template).send().await.unwrap();
     }
 
+    /// Makes a cluster that EC2 instances have joined.
+    pub async fn create_cluster(&self, cluster: &str, instances: &[String]) {
+        let ecs = aws_sdk_ecs::Client::new(&self.sdk);
+        let made = ecs.create_cluster().cluster_name(cluster).send().await;
+        made.unwrap();
+        for instance in instances {
+            let document = format!(r#"{{"instanceId":"{instance}"}}"#);
+            let joined = ecs.register_container_instance().cluster(cluster);
+            let joined = joined.instance_identity_document(document).send().await;
+            joined.unwrap();
+        }
+    }
+
     /// Signals the gate of a held update.
     pub async fn signal(&self, stack: &str, status: &str) {
         aws_sdk_cloudformation::Client::new(&self.sdk)

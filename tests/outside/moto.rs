@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use convox::rack::aws::KeyStoreChoice;
-use convox::rack::{KeyType, PortError};
+use convox::rack::{Hook, KeyType, PortError};
 
 use crate::emulator::{Emulator, PASSWORD, settled, update_of};
 use crate::keeping::keeps_keys;
@@ -151,6 +151,70 @@ async fn an_update_changes_the_key_and_nothing_else() {
         .await
         .unwrap();
     assert_eq!(keys[&latest].as_deref(), Some("moto-k2"));
+}
+
+#[tokio::test]
+async fn instances_are_cordoned_held_and_protected_and_all_is_put_back() {
+    let Some(moto) = moto().await else { return };
+    moto.create("moto-drain", "moto-drain-k1", "no").await;
+    let rack = moto.rack("moto-drain", KeyStoreChoice::Settings).await;
+    settled(&rack).await;
+    let resources = rack.stacks.resources("moto-drain").await.unwrap();
+    let mut groups = resources.iter();
+    let group = groups.find(|resource| resource.logical_id == "Instances");
+    let group = group.unwrap().physical_id.clone();
+    let before = rack.fleet.groups(std::slice::from_ref(&group)).await;
+    let before = before.unwrap().remove(0);
+    let ids: Vec<String> = before
+        .members
+        .iter()
+        .map(|it| it.instance.clone())
+        .collect();
+    moto.create_cluster("moto-drain", &ids).await;
+
+    let draining = async || {
+        let cluster = rack.services.cluster("moto-drain").await.unwrap();
+        assert_eq!(cluster.hosts.len(), 3);
+        let hosts = cluster.hosts.into_iter().filter(|host| host.is_draining);
+        let mut draining: Vec<String> = hosts.map(|host| host.instance).collect();
+        draining.sort();
+        draining
+    };
+    let mut two = ids[..2].to_vec();
+    two.sort();
+    rack.services.drain("moto-drain", &two, true).await.unwrap();
+    assert_eq!(draining().await, two);
+    rack.services
+        .drain("moto-drain", &two, false)
+        .await
+        .unwrap();
+    assert!(draining().await.is_empty());
+
+    let hook = Hook {
+        name: "convox-roll-drain".to_owned(),
+        is_terminating: true,
+        heartbeat_secs: 3600,
+        default_result: "CONTINUE".to_owned(),
+        is_handled: false,
+        target: None,
+        role: None,
+        metadata: None,
+    };
+    rack.fleet.put_hook(&group, &hook).await.unwrap();
+    assert_eq!(rack.fleet.hooks(&group).await.unwrap(), [hook]);
+    let put_back = rack.fleet.delete_hook(&group, "convox-roll-drain").await;
+    put_back.unwrap();
+    assert!(rack.fleet.hooks(&group).await.unwrap().is_empty());
+
+    rack.fleet.protect_new(&group, true).await.unwrap();
+    rack.fleet.protect(&group, &ids, true).await.unwrap();
+    let during = rack.fleet.groups(std::slice::from_ref(&group)).await;
+    let during = during.unwrap().remove(0);
+    assert!(during.protects_new && during.members.iter().all(|it| it.protected));
+    rack.fleet.protect(&group, &ids, false).await.unwrap();
+    rack.fleet.protect_new(&group, false).await.unwrap();
+    let after = rack.fleet.groups(&[group]).await.unwrap().remove(0);
+    assert_eq!(after, before);
 }
 
 #[tokio::test]

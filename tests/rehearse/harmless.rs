@@ -4,7 +4,7 @@ use convox::clock::Clock;
 use convox::ids::Entropy;
 use convox::rack::aws::{Access, Account, Target, Transport};
 use convox::rehearse::{Rehearsal, Settings};
-use convox::roll::{Strategy, survey};
+use convox::roll::{RollOptions, survey};
 use convox::sandbox::{Sandbox, Scenario};
 
 use crate::virtual_time::in_virtual_time;
@@ -26,7 +26,7 @@ fn only_describe_calls_are_made() {
         let settings = Settings {
             runs: 5,
             seed: 1,
-            strategy: Strategy::default(),
+            options: RollOptions::DEFAULT,
         };
         let rehearsal = Rehearsal::of("prod", "Key", surveyed, clock.now(), settings);
         let forecast = rehearsal.forecast().unwrap();

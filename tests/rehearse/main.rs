@@ -7,5 +7,7 @@ mod foretelling;
 mod foretold;
 mod harmless;
 mod refreshed;
+mod odd;
+mod kept_up;
 #[path = "../common/virtual_time.rs"]
 mod virtual_time;

@@ -6,7 +6,7 @@ use convox::clock::Clock;
 use convox::ids::Entropy;
 use convox::rack::aws::{Access, Account, Target, Transport};
 use convox::rehearse::{Forecast, Rehearsal, Settings};
-use convox::roll::{Strategy, survey_for};
+use convox::roll::{RollOptions, Strategy, survey_for};
 use convox::sandbox::{Sandbox, Scenario};
 
 use crate::virtual_time::in_virtual_time;
@@ -63,7 +63,10 @@ fn forecast(dir: &Path, policy: &str) -> Forecast {
         let settings = Settings {
             runs: 4,
             seed: 1,
-            strategy,
+            options: RollOptions {
+                strategy,
+                ..RollOptions::DEFAULT
+            },
         };
         let rehearsal = Rehearsal::of("prod", "Key", surveyed, clock.now(), settings);
         rehearsal.forecast().unwrap()

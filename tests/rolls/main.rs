@@ -12,6 +12,9 @@ mod far_rack;
 mod gate_keeper;
 mod gated_crashes;
 mod gates;
+mod fleet;
+#[path = "../common/fleets.rs"]
+mod fleets;
 #[path = "../common/invariants.rs"]
 mod invariants;
 mod nested;
@@ -21,7 +24,10 @@ mod real_rack;
 mod refreshing;
 mod rehearsal;
 mod revoking;
+mod revoking_odd;
+mod revoking_twice;
 #[path = "../common/sandbox_api.rs"]
 mod sandbox_api;
+mod surging;
 #[path = "../common/virtual_time.rs"]
 mod virtual_time;

@@ -17,16 +17,16 @@ use tokio::sync::Notify;
 use crate::outcomes::assert_no_secret;
 use crate::rehearsal::{Rehearsal, in_virtual_time, scenario};
 
-const OLD: &str = "prod-keypair-4711";
+pub(crate) const OLD: &str = "prod-keypair-4711";
 
-fn options() -> RevocationOptions {
+pub(crate) fn options() -> RevocationOptions {
     RevocationOptions {
         key: None,
         key_type: KeyType::Ed25519,
     }
 }
 
-fn calls(api: &str) -> Calls {
+pub(crate) fn calls(api: &str) -> Calls {
     Calls {
         api: api.to_owned(),
         ..Calls::default()
@@ -34,7 +34,7 @@ fn calls(api: &str) -> Calls {
 }
 
 /// Gives an engine the ways that the command line gives it.
-async fn engine(rehearsal: &Rehearsal, journals: Journals) -> Engine {
+pub(crate) async fn engine(rehearsal: &Rehearsal, journals: Journals) -> Engine {
     let mut engine = rehearsal.engine(journals).await;
     let commands = Arc::clone(&engine.rack().commands);
     let ssm = SsmAccess::new(commands, rehearsal.clock.clone());
@@ -48,12 +48,15 @@ async fn engine(rehearsal: &Rehearsal, journals: Journals) -> Engine {
     engine
 }
 
-async fn planned(rehearsal: &Rehearsal) -> Result<Plan, Refusal> {
+pub(crate) async fn planned(rehearsal: &Rehearsal) -> Result<Plan, Refusal> {
     let mut engine = engine(rehearsal, rehearsal.journals()).await;
     engine.plan_revocation(options()).await
 }
 
-async fn revoke_key(rehearsal: &Rehearsal, key: Option<&str>) -> Result<Report, Refusal> {
+pub(crate) async fn revoke_key(
+    rehearsal: &Rehearsal,
+    key: Option<&str>,
+) -> Result<Report, Refusal> {
     let mut engine = engine(rehearsal, rehearsal.journals()).await;
     let options = RevocationOptions {
         key: key.map(str::to_owned),
@@ -63,14 +66,14 @@ async fn revoke_key(rehearsal: &Rehearsal, key: Option<&str>) -> Result<Report, 
     Ok(engine.run(plan, false).await)
 }
 
-async fn revoke(rehearsal: &Rehearsal, journals: Journals) -> Result<Report, Refusal> {
+pub(crate) async fn revoke(rehearsal: &Rehearsal, journals: Journals) -> Result<Report, Refusal> {
     let mut engine = engine(rehearsal, journals).await;
     let plan = engine.plan_revocation(options()).await?;
     Ok(engine.run(plan, false).await)
 }
 
 /// The lines of each live instance, and the key that its tag names.
-fn doors(rehearsal: &Rehearsal) -> Vec<(Vec<String>, Option<String>)> {
+pub(crate) fn doors(rehearsal: &Rehearsal) -> Vec<(Vec<String>, Option<String>)> {
     rehearsal.sandbox.peek(|world| {
         let live = world.live_instances();
         live.map(|it| {
@@ -82,7 +85,7 @@ fn doors(rehearsal: &Rehearsal) -> Vec<(Vec<String>, Option<String>)> {
 }
 
 /// Checks that `new` opens every instance, and nothing else does.
-fn assert_shut(rehearsal: &Rehearsal, new: &str, context: &str) {
+pub(crate) fn assert_shut(rehearsal: &Rehearsal, new: &str, context: &str) {
     let doors = doors(rehearsal);
     assert_eq!(doors.len(), 3, "{context}");
     let public = rehearsal.sandbox.peek(|world| {
@@ -99,7 +102,7 @@ fn assert_shut(rehearsal: &Rehearsal, new: &str, context: &str) {
     }
 }
 
-async fn stored(rehearsal: &Rehearsal, name: &str) -> bool {
+pub(crate) async fn stored(rehearsal: &Rehearsal, name: &str) -> bool {
     let keys = rehearsal.rack().await.keys;
     keys.get(name).await.unwrap().is_some()
 }
@@ -371,7 +374,7 @@ fn a_revocation_cannot_be_cancelled() {
     });
 }
 
-async fn resume(
+pub(crate) async fn resume(
     rehearsal: &Rehearsal,
     roll: &RollId,
     journals: Journals,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use super::fleet::{self, EachRack, FleetArgs};
 use super::keyroll_api;
 use crate::cli::app::Output;
 use crate::cli::care::CareArgs;
@@ -15,7 +16,7 @@ use crate::cli::reserve::ReservedFile;
 use crate::cli::session::{RackArgs, Session};
 use crate::cli::strategy::StrategyArgs;
 use crate::rack::{KeyStore, KeyType, PortError};
-use crate::roll::{EVENT_VERSION, Outcome, Plan, Report, RollOptions};
+use crate::roll::{EVENT_VERSION, Outcome, Plan, Report, RollOptions, Strategy};
 use crate::ui::{
     CliError, Exit, Printer, Task, one_line, print_plan, print_plan_summary, print_plan_warnings,
 };
@@ -75,6 +76,9 @@ pub(crate) struct KeyrollArgs {
     /// How long to wait for a stack that is busy, such as 90s or 15m
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = humantime::parse_duration)]
     pub(super) wait_busy: Duration,
+
+    #[command(flatten)]
+    fleet: FleetArgs,
 }
 
 /// The kinds of key pair that EC2 makes.
@@ -102,6 +106,15 @@ impl KeyrollArgs {
     }
 
     pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
+        self.fleet.check()?;
+        if self.fleet.is_meant() {
+            if self.care.care(self.strategy.strategy())? != Care::default() {
+                let message = "gates are asked for a single rack, and not for a fleet";
+                return Err(CliError::usage(message)
+                    .hint("roll the racks that need one by themselves, with `-r`"));
+            }
+            return context.block_on(fleet::roll(&self.fleet, self.each(), context));
+        }
         // Made and dropped, so that a name that is taken is told before anything is asked of AWS.
         drop(self.reserve()?);
         context.block_on(self.roll(context))
@@ -118,14 +131,16 @@ impl KeyrollArgs {
     async fn roll(&self, context: &Context) -> Result<Exit, CliError> {
         let printer = context.printer();
         let task = Task::roll();
-        let options = RollOptions {
-            key_type: self.key_type.into(),
-            keep_old: self.keep_old,
-            strategy: self.strategy.strategy(),
-        };
+        let options = self.options();
         let care = self.care.care(options.strategy)?;
         if let Some(remote) = reach_by_api(context, &self.rack).await? {
             return keyroll_api::roll(self, context, &remote).await;
+        }
+        if self.detach && self.strategy.strategy() == Strategy::Surge {
+            return Err(CliError::usage(
+                "a surge holds instances until their tasks run elsewhere: it cannot be left",
+            )
+            .hint("leave `--detach` out"));
         }
         let mut session = Session::open(context, &self.rack, self.output).await?;
         let planned = session.engine().plan_with(options, &care, self.wait_busy);
@@ -163,6 +178,25 @@ impl KeyrollArgs {
             Some(report) => session.ended(&task, &report),
             None => Exit::Interrupted,
         })
+    }
+
+    fn options(&self) -> RollOptions {
+        RollOptions {
+            key_type: self.key_type.into(),
+            keep_old: self.keep_old,
+            ..self.strategy.options()
+        }
+    }
+
+    /// Says what is asked for of every rack of many.
+    fn each(&self) -> EachRack {
+        EachRack {
+            options: self.options(),
+            wait_busy: self.wait_busy,
+            plan: self.plan,
+            yes: self.yes,
+            output: self.output,
+        }
     }
 
     /// Asks only a person, and nobody about an account that is not real.

@@ -1,5 +1,6 @@
 //! `convox instances`.
 
+mod fleet;
 mod keyroll;
 mod keyroll_api;
 mod list;
@@ -7,6 +8,7 @@ mod revoke_key;
 mod ssh;
 mod terminate;
 
+pub(super) use fleet::resume as resume_fleet;
 pub(super) use ssh::socket_places;
 
 use clap::{Args, Subcommand};
@@ -28,7 +30,7 @@ pub(crate) struct InstancesCommand {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Keyroll(keyroll::KeyrollArgs),
+    Keyroll(Box<keyroll::KeyrollArgs>),
     RevokeKey(Box<revoke_key::RevokeKeyArgs>),
     // What it says of itself is long, and below its arguments.
     Ssh(Box<ssh::SshArgs>),

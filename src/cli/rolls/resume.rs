@@ -5,12 +5,15 @@ use clap::Args;
 use super::one::OneRoll;
 use crate::cli::app::Output;
 use crate::cli::context::Context;
+use crate::cli::instances::resume_fleet;
 use crate::ui::{CliError, Exit, Task};
 
 /// Go on with a roll that was left or interrupted
 ///
 /// What is true is observed first, and nothing is done twice. Without a journal on this machine
 /// the tags in the account tell enough; a rack that is reached over its API has none.
+///
+/// The id of a roll of many racks goes on with all of them that are not done.
 #[derive(Debug, Args)]
 pub(crate) struct ResumeArgs {
     #[command(flatten)]
@@ -23,6 +26,10 @@ impl ResumeArgs {
     }
 
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, CliError> {
+        let (id, output) = (&self.roll.id, self.roll.output);
+        if let Some(exit) = resume_fleet(context, id, output).await? {
+            return Ok(exit);
+        }
         let task = Task::forward(format!("Resuming roll {}", self.roll.id));
         self.roll
             .act(

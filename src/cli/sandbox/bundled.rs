@@ -22,6 +22,7 @@ const BUNDLED: &[(&str, &str)] = bundled![
     "denied-update-stack",
     "events-out-of-order",
     "failure-signal",
+    "fleet/many-racks",
     "group-without-room",
     "key-pair-missing",
     "large-batches",

@@ -12,9 +12,9 @@ use super::keys::state_of;
 use super::rack::may_change;
 use super::words::{Moment, counted, ends};
 use crate::keys::analytics::Grain;
-use crate::keys::{Api, Grace, IdKind, Key, KeyRecord, SecretFormat, new_id};
+use crate::keys::{Api, Grace, IdKind, Key, KeyRecord, new_id};
 use crate::plot::{Plot, Series};
-use crate::store::{Answered, Bucket, RerollRequest, Side};
+use crate::store::{Bucket, Side};
 
 const HOUR: i64 = 60 * 60 * 1000;
 const DAY: i64 = 24 * HOUR;
@@ -226,35 +226,18 @@ async fn reroll(
     id: &str,
 ) -> Result<Response, Wrong> {
     let grace = grace_of(visit.form.exactly("grace"))?;
-    let (service, store) = (visit.service(), visit.service().store());
-    let (record, api) = store.key_record(workspace, id).await?;
-    let prefix = record.prefix.or(api.default_prefix);
-    let format = SecretFormat::new(prefix.as_deref(), record.bytes);
-    let format = format.map_err(|error| Wrong::Bad(error.to_string()))?;
-    let (now, entropy) = (service.now(), service.entropy());
-    let (successor, secret) = (new_id(IdKind::Key, now, entropy), format.mint(entropy));
-    let text = secret.text.clone();
-    let sealed = record
-        .recoverable
-        .then(|| service.seal(text.expose_secret(), &successor));
-    let request = RerollRequest {
-        key: id.to_owned(),
-        grace,
-        successor: successor.clone(),
-        secret,
-        format,
-        sealed,
-    };
-    let done = store.reroll_key(request, audited(visit, workspace)?, None);
-    let old_expires = match done.await? {
-        Answered::Now(rerolled) => rerolled.old_expires,
-        Answered::Before(_) => None,
-    };
+    let service = visit.service();
+    let now = service.now();
+    let successor = new_id(IdKind::Key, now, service.entropy());
+    let request = service.reroll(id, grace, &successor);
+    let done = service
+        .rerolled(request, audited(visit, workspace)?)
+        .await?;
     page(&ShownOnce {
         frame: Frame::of(visit, "A new key").within("keys"),
-        secret: text.expose_secret(),
+        secret: done.secret.expose_secret(),
         what: format!("Key {successor} takes the place of {id}"),
-        old: Some(fate_of(old_expires, now)),
+        old: Some(fate_of(done.old_expires, now)),
         next: format!("/key/{}/{id}", super::form::encoded(organization)),
     })
 }

@@ -1,5 +1,8 @@
 //! Errors as the `/v2` API tells them.
 
+use std::fmt;
+use std::sync::Arc;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -162,6 +165,21 @@ impl ApiError {
     }
 }
 
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+/// The store asks, and is told that it is not to be done.
+impl From<ApiError> for StoreError {
+    fn from(error: ApiError) -> Self {
+        Self::Declined(Arc::new(error))
+    }
+}
+
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
@@ -184,6 +202,10 @@ impl From<StoreError> for ApiError {
                 format!("This {thing} is protected from deletion."),
             ),
             StoreError::Refused(refusal) => refusal.into(),
+            StoreError::Declined(why) => match why.downcast_ref::<Self>() {
+                Some(error) => error.clone(),
+                None => Self::new(Kind::UNEXPECTED, why.to_string()),
+            },
             StoreError::Unfit(message) => Self::invalid("body", message),
             StoreError::Conflict => Self::new(
                 Kind::CONFLICT,

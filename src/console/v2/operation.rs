@@ -45,6 +45,7 @@ pub(super) trait Operation: Send + Sync + 'static {
 }
 
 /// A request that is well formed and comes from somebody who is known.
+#[derive(Clone)]
 pub(super) struct Call {
     pub(super) service: Service,
     pub(super) root: Arc<KnownRoot>,

@@ -9,6 +9,7 @@ use crate::console::rolls::{NotBegun, begin_by_itself, later};
 use crate::console::schedule::{Schedule, next_opening};
 use crate::console::schedules::freezes_of;
 use crate::console::service::Service;
+use crate::roll::{Lineup, Next, Place, Turn};
 use crate::store::{Actor, Audited, Cause, StoreError, Thing, WaveRack, WaveRackState, WaveRow};
 
 /// How often each wave is seen to.
@@ -57,15 +58,18 @@ async fn advance(service: &Service, wave: &WaveRow) -> Result<(), StoreError> {
     if !is_open(service, &wave).await? {
         return Ok(());
     }
-    let room = usize::try_from(wave.concurrency).unwrap_or(1).max(1);
-    let next = next_racks(&racks, room.saturating_sub(rolling));
-    if next.is_empty() {
+    let lineup = Lineup {
+        at_once: usize::try_from(wave.concurrency).unwrap_or(1),
+        stop_after: 1,
+    };
+    let places: Vec<_> = racks.iter().map(place).collect();
+    let Next::Begin(next) = lineup.next(&places) else {
         return Ok(());
-    }
+    };
     let until = later(service.now(), BEGINNING);
     store.leave_wave(&wave.id, until).await?;
-    for rack in next {
-        if !begin(service, &wave, rack).await? {
+    for at in next {
+        if !begin(service, &wave, &racks[at]).await? {
             break;
         }
     }
@@ -74,14 +78,17 @@ async fn advance(service: &Service, wave: &WaveRow) -> Result<(), StoreError> {
         .await
 }
 
-/// Returns the racks that may begin where there is room for so many: nothing but the canary until
-/// it is done.
-fn next_racks(racks: &[WaveRack], room: usize) -> Vec<&WaveRack> {
-    let is_waiting = |rack: &&WaveRack| rack.state == WaveRackState::Waiting;
-    let undone = |rack: &&WaveRack| rack.is_canary && rack.state != WaveRackState::Done;
-    match racks.iter().find(undone) {
-        Some(canary) => Some(canary).filter(is_waiting).into_iter().collect(),
-        None => racks.iter().filter(is_waiting).take(room).collect(),
+/// Says how a rack of a wave stands. One that was left still takes the room of one.
+fn place(rack: &WaveRack) -> Place {
+    Place {
+        wave: u32::from(!rack.is_canary),
+        is_canary: rack.is_canary,
+        turn: match rack.state {
+            WaveRackState::Waiting => Turn::Waiting,
+            WaveRackState::Rolling | WaveRackState::Left(_) => Turn::Rolling,
+            WaveRackState::Done => Turn::Done,
+            WaveRackState::Failed(_) => Turn::Failed,
+        },
     }
 }
 

@@ -66,9 +66,14 @@ pub struct Budgets {
     by_place: Arc<Mutex<HashMap<Place, Budget>>>,
 }
 
-/// What tells an account and region from others before anybody has asked: address, region, profile
-/// and role.
-type Place = [Option<String>; 4];
+/// What tells an account and region from others.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Place {
+    /// As far as anybody knows who has not asked: address, region, profile and role.
+    Route([Option<String>; 4]),
+    /// The account's number and the region, whatever the ways there.
+    Account(String, String),
+}
 
 impl Budgets {
     /// Allows `most` calls a second of each API in each account and region.
@@ -84,12 +89,22 @@ impl Budgets {
     /// Returns the one that whoever has this access shares.
     #[must_use]
     pub fn of(&self, access: &Access) -> Budget {
-        let place = [
+        self.at(Place::Route([
             access.endpoint_url.clone(),
             access.region.clone(),
             access.profile.clone(),
             access.assume_role.clone(),
-        ];
+        ]))
+    }
+
+    /// Returns the one that all share who call the account of this number in this region, by
+    /// whichever profile or role.
+    #[must_use]
+    pub fn of_account(&self, account: &str, region: &str) -> Budget {
+        self.at(Place::Account(account.to_owned(), region.to_owned()))
+    }
+
+    fn at(&self, place: Place) -> Budget {
         let mut by_place = self.by_place.lock().unwrap_or_else(PoisonError::into_inner);
         let made = || Budget::new(self.clock.clone(), self.most);
         by_place.entry(place).or_insert_with(made).clone()
@@ -326,6 +341,18 @@ mod tests {
         clock.sleep(RECOVERY).await;
         calls(&budget, "a", 5).await;
         assert_eq!(calls(&budget, "a", 5).await, 1000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_calls_one_account_and_region_shares_what_there_is() {
+        let clock = Clock::starting_at("2026-11-22T02:00:00Z".parse().unwrap(), 1.0);
+        let budgets = Budgets::new(clock, 5.0);
+        let one = budgets.of_account("123456789012", "us-east-1");
+        assert_eq!(calls(&one, "a", 5).await, 0);
+        let same = budgets.of_account("123456789012", "us-east-1");
+        assert_eq!(calls(&same, "a", 5).await, 1000);
+        let elsewhere = budgets.of_account("123456789012", "eu-west-1");
+        assert_eq!(calls(&elsewhere, "a", 5).await, 0);
     }
 
     #[tokio::test(start_paused = true)]

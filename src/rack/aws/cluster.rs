@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ecs::types::{
-    ContainerDefinition, ContainerInstance, DesiredStatus, LaunchType, ManagedDraining,
-    NetworkMode, SchedulingStrategy, Service, Task,
+    ContainerDefinition, ContainerInstance, ContainerInstanceStatus, DesiredStatus, LaunchType,
+    ManagedDraining, NetworkMode, SchedulingStrategy, Service, Task,
 };
+
+use futures_util::stream::{self, StreamExt as _};
 
 use super::account::Clients;
 use super::error::Call;
@@ -14,6 +16,11 @@ use super::stacks::timestamp_of;
 use crate::rack::{
     Cluster, ClusterDefinition, ClusterHost, ClusterService, ClusterTask, PortError,
 };
+
+/// How many task definitions are asked for at a time.
+const DEFINITIONS_AT_ONCE: usize = 8;
+/// How many container instances one `UpdateContainerInstancesState` takes (ECS API reference).
+const HOSTS_AT_ONCE: usize = 10;
 
 /// Lists one thing of a cluster, page by page.
 macro_rules! every {
@@ -40,9 +47,15 @@ pub(super) async fn read(
     services: Vec<Service>,
 ) -> Result<Cluster, PortError> {
     let what = format!("cluster {cluster}");
-    let (hosts, instances) = hosts(clients, cluster, &what).await?;
-    let running = tasks(clients, cluster, &what, DesiredStatus::Running).await?;
-    let stopped = tasks(clients, cluster, &what, DesiredStatus::Stopped).await;
+    let mut unread = Vec::new();
+    let (hosts, running, stopped, managed_draining) = tokio::join!(
+        hosts(clients, cluster, &what),
+        tasks(clients, cluster, &what, DesiredStatus::Running),
+        tasks(clients, cluster, &what, DesiredStatus::Stopped),
+        managed_draining(clients, cluster),
+    );
+    let (hosts, instances) = as_far_as(hosts, "its instances", &mut unread)?;
+    let running = as_far_as(running, "its tasks", &mut unread)?;
     let mut read = Cluster {
         name: cluster.to_owned(),
         hosts,
@@ -58,14 +71,39 @@ pub(super) async fn read(
             .filter_map(stop_of)
             .collect(),
         definitions: Vec::new(),
-        managed_draining: managed_draining(clients, cluster).await,
+        managed_draining,
+        unread,
     };
     let named = read.services.iter().map(|service| &service.definition);
     let named = named.chain(read.tasks.iter().map(|task| &task.definition));
-    for arn in named.cloned().collect::<BTreeSet<String>>() {
-        read.definitions.push(definition(clients, arn).await?);
+    let named: BTreeSet<String> = named.cloned().collect();
+    let asked = stream::iter(named).map(|arn| definition(clients, arn));
+    let told: Vec<_> = asked.buffered(DEFINITIONS_AT_ONCE).collect().await;
+    for definition in told {
+        let what = "a task definition";
+        let known = as_far_as(definition.map(Some), what, &mut read.unread)?;
+        read.definitions.extend(known);
     }
     Ok(read)
+}
+
+/// Takes nothing for what cannot be read, with a word of why; the lack of an answer stays an error,
+/// since it can be asked again.
+fn as_far_as<T: Default>(
+    read: Result<T, PortError>,
+    what: &str,
+    unread: &mut Vec<String>,
+) -> Result<T, PortError> {
+    match read {
+        Err(error) if !error.is_transient() => {
+            let words = format!("{what}: {error}");
+            if !unread.contains(&words) {
+                unread.push(words);
+            }
+            Ok(T::default())
+        }
+        read => read,
+    }
 }
 
 /// Returns the container instances, and which EC2 instance each is by its ARN.
@@ -94,6 +132,37 @@ async fn hosts(
         }
     }
     Ok((hosts, instances))
+}
+
+/// Has a cluster move the tasks of services away from EC2 instances, or give these tasks again.
+pub(super) async fn drain(
+    clients: &Clients,
+    cluster: &str,
+    instances: &[String],
+    draining: bool,
+) -> Result<(), PortError> {
+    let what = format!("cluster {cluster}");
+    let (_, known) = hosts(clients, cluster, &what).await?;
+    let named = known.into_iter();
+    let named = named.filter(|(_, instance)| instances.contains(instance));
+    let arns: Vec<String> = named.map(|(arn, _)| arn).collect();
+    let call = Call::new("ecs", "UpdateContainerInstancesState", &what);
+    let status = if draining {
+        ContainerInstanceStatus::Draining
+    } else {
+        ContainerInstanceStatus::Active
+    };
+    for arns in arns.chunks(HOSTS_AT_ONCE) {
+        let asked = clients.ecs().update_container_instances_state();
+        let answer = asked
+            .cluster(cluster)
+            .set_container_instances(Some(arns.to_vec()))
+            .status(status.clone())
+            .send()
+            .await;
+        answer.map(drop).map_err(|error| call.failed(error))?;
+    }
+    Ok(())
 }
 
 async fn tasks(
@@ -190,10 +259,24 @@ fn service_of(service: Service) -> ClusterService {
         minimum_healthy_percent: least.map(count_of),
         maximum_percent: most.map(count_of),
         is_daemon: service.scheduling_strategy == Some(SchedulingStrategy::Daemon),
-        is_fargate: service.launch_type == Some(LaunchType::Fargate),
+        is_fargate: is_fargate(&service),
         health_check_grace_secs: service.health_check_grace_period_seconds.map(count_of),
         definition: service.task_definition.unwrap_or_default(),
         name: service.service_name.unwrap_or_default(),
+    }
+}
+
+/// Tells whether a service's tasks are on Fargate, which a service with a strategy of capacity
+/// providers says by their names (ECS API reference: it has no launch type then).
+fn is_fargate(service: &Service) -> bool {
+    let mut providers = service.capacity_provider_strategy().iter();
+    let on_fargate = |name: &str| name == "FARGATE" || name == "FARGATE_SPOT";
+    match &service.launch_type {
+        Some(kind) => *kind == LaunchType::Fargate,
+        None => {
+            service.platform_version.is_some()
+                || providers.any(|provider| on_fargate(provider.capacity_provider()))
+        }
     }
 }
 
@@ -236,6 +319,50 @@ fn host_of(host: ContainerInstance) -> ClusterHost {
         registered_at: host.registered_at.as_ref().and_then(timestamp_of),
         cpu: resource("CPU"),
         memory: resource("MEMORY"),
+        tasks: count_of(host.running_tasks_count) + count_of(host.pending_tasks_count),
         instance: host.ec2_instance_id.unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ecs::types::CapacityProviderStrategyItem;
+
+    use super::*;
+
+    #[test]
+    fn fargate_is_told_by_launch_type_provider_or_platform() {
+        let service = Service::builder;
+        let by = |provider: &str| {
+            let item = CapacityProviderStrategyItem::builder().capacity_provider(provider);
+            service().capacity_provider_strategy(item.build().unwrap())
+        };
+        for (service, expected) in [
+            (service(), false),
+            (service().launch_type(LaunchType::Ec2), false),
+            (service().launch_type(LaunchType::Fargate), true),
+            (by("FARGATE_SPOT"), true),
+            (by("FARGATE"), true),
+            (by("prod-instances"), false),
+            (service().platform_version("1.4.0"), true),
+        ] {
+            let service = service.build();
+            assert_eq!(is_fargate(&service), expected, "{service:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_not_be_read_is_left_out_with_a_word() {
+        let mut unread = Vec::new();
+        let denied = PortError::Denied {
+            action: "ecs:ListTasks".to_owned(),
+            message: "no".to_owned(),
+        };
+        let read = as_far_as::<Vec<u8>>(Err(denied), "its tasks", &mut unread);
+        assert_eq!(read.unwrap(), Vec::<u8>::new());
+        assert_eq!(unread, ["its tasks: not allowed to call ecs:ListTasks: no"]);
+        let throttled = PortError::Throttled { api: "ListTasks" };
+        let read = as_far_as::<Vec<u8>>(Err(throttled), "its tasks", &mut unread);
+        assert!(read.unwrap_err().is_transient());
     }
 }

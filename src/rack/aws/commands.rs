@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use aws_sdk_ssm::types::{
     CommandInvocation, CommandInvocationStatus, InstanceInformationStringFilter,
 };
+use futures_util::future::try_join_all;
 
 use super::account::Clients;
 use super::error::Call;
@@ -40,8 +41,8 @@ impl RunCommand {
 impl Commands for RunCommand {
     async fn agents(&self, instances: &[String]) -> Result<BTreeMap<String, String>> {
         let call = Call::new("ssm", "DescribeInstanceInformation", "instances");
-        let mut agents = BTreeMap::new();
-        for ids in instances.chunks(INSTANCES_AT_ONCE) {
+        let each = instances.chunks(INSTANCES_AT_ONCE).map(async |ids| {
+            let mut agents = BTreeMap::new();
             let filter = InstanceInformationStringFilter::builder().key("InstanceIds");
             let filter = filter.set_values(Some(ids.to_vec())).build();
             let filter = filter.map_err(|error| PortError::Rejected {
@@ -61,11 +62,12 @@ impl Commands for RunCommand {
                 }
                 token = page.next_token.filter(|token| !token.is_empty());
                 if token.is_none() {
-                    break;
+                    return Ok::<_, PortError>(agents);
                 }
             }
-        }
-        Ok(agents)
+        });
+        let all: Vec<BTreeMap<String, String>> = try_join_all(each).await?;
+        Ok(all.into_iter().flatten().collect())
     }
 
     async fn run(&self, instances: &[String], script: &str) -> Result<String> {

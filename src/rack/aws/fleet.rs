@@ -65,6 +65,20 @@ impl AwsFleet {
         }
     }
 
+    /// Lists the instances that Auto Scaling's tag names as of `groups`, by id.
+    async fn tagged(&self, groups: &[String]) -> Result<BTreeMap<String, Instance>, PortError> {
+        let mut found = BTreeMap::new();
+        for names in groups.chunks(GROUPS_AT_ONCE) {
+            let filter = Filter::builder().name(format!("tag:{GROUP_TAG}"));
+            let filter = filter.set_values(Some(names.to_vec())).build();
+            for instance in self.existing(filter).await? {
+                let instance = instance_of(instance);
+                found.insert(instance.id.clone(), instance);
+            }
+        }
+        Ok(found)
+    }
+
     async fn in_spot_fleet(&self, fleet: &str) -> Result<Vec<String>, PortError> {
         let what = format!("spot fleet {fleet}");
         let call = Call::new("ec2", "DescribeSpotFleetInstances", &what);
@@ -122,7 +136,8 @@ impl Fleet for AwsFleet {
     ) -> Result<Vec<Instance>, PortError> {
         let mut lifecycles = BTreeMap::new();
         let mut owners = BTreeMap::new();
-        for group in self.groups(groups).await? {
+        let (described, tagged) = tokio::try_join!(self.groups(groups), self.tagged(groups))?;
+        for group in described {
             for member in group.members {
                 owners.insert(member.instance.clone(), group.name.clone());
                 lifecycles.insert(member.instance, member.lifecycle);
@@ -134,15 +149,7 @@ impl Fleet for AwsFleet {
             }
         }
         // The tag finds what the group no longer lists, the lists what is not tagged yet.
-        let mut found = BTreeMap::new();
-        for names in groups.chunks(GROUPS_AT_ONCE) {
-            let filter = Filter::builder().name(format!("tag:{GROUP_TAG}"));
-            let filter = filter.set_values(Some(names.to_vec())).build();
-            for instance in self.existing(filter).await? {
-                let instance = instance_of(instance);
-                found.insert(instance.id.clone(), instance);
-            }
-        }
+        let mut found = tagged;
         let unseen: BTreeSet<String> = owners
             .keys()
             .filter(|id| !found.contains_key(*id))
@@ -249,6 +256,35 @@ impl Fleet for AwsFleet {
         scaling::hooks(&self.clients, group).await
     }
 
+    async fn put_hook(&self, group: &str, hook: &Hook) -> Result<(), PortError> {
+        scaling::put_hook(&self.clients, group, hook).await
+    }
+
+    async fn delete_hook(&self, group: &str, name: &str) -> Result<(), PortError> {
+        scaling::delete_hook(&self.clients, group, name).await
+    }
+
+    async fn hold(&self, group: &str, hook: &str, instance: &str) -> Result<bool, PortError> {
+        scaling::hold(&self.clients, group, hook, instance).await
+    }
+
+    async fn let_go(&self, group: &str, hook: &str, instance: &str) -> Result<bool, PortError> {
+        scaling::let_go(&self.clients, group, hook, instance).await
+    }
+
+    async fn protect_new(&self, group: &str, protected: bool) -> Result<(), PortError> {
+        scaling::protect_new(&self.clients, group, protected).await
+    }
+
+    async fn protect(
+        &self,
+        group: &str,
+        instances: &[String],
+        protected: bool,
+    ) -> Result<(), PortError> {
+        scaling::protect(&self.clients, group, instances, protected).await
+    }
+
     async fn launches(&self, group: &str) -> Result<Vec<Launch>, PortError> {
         scaling::launches(&self.clients, group).await
     }
@@ -314,6 +350,7 @@ fn group_of(group: AutoScalingGroup) -> Group {
             .into_iter()
             .filter_map(|process| process.process_name)
             .collect(),
+        protects_new: group.new_instances_protected_from_scale_in.unwrap_or(false),
         termination_policies: group.termination_policies.unwrap_or_default(),
         launch_template: group.launch_template.or(mixed).and_then(template_of),
         launch_configuration: group

@@ -142,6 +142,33 @@ impl KeyPairs for AwsKeyPairs {
         Ok(pairs.filter(carries).collect())
     }
 
+    async fn public_line(&self, name: &str) -> Result<Option<String>, PortError> {
+        let what = format!("key pair {name}");
+        let call = Call::new("ec2", "DescribeKeyPairs", &what);
+        let asked = self.client().describe_key_pairs().key_names(name);
+        match asked.include_public_key(true).send().await {
+            Ok(answer) => {
+                let mut pairs = answer.key_pairs.unwrap_or_default().into_iter();
+                let pair = pairs.find(|pair| pair.key_name.as_deref() == Some(name));
+                let line = pair.and_then(|pair| pair.public_key);
+                Ok(line.filter(|line| !line.trim().is_empty()))
+            }
+            Err(error) => match call.failed(error) {
+                PortError::NotFound { .. } => Ok(None),
+                error => Err(error),
+            },
+        }
+    }
+
+    async fn tag(&self, pair: &KeyPair, key: &str, value: &str) -> Result<(), PortError> {
+        let what = format!("key pair {}", pair.name);
+        let call = Call::new("ec2", "CreateTags", &what);
+        let tag = Tag::builder().key(key).value(value).build();
+        let made = self.client().create_tags().resources(&pair.id).tags(tag);
+        made.send().await.map_err(|error| call.failed(error))?;
+        Ok(())
+    }
+
     async fn check_permissions(&self) -> Result<(), PortError> {
         let tags = BTreeMap::from([("created-by".to_owned(), "convox".to_owned())]);
         let call = Call::new("ec2", "CreateKeyPair", "the key pair of a dry run");

@@ -64,6 +64,15 @@ impl Services for AwsServices {
         cluster::read(&self.clients, cluster, found).await
     }
 
+    async fn drain(
+        &self,
+        cluster: &str,
+        instances: &[String],
+        draining: bool,
+    ) -> Result<(), PortError> {
+        cluster::drain(&self.clients, cluster, instances, draining).await
+    }
+
     async fn service(&self, cluster: &str, service: &str) -> Result<ServiceState, PortError> {
         let what = format!("service {service}");
         let call = Call::new("ecs", "DescribeServices", &what);

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use serde_json::{Value, json};
 
-use super::{Direct, not_rehearsed};
+use super::{Direct, items, maybe, not_rehearsed, text};
 use crate::rack::{
     Fleet, Group, Hook, Instance, KEY_TAG, Launch, LaunchTemplateRef, Member, PortError,
 };
+use crate::sandbox::autoscaling;
 use crate::sandbox::ec2::{self, Owner};
 use crate::sandbox::world::World;
 
@@ -82,8 +84,81 @@ impl Fleet for Direct {
         Ok(BTreeMap::new())
     }
 
-    async fn hooks(&self, _: &str) -> Result<Vec<Hook>, PortError> {
-        Ok(Vec::new())
+    async fn hooks(&self, group: &str) -> Result<Vec<Hook>, PortError> {
+        let input = json!({ "AutoScalingGroupName": group });
+        let answer = self.call("DescribeLifecycleHooks", autoscaling::handle, input)?;
+        Ok(items(&answer, "LifecycleHooks").map(hook_of).collect())
+    }
+
+    async fn put_hook(&self, group: &str, hook: &Hook) -> Result<(), PortError> {
+        let transition = if hook.is_terminating {
+            "autoscaling:EC2_INSTANCE_TERMINATING"
+        } else {
+            "autoscaling:EC2_INSTANCE_LAUNCHING"
+        };
+        let input = json!({
+            "AutoScalingGroupName": group,
+            "LifecycleHookName": hook.name,
+            "LifecycleTransition": transition,
+            "HeartbeatTimeout": hook.heartbeat_secs,
+            "DefaultResult": hook.default_result,
+            "NotificationTargetARN": hook.target,
+            "RoleARN": hook.role,
+            "NotificationMetadata": hook.metadata,
+        });
+        self.call("PutLifecycleHook", autoscaling::handle, input)
+            .map(drop)
+    }
+
+    async fn delete_hook(&self, group: &str, name: &str) -> Result<(), PortError> {
+        self.sandbox
+            .with(|world| world.delete_lifecycle_hook(group, name));
+        Ok(())
+    }
+
+    async fn hold(&self, group: &str, hook: &str, instance: &str) -> Result<bool, PortError> {
+        let input = json!({
+            "AutoScalingGroupName": group,
+            "LifecycleHookName": hook,
+            "InstanceId": instance,
+        });
+        let api = "RecordLifecycleActionHeartbeat";
+        Ok(self.call(api, autoscaling::handle, input).is_ok())
+    }
+
+    async fn let_go(&self, group: &str, hook: &str, instance: &str) -> Result<bool, PortError> {
+        let input = json!({
+            "AutoScalingGroupName": group,
+            "LifecycleHookName": hook,
+            "InstanceId": instance,
+            "LifecycleActionResult": "CONTINUE",
+        });
+        let api = "CompleteLifecycleAction";
+        Ok(self.call(api, autoscaling::handle, input).is_ok())
+    }
+
+    async fn protect_new(&self, group: &str, protected: bool) -> Result<(), PortError> {
+        let input = json!({
+            "AutoScalingGroupName": group,
+            "NewInstancesProtectedFromScaleIn": protected,
+        });
+        self.call("UpdateAutoScalingGroup", autoscaling::handle, input)
+            .map(drop)
+    }
+
+    async fn protect(
+        &self,
+        group: &str,
+        instances: &[String],
+        protected: bool,
+    ) -> Result<(), PortError> {
+        let input = json!({
+            "AutoScalingGroupName": group,
+            "InstanceIds": instances,
+            "ProtectedFromScaleIn": protected,
+        });
+        self.call("SetInstanceProtection", autoscaling::handle, input)
+            .map(drop)
     }
 
     async fn launches(&self, _: &str) -> Result<Vec<Launch>, PortError> {
@@ -105,6 +180,7 @@ fn group_of(world: &World, name: &str) -> Option<Group> {
         desired: group.desired,
         members: members.collect(),
         suspended: group.suspended.iter().cloned().collect(),
+        protects_new: group.protects_new,
         termination_policies: group.termination_policies.clone(),
         launch_template: group
             .launch_template
@@ -115,6 +191,21 @@ fn group_of(world: &World, name: &str) -> Option<Group> {
             }),
         launch_configuration: group.launch_configuration.clone(),
     })
+}
+
+fn hook_of(hook: &Value) -> Hook {
+    let target = maybe(hook, "NotificationTargetARN");
+    let secs = hook.get("HeartbeatTimeout").and_then(Value::as_u64);
+    Hook {
+        name: text(hook, "LifecycleHookName"),
+        is_terminating: text(hook, "LifecycleTransition").ends_with("TERMINATING"),
+        heartbeat_secs: secs.map_or(0, |secs| u32::try_from(secs).unwrap_or(u32::MAX)),
+        default_result: text(hook, "DefaultResult"),
+        is_handled: target.is_some(),
+        target,
+        role: maybe(hook, "RoleARN"),
+        metadata: maybe(hook, "NotificationMetadata"),
+    }
 }
 
 fn opened_by(instance: &ec2::Instance) -> Option<&str> {

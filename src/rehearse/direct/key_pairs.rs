@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::{Direct, text};
+use super::{Direct, not_rehearsed, text};
 use crate::rack::{KeyPair, KeyPairs, KeyType, MintedKeyPair, PortError, PrivateKey};
 use crate::sandbox::ec2;
 
@@ -54,6 +54,17 @@ impl KeyPairs for Direct {
             };
             world.ec2.key_pairs().filter(has).map(pair_of).collect()
         }))
+    }
+
+    async fn public_line(&self, name: &str) -> Result<Option<String>, PortError> {
+        let line = |pair: &ec2::KeyPair| pair.public_key.clone();
+        Ok(self
+            .sandbox
+            .with(|world| world.ec2.key_pair(name).map(line)))
+    }
+
+    async fn tag(&self, _: &KeyPair, _: &str, _: &str) -> Result<(), PortError> {
+        Err(not_rehearsed("CreateTags"))
     }
 
     async fn check_permissions(&self) -> Result<(), PortError> {

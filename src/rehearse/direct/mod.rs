@@ -6,6 +6,7 @@
 mod fleet;
 mod key_pairs;
 mod refreshes;
+mod services;
 mod stacks;
 
 use std::collections::BTreeMap;
@@ -15,10 +16,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::memory::MemoryKeys;
-use crate::rack::{
-    Cluster, Commands, Invoked, PortError, Rack, ServiceState, ServiceTask, Services, System,
-    SystemDescription, SystemInstance,
-};
+use crate::rack::{Commands, Invoked, PortError, Rack, System, SystemDescription, SystemInstance};
 use crate::sandbox::Sandbox;
 use crate::sandbox::api::{Answer, Input};
 use crate::sandbox::world::World;
@@ -96,26 +94,6 @@ fn items<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
         .and_then(Value::as_array)
         .into_iter()
         .flatten()
-}
-
-/// What the plan says of services is of no use in here.
-#[async_trait]
-impl Services for Direct {
-    async fn cluster(&self, cluster: &str) -> Result<Cluster, PortError> {
-        Ok(Cluster {
-            name: cluster.to_owned(),
-            ..Cluster::default()
-        })
-    }
-    async fn service(&self, _: &str, _: &str) -> Result<ServiceState, PortError> {
-        Err(not_rehearsed("DescribeServices"))
-    }
-    async fn tasks(&self, _: &str, _: &str) -> Result<Vec<ServiceTask>, PortError> {
-        Err(not_rehearsed("ListTasks"))
-    }
-    async fn redeploy(&self, _: &str, _: &str) -> Result<ServiceState, PortError> {
-        Err(not_rehearsed("UpdateService"))
-    }
 }
 
 #[async_trait]

@@ -11,6 +11,7 @@ use crate::roll::gate::Gates;
 use crate::roll::outcome::Outcome;
 use crate::roll::plan::{Advice, Plan, PlannedStep, RollOptions, Step};
 use crate::roll::preflight::{Refusal, advice, linted};
+use crate::roll::strategy::Touches;
 
 /// The longest key that a rack's template takes, in characters.
 const LONGEST: usize = 50;
@@ -74,6 +75,7 @@ pub(super) fn plan(
         gates: Gates::default(),
         refresh: None,
         changes: None,
+        touches: Touches::default(),
         kind: KeyKind::Ssh,
     };
     plan.steps = steps(&plan, &api);

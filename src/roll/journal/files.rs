@@ -269,7 +269,9 @@ fn told_once(mut events: Vec<Event>) -> Vec<Event> {
 }
 
 /// Reads JSON lines; `None` when there is no file. A last line without its end is passed over.
-fn read_lines<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<Option<Vec<T>>, JournalError> {
+pub(in crate::roll) fn read_lines<T: for<'a> Deserialize<'a>>(
+    path: &Path,
+) -> Result<Option<Vec<T>>, JournalError> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -296,7 +298,7 @@ fn read_lines<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<Option<Vec<T>>,
 }
 
 /// Removes a last line that a crash cut off, so that the next one starts clean.
-fn cut_torn_line(file: &File) -> io::Result<()> {
+pub(in crate::roll) fn cut_torn_line(file: &File) -> io::Result<()> {
     let mut whole = 0;
     let mut reader = BufReader::new(file);
     let mut text = Vec::new();

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use files::{Journal, Journals};
+pub(super) use files::{cut_torn_line, read_lines};
 
 use super::event::Event;
 use super::outcome::Report;
@@ -36,8 +37,16 @@ pub enum Effect {
     StoreKey,
     /// Hand the new API key to whoever keeps one, beside the one that works.
     StageKey,
+    /// Get the groups ready: hooks that hold instances, protection from scale-in.
+    GuardRack,
     /// Change the stack's parameter.
     UpdateStack,
+    /// Have ECS move tasks away from instances.
+    EmptyInstances,
+    /// Let instances go that are held or protected.
+    LetInstancesGo,
+    /// Put back the hooks and the protection that groups had.
+    PutBackRack,
     /// Replace the rack API's processes.
     RestartService,
     /// Make the new key the default one.
@@ -64,6 +73,8 @@ pub enum Effect {
     CancelRefresh,
     /// Set the stack's parameter to the old key again.
     RevertStack,
+    /// Say at the new key pair that a revocation is at work with it, or no more.
+    MarkKeyPair,
     /// Let the new key in on instances.
     AdmitKey,
     /// Tag instances with the key that opens them.
@@ -160,7 +171,7 @@ pub enum JournalError {
 }
 
 impl JournalError {
-    fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self::Io {
             doing,

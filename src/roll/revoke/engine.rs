@@ -3,11 +3,13 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::alone::{busy, other_at_work, refuse_leaked};
+use super::outside::{self, opened_besides, why_left};
 use super::plan::{PlannedInstance, RevocationOptions, RevocationPlan, steps};
 use super::run::Chosen;
 use super::{KeyTools, TAG_REVOKES};
 use crate::ids::RollId;
-use crate::rack::{Instance, KeyPair, KeyType, PortError, Rack, Stack};
+use crate::rack::{Instance, KeyPair, KeyType, PortError, PublicLine, Rack, Stack};
 use crate::roll::api::KeyKind;
 use crate::roll::drive::Stage;
 use crate::roll::engine::{Engine, ended};
@@ -16,9 +18,9 @@ use crate::roll::find::Found;
 use crate::roll::forward::TAG_RACK;
 use crate::roll::observe::{physical_ids, settled};
 use crate::roll::outcome::{Outcome, Report};
-use crate::roll::plan::{Plan, RollOptions, Step};
+use crate::roll::plan::{Advice, Plan, RollOptions, Step};
 use crate::roll::preflight::{Refusal, advice, linted, no_such_stack};
-use crate::roll::reached::{GROUP, SPOT_FLEET, reached_by_key};
+use crate::roll::reached::{GROUP, SPOT_FLEET, reached_by_key_of};
 
 /// What was seen of a rack whose key is out.
 struct Observed {
@@ -59,13 +61,18 @@ impl Engine {
         if options.key.is_none() {
             check_which(&observed, &old)?;
         }
+        if let Some(other) = other_at_work(&made, &roll, self.desk.clock.now()) {
+            return Err(busy(&self.rack.name, &other));
+        }
         made = usable(made, &old);
         let is_named = observed.stack.parameter(&self.rack.key_parameter) == Some(&old);
-        let (chosen, (), stand_in) = self
+        let known: BTreeSet<String> = observed.instances.iter().map(|it| it.id.clone()).collect();
+        let (chosen, differs, stand_in, outside) = self
             .patiently(&roll, async |rack| {
                 let chosen = async { Ok(Chosen::of(&tools.ways, &observed.instances).await?) };
                 let told = check_leaked(rack, &tools, &old, is_named);
-                tokio::try_join!(chosen, told, with_private_half(rack, &made))
+                let outside = async { Ok(opened_besides(rack, &old, &known).await?) };
+                tokio::try_join!(chosen, told, with_private_half(rack, &made), outside)
             })
             .await?;
         let reused = stand_in.is_some();
@@ -80,6 +87,11 @@ impl Engine {
             plan.new_key = name;
         }
         plan.warnings = chosen.warnings();
+        plan.warnings.extend(differs);
+        plan.warnings.extend(outside::warnings(
+            plan.old_key.as_deref().unwrap_or_default(),
+            &outside,
+        ));
         if observed.stack.status.is_busy() {
             plan.warnings.push(advice(
                 "stack-busy",
@@ -96,10 +108,21 @@ impl Engine {
             through: chosen.through(&instance.id),
             unreached: chosen.unreached.get(&instance.id).cloned(),
         };
+        let left = |instance: &Instance| PlannedInstance {
+            id: instance.id.clone(),
+            key: instance.key().map(str::to_owned),
+            through: None,
+            unreached: Some(why_left(instance, &BTreeSet::new())),
+        };
         plan.kind = KeyKind::Revocation(Box::new(RevocationPlan {
             reused,
             groups: observed.groups,
-            instances: observed.instances.iter().map(planned).collect(),
+            instances: observed
+                .instances
+                .iter()
+                .map(planned)
+                .chain(outside.iter().map(left))
+                .collect(),
         }));
         plan.steps = steps(&plan, reused);
         linted(plan)
@@ -162,6 +185,11 @@ impl Engine {
             return Ok(report);
         }
         self.key_tools()?;
+        let made = self
+            .patiently(&found.plan.roll, async |rack| stand_ins(rack).await)
+            .await?;
+        let old = found.plan.old_key.as_deref().unwrap_or_default();
+        refuse_leaked(&made, &found.plan.new_key, old)?;
         let mut run = self.take_up(found).await?;
         let stage = run.revocation_stage(&found.lines).await?;
         run.emit(EventKind::Resumed {
@@ -247,20 +275,38 @@ async fn with_private_half(rack: &Rack, made: &[KeyPair]) -> Result<Option<Strin
     Ok(None)
 }
 
-/// Makes sure that the line of the leaked key can be told: by its private half.
+/// Makes sure that the line of the leaked key can be told, by its private half, and warns where EC2
+/// knows another line by that name.
 async fn check_leaked(
     rack: &Rack,
     tools: &KeyTools,
     old: &str,
     is_named: bool,
-) -> Result<(), Refusal> {
-    let stored = match rack.keys.get(old).await? {
-        None if is_named => rack.keys.current().await?,
-        stored => stored,
+) -> Result<Option<Advice>, Refusal> {
+    let stored = async {
+        match rack.keys.get(old).await? {
+            None if is_named => rack.keys.current().await,
+            stored => Ok(stored),
+        }
     };
+    let (stored, of_ec2) = tokio::try_join!(stored, rack.key_pairs.public_line(old))?;
     let told = stored.map(|key| (tools.public_line)(old, &key));
     let why = match told {
-        Some(Ok(_)) => return Ok(()),
+        Some(Ok(line)) => {
+            let read = |line: &str| PublicLine::read(old, line).map(|line| line.key());
+            let of_ec2 = of_ec2.and_then(|line| read(&line));
+            let differs = of_ec2.is_some() && of_ec2 != read(&line);
+            return Ok(differs.then(|| {
+                advice(
+                    "two-keys",
+                    format!(
+                        "the private key of {old} that is kept is of another key than EC2 has by \
+                         that name, with which instances were started"
+                    ),
+                    "both are shut out; instances that take neither are named in the end",
+                )
+            }));
+        }
         Some(Err(why)) => why,
         None => format!(
             "{} has no private key of {old}, by which its line is known",
@@ -275,15 +321,24 @@ async fn check_leaked(
 }
 
 async fn observe(rack: &Rack) -> Result<Observed, Refusal> {
-    let stack = match rack.stacks.describe(&rack.stack).await {
+    let (described, resources, body) = tokio::join!(
+        rack.stacks.describe(&rack.stack),
+        rack.stacks.resources(&rack.stack),
+        rack.stacks.template(&rack.stack),
+    );
+    let stack = match described {
         Err(error) if error.is_not_found() => {
             let known = rack.stacks.racks().await.unwrap_or_default();
             return Err(no_such_stack(&rack.stack, &known));
         }
         described => described?,
     };
-    let resources = rack.stacks.resources(&stack.id).await?;
-    let reached = reached_by_key(rack, &stack, &resources).await?;
+    let mut resources = resources?;
+    // They say whose they are by what was asked for.
+    for resource in resources.iter_mut().filter(|it| it.stack == rack.stack) {
+        resource.stack.clone_from(&stack.id);
+    }
+    let reached = reached_by_key_of(rack, &stack, body?, &resources).await?;
     let groups: Vec<String> = reached
         .groups
         .iter()

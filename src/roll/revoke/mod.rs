@@ -5,7 +5,9 @@
 //! proven, a tag says which key opens the instance from then on, and only then the old line goes.
 //! Every one of these may be done again, so a revocation that was left is simply done again.
 
+mod alone;
 mod engine;
+mod outside;
 mod plan;
 mod retire;
 mod run;
@@ -14,6 +16,7 @@ mod work;
 
 use std::sync::Arc;
 
+pub(in crate::roll) use alone::{TAG_REVOKING, mark};
 pub use plan::{PlannedInstance, RevocationOptions, RevocationPlan};
 pub use ssm::SsmAccess;
 

@@ -1,8 +1,9 @@
 //! One revocation being carried out, from the new key to the report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::outside::{opened_besides, why_left};
 use super::work::Tally;
 use crate::rack::{
     Instance, KeyAccess, KeyProof, KeySwap, PortError, PrivateKey, PublicLine, Rack, Through,
@@ -120,18 +121,28 @@ impl Run<'_> {
         let listed = first_look(self.rack.clone(), self.plan.clone(), self.ways());
         let prepared = async {
             self.preserve_leaked().await?;
-            if !is_made {
+            if is_made {
+                self.say_at_work().await?;
+            } else {
                 self.mint().await?;
             }
+            self.check_alone().await?;
             self.swap().await
         };
         let (prepared, listed) = tokio::join!(prepared, listed);
         let swap = match prepared {
             Ok(swap) => swap,
-            Err(trouble) => return self.give_up(trouble, !is_made).await,
+            Err(trouble) => {
+                if is_made {
+                    self.say_done().await;
+                }
+                return self.give_up(trouble, !is_made).await;
+            }
         };
         let tally = self.swap_everywhere(&swap, listed.ok()).await;
-        self.settle_revocation(tally).await
+        let report = self.settle_revocation(tally).await;
+        self.say_done().await;
+        report
     }
 
     /// Keeps the key that is used by default under its name, which is the leaked one's if the stack
@@ -176,14 +187,35 @@ impl Run<'_> {
             return Err(Trouble::new(format!("`{user}` is no name of a user"))
                 .hint("set `ssh_user` in config.yaml"));
         }
-        let (new_key, old_key) = self
-            .patiently(async |rack| tokio::try_join!(rack.keys.get(&new), rack.keys.get(&old)))
+        let (new_key, old_key, of_ec2) = self
+            .patiently(async |rack| {
+                tokio::try_join!(
+                    rack.keys.get(&new),
+                    rack.keys.get(&old),
+                    rack.key_pairs.public_line(&old),
+                )
+            })
             .await?;
-        Ok(KeySwap {
+        let stored = self.public_line(&old, old_key)?;
+        let of_ec2 = of_ec2.and_then(|line| PublicLine::read(&old, &line));
+        let (old, kept) = match of_ec2 {
+            Some(line) if line.key() != stored.key() => (line, Some(stored)),
+            _ => (stored, None),
+        };
+        let new = self.public_line(&new, new_key)?;
+        let swap = KeySwap {
             user,
-            new: self.public_line(&new, new_key)?,
-            old: self.public_line(&old, old_key)?,
-        })
+            new,
+            old,
+            kept,
+        };
+        if swap.is_of_one_key() {
+            return Err(Trouble::new(format!(
+                "{} is the key of {} under another name: it is not let in",
+                swap.new.name, swap.old.name
+            )));
+        }
+        Ok(swap)
     }
 
     fn old_key(&self) -> String {
@@ -225,12 +257,21 @@ impl Run<'_> {
                 return report;
             }
         };
+        let left = match self.left_outside(&tally).await {
+            Ok(left) => left,
+            Err(error) => {
+                let message = format!("whether other instances let {old} in is not known: {error}");
+                let mut report = self.report(Outcome::Unproven, message);
+                report.hints.push(self.resume_hint());
+                return report;
+            }
+        };
         let (done, failed) = (tally.done.len(), tally.failed.len());
         if failed > 0 {
-            let all = done + failed;
-            let message = format!("{failed} of {all} live instances may still let {old} in");
+            let (still, all) = (failed + left.len(), done + failed + left.len());
+            let message = format!("{still} of {all} live instances may still let {old} in");
             let mut report = self.report(Outcome::Unproven, message);
-            report.holdouts = tally.failed.iter().map(holdout).collect();
+            report.holdouts = tally.failed.iter().chain(&left).map(holdout).collect();
             report.hints = vec![
                 "mend what keeps them from being reached, or terminate them once new instances \
                  have a new key"
@@ -246,6 +287,22 @@ impl Run<'_> {
             let mut report = self.report(Outcome::Unproven, message);
             report.hints = trouble.hints;
             report.hints.push(self.resume_hint());
+            return report;
+        }
+        if !left.is_empty() {
+            let message = format!(
+                "{old} is out on {}, and {} besides the rack's let it in",
+                count(done),
+                count(left.len())
+            );
+            let mut report = self.report(Outcome::Unproven, message);
+            report.holdouts = left.iter().map(holdout).collect();
+            report.hints = vec![
+                format!(
+                    "terminate them, or take the line of {old} out of their authorized_keys by hand"
+                ),
+                format!("once they are gone, {}", self.resume_hint()),
+            ];
             return report;
         }
         let mut report = self.report(
@@ -264,6 +321,20 @@ impl Run<'_> {
             "`convox instances keyroll` makes the launch template agree, at leisure".to_owned(),
         ];
         report
+    }
+}
+
+impl Run<'_> {
+    /// Lists the live instances that the leaked key opens and that nothing was done about.
+    async fn left_outside(&mut self, tally: &Tally) -> Result<Vec<(Instance, String)>, PortError> {
+        let failed = tally.failed.iter().map(|(it, _)| it.id.clone());
+        let known: BTreeSet<String> = tally.done.keys().cloned().chain(failed).collect();
+        let old = self.old_key();
+        let left = self
+            .patiently(async |rack| opened_besides(rack, &old, &known).await)
+            .await?;
+        let why = |it: &Instance| why_left(it, &tally.owners);
+        Ok(left.into_iter().map(|it| (it.clone(), why(&it))).collect())
     }
 }
 

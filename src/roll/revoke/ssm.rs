@@ -19,6 +19,8 @@ use crate::rack::{
 const INSTANCES_AT_ONCE: usize = 50;
 /// How long an instance is waited for: as long as SSM tries to deliver and then lets it run.
 const PATIENCE: Duration = Duration::from_secs(100);
+/// How long SSM may not know yet what it has just taken on.
+const UNHEARD_OF: Duration = Duration::from_secs(20);
 /// Between two looks at first, and at last.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
 
@@ -32,6 +34,7 @@ pub struct SsmAccess {
 struct Errand<'a> {
     deed: KeyDeed,
     swap: &'a KeySwap,
+    instances: &'a [Instance],
     answers: &'a UnboundedSender<KeyAnswer>,
     until: Timestamp,
 }
@@ -48,8 +51,13 @@ impl Errand<'_> {
 
     fn ended(&self, invoked: &Invoked) {
         let said = invoked.output.trim();
-        let result = match (invoked.state, LinesSeen::read(said)) {
-            (CommandState::Succeeded, Some(seen)) => self.swap.judge(self.deed, seen),
+        let mut instances = self.instances.iter();
+        let instance = instances.find(|instance| instance.id == invoked.instance);
+        let seen = LinesSeen::read(said);
+        let result = match (invoked.state, seen.zip(instance)) {
+            (CommandState::Succeeded, Some((seen, instance))) => {
+                self.swap.judge(self.deed, instance, seen)
+            }
             (CommandState::Succeeded, None) => Err("its script has not said how it ended".into()),
             _ => {
                 let last = said.lines().last().unwrap_or_default();
@@ -112,6 +120,8 @@ impl SsmAccess {
     async fn wait(&self, errand: &Errand<'_>, command: &str, ids: &[String]) {
         let mut open: BTreeSet<&str> = ids.iter().map(String::as_str).collect();
         let mut wait = LOOKS.0;
+        let known_by = self.clock.now().saturating_add(UNHEARD_OF);
+        let known_by = known_by.unwrap_or(Timestamp::MAX);
         loop {
             self.clock.sleep(wait).await;
             wait = (wait * 3 / 2).min(LOOKS.1);
@@ -123,6 +133,7 @@ impl SsmAccess {
                 }
             }
             let given_up = match looked {
+                Err(error) if is_unheard_of(&error) && self.clock.now() < known_by => None,
                 Err(error) if !error.is_transient() => Some(error.to_string()),
                 _ if self.clock.now() >= errand.until => {
                     let waited = PATIENCE.as_secs();
@@ -140,6 +151,17 @@ impl SsmAccess {
                 return;
             }
         }
+    }
+}
+
+/// Tells whether SSM says that there is no such command, as it may at first of one that it has
+/// just taken on.
+fn is_unheard_of(error: &PortError) -> bool {
+    let codes = ["InvalidCommandId", "InvocationDoesNotExist"];
+    match error {
+        PortError::NotFound { .. } => true,
+        PortError::Rejected { code, .. } => codes.contains(&code.as_str()),
+        _ => false,
     }
 }
 
@@ -175,6 +197,7 @@ impl KeyAccess for SsmAccess {
         let errand = Errand {
             deed,
             swap,
+            instances,
             answers,
             until: until.unwrap_or(Timestamp::MAX),
         };
@@ -191,5 +214,98 @@ impl KeyAccess for SsmAccess {
                 .map(|ids| self.go(&errand, ids)),
         )
         .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::rack::PublicLine;
+
+    /// Knows of no command before it has been asked so many times.
+    struct Slow {
+        code: &'static str,
+        unknown: u32,
+        asked: AtomicU32,
+    }
+
+    #[async_trait]
+    impl Commands for Slow {
+        async fn agents(&self, _: &[String]) -> Result<BTreeMap<String, String>, PortError> {
+            Ok(BTreeMap::new())
+        }
+
+        async fn run(&self, _: &[String], _: &str) -> Result<String, PortError> {
+            Ok("command".to_owned())
+        }
+
+        async fn invoked(&self, _: &str) -> Result<Vec<Invoked>, PortError> {
+            if self.asked.fetch_add(1, Ordering::Relaxed) < self.unknown {
+                return Err(PortError::Rejected {
+                    api: "ListCommandInvocations",
+                    code: self.code.to_owned(),
+                    message: String::new(),
+                });
+            }
+            Ok(vec![Invoked {
+                instance: "i-1".to_owned(),
+                state: CommandState::Succeeded,
+                status: "Success".to_owned(),
+                output: "authorized_keys: new=yes old=yes\n".to_owned(),
+            }])
+        }
+    }
+
+    async fn added(commands: Slow) -> Result<(), String> {
+        let start = Timestamp::UNIX_EPOCH;
+        let access = SsmAccess::new(Arc::new(commands), Clock::starting_at(start, 1.0));
+        let line = |name| PublicLine::read(name, &format!("ssh-ed25519 {name}")).unwrap();
+        let swap = KeySwap {
+            user: "ec2-user".to_owned(),
+            new: line("new"),
+            old: line("old"),
+            kept: None,
+        };
+        let instance = Instance {
+            id: "i-1".to_owned(),
+            name: None,
+            state: "running".to_owned(),
+            key_name: Some("old".to_owned()),
+            opened_by: None,
+            owner: None,
+            lifecycle: None,
+            private_ip: None,
+            public_ip: None,
+            launched_at: None,
+        };
+        let (tell, mut heard) = mpsc::unbounded_channel();
+        access
+            .carry_out(KeyDeed::Add, &swap, &[instance], &tell)
+            .await;
+        heard.try_recv().unwrap().result
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_command_that_ssm_does_not_know_yet_is_asked_for_again() {
+        for code in ["InvalidCommandId", "InvocationDoesNotExist"] {
+            let slow = |unknown| Slow {
+                code,
+                unknown,
+                asked: AtomicU32::new(0),
+            };
+            assert_eq!(added(slow(3)).await, Ok(()), "{code}");
+            let never = added(slow(u32::MAX)).await.unwrap_err();
+            assert!(never.contains(code), "{never}");
+        }
+        let other = Slow {
+            code: "InternalServerError",
+            unknown: 1,
+            asked: AtomicU32::new(0),
+        };
+        assert!(added(other).await.is_err());
     }
 }

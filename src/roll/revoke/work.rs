@@ -1,8 +1,9 @@
 //! The work on the instances: each goes its way as fast as it can, all of them side by side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
 
@@ -24,6 +25,8 @@ pub(super) struct Tally {
     pub(super) done: BTreeMap<String, KeyProof>,
     /// Those that may still let the old one in, and why.
     pub(super) failed: Vec<(Instance, String)>,
+    /// The groups and fleets that they are of.
+    pub(super) owners: BTreeSet<String>,
 }
 
 /// Where an instance is on its way.
@@ -96,6 +99,8 @@ struct Work {
     ready: BTreeMap<(Stop, usize), Vec<Instance>>,
     /// Those that are waited for, by id.
     under_way: BTreeMap<String, (Instance, usize)>,
+    /// Why a way before has failed for an instance, by id.
+    before: BTreeMap<String, String>,
     tally: Tally,
 }
 
@@ -160,6 +165,7 @@ impl Run<'_> {
             tasks: JoinSet::new(),
             ready: BTreeMap::new(),
             under_way: BTreeMap::new(),
+            before: BTreeMap::new(),
             tally: Tally::default(),
         };
         self.begin(Step::Admit);
@@ -171,6 +177,8 @@ impl Run<'_> {
             let is_live = |id: &str| live.iter().any(|it| it.id == id);
             work.tally.failed.retain(|(it, _)| is_live(&it.id));
             work.tally.done.retain(|id, _| is_live(id));
+            let owners = live.iter().filter_map(|it| it.owner.clone());
+            work.tally.owners.extend(owners);
             let mut fresh = live;
             fresh.retain(|it| !work.has(&it.id));
             if fresh.is_empty() {
@@ -291,6 +299,8 @@ impl Run<'_> {
         }
         let failed = match &tagged {
             Ok(()) => BTreeMap::new(),
+            // One that is gone keeps all others from being tagged.
+            Err(PortError::NotFound { .. }) if ids.len() > 1 => self.name_each(&ids).await?,
             Err(error) => ids.into_iter().map(|id| (id, error.to_string())).collect(),
         };
         self.answered(Effect::NameKey, &instances, failed.clone())
@@ -307,6 +317,25 @@ impl Run<'_> {
             ready.push(instance);
         }
         Ok(())
+    }
+
+    /// Tags instances one by one; returns why some are not tagged.
+    async fn name_each(&mut self, ids: &[String]) -> Result<BTreeMap<String, String>, PortError> {
+        let name = self.plan.new_key.clone();
+        self.patiently(async |rack| {
+            let each = ids.iter().map(std::slice::from_ref);
+            let tagged = join_all(each.map(|id| rack.fleet.set_key(id, &name))).await;
+            let mut failed = BTreeMap::new();
+            for (id, tagged) in ids.iter().zip(tagged) {
+                match tagged {
+                    Err(error) if error.is_transient() => return Err(error),
+                    Err(error) => drop(failed.insert(id.clone(), error.to_string())),
+                    Ok(()) => {}
+                }
+            }
+            Ok(failed)
+        })
+        .await
     }
 
     /// Takes in what has become known: those that did well go on.
@@ -328,8 +357,12 @@ impl Run<'_> {
                 });
                 self.answered(effect, &instances, failed.collect()).await?;
             }
+            let mut others: BTreeMap<usize, Vec<(Instance, String)>> = BTreeMap::new();
             for (instance, way, result) in known {
                 match (result, stop.next()) {
+                    (Err(why), _) if stop == Stop::Add => {
+                        others.entry(way).or_default().push((instance, why));
+                    }
                     (Err(why), _) => {
                         let through = work.through(way);
                         self.failed(work, instance, through, why);
@@ -340,8 +373,46 @@ impl Run<'_> {
                     (Ok(()), None) => self.is_done(work, &instance, way),
                 }
             }
+            for (way, left) in others {
+                self.try_another(work, way, left).await;
+            }
         }
         Ok(())
+    }
+
+    /// Sends instances on which a way could not let the new key in to the next that reaches them.
+    async fn try_another(&mut self, work: &mut Work, way: usize, left: Vec<(Instance, String)>) {
+        let mut left = left;
+        let next: Vec<_> = work.ways.iter().cloned().enumerate().collect();
+        for (place, access) in next.into_iter().skip(way + 1) {
+            if left.is_empty() {
+                return;
+            }
+            let instances: Vec<Instance> = left.iter().map(|(it, _)| it.clone()).collect();
+            let unreached = match access.unreached(&instances).await {
+                Ok(unreached) => unreached,
+                Err(error) => {
+                    let ids = instances.iter().map(|it| it.id.clone());
+                    ids.map(|id| (id, error.to_string())).collect()
+                }
+            };
+            let mut off = Vec::new();
+            for (instance, why) in left {
+                match unreached.get(&instance.id) {
+                    Some(further) => off.push((instance, format!("{why}; {further}"))),
+                    None => {
+                        work.before.insert(instance.id.clone(), why);
+                        let ready = work.ready.entry((Stop::Add, place)).or_default();
+                        ready.push(instance);
+                    }
+                }
+            }
+            left = off;
+        }
+        for (instance, why) in left {
+            let through = work.through(way);
+            self.failed(work, instance, through, why);
+        }
     }
 
     async fn answered(
@@ -380,6 +451,10 @@ impl Run<'_> {
         through: Option<Through>,
         why: String,
     ) {
+        let why = match work.before.get(&instance.id) {
+            Some(before) => format!("{before}; {why}"),
+            None => why,
+        };
         self.emit(EventKind::Instance(InstanceReport {
             instance: instance.id.clone(),
             through,

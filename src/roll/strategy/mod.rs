@@ -3,12 +3,24 @@
 //! CloudFormation takes the new key in every one of them; what differs is what is asked of the
 //! rack beforehand, what is done beside CloudFormation, and what is put back afterwards.
 
+mod guard;
+mod hooks;
+mod outlook;
+mod surplus;
+mod tend;
+mod touches;
+mod words;
+
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::Advice;
-use super::preflight::{Refusal, advice};
+pub(super) use outlook::stays_up;
+pub(super) use tend::Tending;
+pub use touches::Touches;
+pub(super) use touches::refusals;
+pub(super) use words::{guard_words, restore_words};
 
 /// A way to replace the instances.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -41,26 +53,55 @@ impl Strategy {
             .into_iter()
             .find(|strategy| strategy.as_str() == name)
     }
-
-    /// Refuses a way that cannot be gone yet.
-    pub(super) fn check(self) -> Result<(), Refusal> {
-        match self {
-            Self::CloudFormation | Self::Refresh => Ok(()),
-            Self::Surge => Err(Refusal::nothing_changed(self.missing())),
-        }
-    }
-
-    fn missing(self) -> Advice {
-        advice(
-            "no-such-strategy",
-            format!("instances cannot be replaced by strategy {self} yet"),
-            "leave `--strategy` out: CloudFormation replaces them as the stack's policy says",
-        )
-    }
 }
 
 impl fmt::Display for Strategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+/// How many old instances a surge keeps beside the new ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SurgeSize {
+    /// In percent of the rack's instances.
+    Percent(u32),
+    /// So many.
+    Count(u32),
+}
+
+impl Default for SurgeSize {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+impl SurgeSize {
+    /// All of them.
+    pub const DEFAULT: Self = Self::Percent(100);
+}
+
+impl fmt::Display for SurgeSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Percent(percent) => write!(f, "{percent}%"),
+            Self::Count(count) => write!(f, "{count}"),
+        }
+    }
+}
+
+impl FromStr for SurgeSize {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (number, made): (&str, fn(u32) -> Self) = match text.strip_suffix('%') {
+            Some(number) => (number, Self::Percent),
+            None => (text, Self::Count),
+        };
+        match number.parse() {
+            Ok(number) if number > 0 => Ok(made(number)),
+            _ => Err("expected a share such as 50%, or a number of instances"),
+        }
     }
 }

@@ -86,6 +86,9 @@ pub struct HookSpec {
     pub default_result: String,
     /// Whether a handler (the rack's drain function) listens and completes the hook.
     pub has_handler: bool,
+    /// What it tells whoever listens, besides.
+    #[serde(default)]
+    pub metadata: Option<String>,
 }
 
 /// A member as CloudFormation's rolling update sees it.

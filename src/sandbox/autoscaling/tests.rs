@@ -73,6 +73,7 @@ fn terminating_hook(has_handler: bool) -> HookSpec {
         heartbeat_secs: 300,
         default_result: "CONTINUE".to_owned(),
         has_handler,
+        metadata: None,
     }
 }
 

@@ -244,7 +244,7 @@ pub(super) fn describe(world: &World, input: &Input) -> Answer {
 pub(super) fn template(world: &World, input: &Input) -> Answer {
     let set = world.cloudformation.change_set(input)?;
     Ok(json!({
-        "TemplateBody": set.target.body.0,
+        "TemplateBody": set.target.body.0.as_str(),
         "StagesAvailable": ["Original", "Processed"],
     }))
 }

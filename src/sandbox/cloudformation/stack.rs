@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,29 @@ pub struct Veiled<T>(pub T);
 impl<T> fmt::Debug for Veiled<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[veiled]")
+    }
+}
+
+/// A text that several stacks may share.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub(super) struct SharedText(Arc<str>);
+
+impl SharedText {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for SharedText {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<SharedText> for String {
+    fn from(text: SharedText) -> Self {
+        text.0.as_ref().to_owned()
     }
 }
 
@@ -78,7 +102,7 @@ pub struct Stack {
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Target {
     /// The template as it was sent.
-    pub body: Veiled<String>,
+    pub body: Veiled<SharedText>,
     /// The template as a tree.
     pub template: Template,
     /// The text of every parameter.

@@ -271,7 +271,7 @@ pub(super) fn on_booted(world: &mut World, id: &str) {
     let key_name = instance.key_name.clone();
     let cluster = instance.cluster.clone();
     let fate = match &place {
-        Some((_, logical_id)) => world.boot_fate(logical_id, key_name.as_deref()),
+        Some((stack, logical_id)) => world.boot_fate(stack, logical_id, key_name.as_deref()),
         None => BootFate::Success,
     };
     if fate == BootFate::Silence {

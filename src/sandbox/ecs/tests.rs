@@ -44,6 +44,7 @@ fn rack(size: u32, desired: u32, min_percent: u32) -> World {
             heartbeat_secs: 300,
             default_result: "CONTINUE".to_owned(),
             has_handler: true,
+            metadata: None,
         },
     );
     let definition = web(&mut world);

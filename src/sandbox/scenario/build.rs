@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::file::{Scenario, ScenarioError};
-use super::{App, Faults};
+use super::{App, Faults, Rack};
 use crate::envelope;
 use crate::sandbox::api::{AwsError, Input};
 use crate::sandbox::wire::{self, Service};
@@ -33,18 +33,35 @@ impl World {
         let born = now.saturating_sub(AGE).unwrap_or(now);
         let mut world = Self::new(born, scenario.seed);
         world.pace = scenario.rack.pace.clone();
+        let racks = scenario.all_racks();
         let mut builder = Builder {
             scenario,
             world: &mut world,
         };
-        let key = format!("{}-keypair-4711", scenario.rack.name);
-        let private = builder.create_key_pair(&key)?;
-        builder.put_objects()?;
-        builder.create_rack(&key)?;
-        builder.seal_private_key(&private)?;
-        builder.start_services()?;
+        // Side by side, so that many take no longer than one.
+        let mut made = Vec::new();
+        for rack in &racks {
+            let key = format!("{}-keypair-4711", rack.name);
+            let private = builder.create_key_pair(&key)?;
+            if made.is_empty() {
+                builder.put_objects()?;
+            }
+            builder.create_rack(rack, &key)?;
+            made.push((key, private));
+        }
+        for rack in &racks {
+            builder.await_rack(&rack.name)?;
+        }
+        let mut services = Vec::new();
+        for (rack, (_, private)) in racks.iter().zip(&made) {
+            builder.seal_private_key(&rack.name, private)?;
+            services.extend(builder.start_services(rack)?);
+        }
+        builder.await_services(&services)?;
+        let racks = racks.into_iter().map(|rack| rack.name);
+        let racks: Vec<_> = racks.zip(made.into_iter().map(|(key, _)| key)).collect();
         world.advance_to(now);
-        Faults::install(&mut world, &scenario.faults, &scenario.rack.name, &key);
+        Faults::install(&mut world, &scenario.faults, &racks);
         Ok(world)
     }
 }
@@ -91,16 +108,16 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn create_rack(&mut self, key: &str) -> Result<(), ScenarioError> {
+    fn create_rack(&mut self, rack: &Rack, key: &str) -> Result<(), ScenarioError> {
         let what = "make the rack";
         let mut input = json!({
-            "StackName": self.scenario.rack.name,
-            "Parameters": self.parameters(key),
+            "StackName": rack.name,
+            "Parameters": self.parameters(rack, key),
             "Capabilities": ["CAPABILITY_IAM"],
             "Tags": [
                 { "Key": "System", "Value": "convox" },
                 { "Key": "Type", "Value": "rack" },
-                { "Key": "Name", "Value": self.scenario.rack.name },
+                { "Key": "Name", "Value": rack.name },
             ],
         });
         let template = self.template()?;
@@ -118,8 +135,13 @@ impl Builder<'_> {
             input["TemplateURL"] = json!(url);
         }
         self.call(what, Service::CloudFormation, "CreateStack", input)?;
+        Ok(())
+    }
+
+    /// Lets time pass until a rack is there.
+    fn await_rack(&mut self, name: &str) -> Result<(), ScenarioError> {
         loop {
-            let status = self.rack()?["StackStatus"]
+            let status = self.rack(name)?["StackStatus"]
                 .as_str()
                 .unwrap_or_default()
                 .to_owned();
@@ -141,8 +163,7 @@ impl Builder<'_> {
         })
     }
 
-    fn parameters(&self, key: &str) -> Value {
-        let rack = &self.scenario.rack;
+    fn parameters(&self, rack: &Rack, key: &str) -> Value {
         let mut all = BTreeMap::from([
             ("Key".to_owned(), key.to_owned()),
             ("Password".to_owned(), "sandbox-password".to_owned()),
@@ -169,15 +190,15 @@ impl Builder<'_> {
             .collect()
     }
 
-    fn rack(&mut self) -> Result<Value, ScenarioError> {
-        let input = json!({ "StackName": self.scenario.rack.name });
+    fn rack(&mut self, name: &str) -> Result<Value, ScenarioError> {
+        let input = json!({ "StackName": name });
         let what = "look at the rack";
         let mut found = self.call(what, Service::CloudFormation, "DescribeStacks", input)?;
         Ok(found["Stacks"][0].take())
     }
 
-    fn output(&mut self, name: &str) -> Result<Option<String>, ScenarioError> {
-        let rack = self.rack()?;
+    fn output(&mut self, rack: &str, name: &str) -> Result<Option<String>, ScenarioError> {
+        let rack = self.rack(rack)?;
         let outputs = rack["Outputs"].as_array().into_iter().flatten();
         let found = outputs.filter(|output| output["OutputKey"] == name);
         Ok(found
@@ -187,11 +208,11 @@ impl Builder<'_> {
     }
 
     /// Keeps the private key where a classic rack keeps it, in the form in which it does.
-    fn seal_private_key(&mut self, private: &str) -> Result<(), ScenarioError> {
+    fn seal_private_key(&mut self, rack: &str, private: &str) -> Result<(), ScenarioError> {
         let what = "store the private key";
         let (Some(bucket), Some(key)) = (
-            self.output("SettingsBucket")?,
-            self.output("EncryptionKey")?,
+            self.output(rack, "SettingsBucket")?,
+            self.output(rack, "EncryptionKey")?,
         ) else {
             return Ok(());
         };
@@ -212,13 +233,13 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn start_services(&mut self) -> Result<(), ScenarioError> {
-        let Some(cluster) = self.output("Cluster")? else {
-            return Ok(());
+    fn start_services(&mut self, rack: &Rack) -> Result<Vec<String>, ScenarioError> {
+        let Some(cluster) = self.output(&rack.name, "Cluster")? else {
+            return Ok(Vec::new());
         };
         let mut arns = Vec::new();
-        for App { name, processes } in &self.scenario.rack.services {
-            let family = format!("{}-{name}", self.scenario.rack.name);
+        for App { name, processes } in &rack.services {
+            let family = format!("{}-{name}", rack.name);
             let task = self.world.register_task_definition(&json!({
                 "Family": family,
                 "ContainerDefinitions": [{
@@ -239,7 +260,22 @@ impl Builder<'_> {
                 .map_err(|error| refused("start the apps", error))?;
             arns.push(arn);
         }
+        Ok(arns)
+    }
+
+    /// Lets time pass until services run as they should.
+    fn await_services(&mut self, arns: &[String]) -> Result<(), ScenarioError> {
+        // One that was stable may have begun to move again while others were waited for.
         while !arns.iter().all(|arn| self.world.service_is_stable(arn)) {
+            for arn in arns {
+                self.await_service(arn)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn await_service(&mut self, arn: &str) -> Result<(), ScenarioError> {
+        while !self.world.service_is_stable(arn) {
             let Some(next) = self.world.agenda.next_at() else {
                 return Err(ScenarioError::Broken("apps that do not start".to_owned()));
             };

@@ -39,6 +39,8 @@ pub enum Fault {
     Signals(Signals),
     /// Calls are refused because there are too many.
     Throttle(Calls),
+    /// Calls are refused for as long as there are more of them than an account may make.
+    Rate(Rate),
     /// Calls are carried out and the answer is lost.
     Lose(Calls),
     /// The connection is lost before the call is carried out.
@@ -74,6 +76,9 @@ pub struct Signals {
     /// The group's logical id; every group when not said.
     #[serde(default)]
     pub group: Option<String>,
+    /// The rack's name, such as `prod-*`; every rack when not said.
+    #[serde(default)]
+    pub rack: Option<String>,
     /// The key that the instance was started with.
     #[serde(default)]
     pub key: WhichKey,
@@ -159,6 +164,20 @@ impl Calls {
         };
         hit && nth_hit <= limit
     }
+}
+
+/// How many calls an account may make: each API has a bucket of its own, which fills at a steady
+/// rate, and what finds it empty is refused.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    /// The API, such as `cloudformation:*`.
+    pub api: String,
+    /// How many calls a second, for long.
+    pub per_second: f64,
+    /// How many at once after a rest; as many as a second brings when not said.
+    #[serde(default)]
+    pub burst: Option<f64>,
 }
 
 /// Calls that take time.

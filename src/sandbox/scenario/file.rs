@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::fault::{Fault, Span};
+use super::racks::Racks;
 use crate::sandbox::api::AwsError;
 use crate::sandbox::world::Pace;
 
@@ -24,6 +25,9 @@ pub struct Scenario {
     /// The rack.
     #[serde(default)]
     pub rack: Rack,
+    /// The racks of an account that has many, in place of that one.
+    #[serde(default)]
+    pub racks: Option<Racks>,
     /// A template to use in place of the built-in rack's, relative to the file.
     #[serde(default)]
     pub template: Option<PathBuf>,
@@ -114,6 +118,7 @@ impl Default for Scenario {
             about: "Nothing goes wrong".to_owned(),
             seed: 1,
             rack: Rack::default(),
+            racks: None,
             template: None,
             objects: BTreeMap::new(),
             parameters: BTreeMap::new(),

@@ -4,7 +4,11 @@ mod build;
 mod fault;
 mod file;
 mod others;
+mod racks;
+mod rate;
 mod stale;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -16,9 +20,10 @@ use super::world::{self, World};
 use fault::fits;
 pub use fault::{
     AgentState, Agents, Calls, Capacity, CommandsFail, DrainStuck, Fate, Fault, Latency, OtherCall,
-    Signals, Span, Stale, TasksFail, WhichKey,
+    Rate, Signals, Span, Stale, TasksFail, WhichKey,
 };
 pub use file::{Expect, Rack, Scenario, ScenarioError, Service as App};
+pub use racks::{NamedRack, Racks};
 
 /// What goes wrong, and when.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -28,6 +33,9 @@ pub struct Faults {
     start: Option<Timestamp>,
     rack: String,
     old_key: String,
+    /// The key pairs of all racks at the start.
+    #[serde(default)]
+    old_keys: BTreeSet<String>,
     /// The key pair made last since then.
     new_key: Option<String>,
     /// What others have done.
@@ -43,6 +51,9 @@ struct Rule {
     seen: u64,
     /// When the API that it waits for first succeeded.
     opened: Option<Timestamp>,
+    /// What calls it still grants, by API.
+    #[serde(default)]
+    buckets: BTreeMap<String, rate::Bucket>,
 }
 
 /// A call that a scenario made in another's name.
@@ -94,18 +105,22 @@ pub(crate) enum Effect {
 }
 
 impl Faults {
-    /// Puts faults in force from now on, for a rack that has this key.
-    fn install(world: &mut World, faults: &[Fault], rack: &str, old_key: &str) {
+    /// Puts faults in force from now on, for racks that have these keys. Calls that others make
+    /// are about the first.
+    fn install(world: &mut World, faults: &[Fault], racks: &[(String, String)]) {
         let rule = |fault: &Fault| Rule {
             fault: fault.clone(),
             seen: 0,
             opened: None,
+            buckets: BTreeMap::new(),
         };
+        let (rack, old_key) = racks.first().cloned().unwrap_or_default();
         world.faults = Self {
             rules: faults.iter().map(rule).collect(),
             start: Some(world.now),
-            rack: rack.to_owned(),
-            old_key: old_key.to_owned(),
+            rack,
+            old_key,
+            old_keys: racks.iter().map(|(_, key)| key.clone()).collect(),
             ..Self::default()
         };
         for (number, fault) in faults.iter().enumerate() {
@@ -124,6 +139,11 @@ impl Faults {
     #[must_use]
     pub fn made(&self) -> &[Made] {
         &self.made
+    }
+
+    /// Tells whether a key pair is one that a rack had in the beginning.
+    fn is_old(&self, key_pair: &str) -> bool {
+        self.old_key == key_pair || self.old_keys.contains(key_pair)
     }
 
     fn any(&self, wanted: impl Fn(&Fault) -> bool) -> bool {
@@ -156,6 +176,16 @@ impl World {
             if let Fault::Latency(latency) = &rule.fault {
                 if fits(&latency.api, &api) {
                     verdict.delay += latency.takes.0;
+                }
+                continue;
+            }
+            if let Fault::Rate(rate) = &rule.fault {
+                let too_many = fits(&rate.api, &api) && {
+                    let bucket = rule.buckets.entry(api.clone()).or_default();
+                    !bucket.grants(rate, now)
+                };
+                if too_many && verdict.effect == Effect::None {
+                    verdict.effect = Effect::Refused(wire::throttled(service));
                 }
                 continue;
             }
@@ -217,10 +247,11 @@ impl World {
 
     /// Decides how the boot of a new instance ends.
     ///
-    /// `key_name` is the key pair that the instance was started with, and `logical_id`
-    /// the group's name in its template, so a scenario can hit new instances only.
-    pub fn boot_fate(&mut self, logical_id: &str, key_name: Option<&str>) -> BootFate {
-        let old = key_name == Some(self.faults.old_key.as_str());
+    /// `key_name` is the key pair that the instance was started with, `stack` the name of its
+    /// stack and `logical_id` the group's name in its template, so a scenario can hit new
+    /// instances only.
+    pub fn boot_fate(&mut self, stack: &str, logical_id: &str, key_name: Option<&str>) -> BootFate {
+        let old = key_name.is_some_and(|name| self.faults.is_old(name));
         for rule in &mut self.faults.rules {
             let Fault::Signals(signals) = &rule.fault else {
                 continue;
@@ -229,12 +260,13 @@ impl World {
                 .group
                 .as_deref()
                 .is_none_or(|group| fits(group, logical_id));
+            let rack = signals.rack.as_deref().is_none_or(|rack| fits(rack, stack));
             let key = match signals.key {
                 WhichKey::Old => old,
                 WhichKey::New => !old,
                 WhichKey::Any => true,
             };
-            if !group || !key {
+            if !group || !rack || !key {
                 continue;
             }
             rule.seen += 1;

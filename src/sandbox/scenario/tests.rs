@@ -8,7 +8,8 @@ fn world(faults: &str) -> World {
     let text = format!("name: x\nabout: y\nfaults:\n{faults}");
     let scenario = Scenario::parse(&text, "x").unwrap();
     let mut world = World::new(Timestamp::UNIX_EPOCH, 1);
-    Faults::install(&mut world, &scenario.faults, "prod", "old");
+    let racks = [("prod".to_owned(), "old".to_owned())];
+    Faults::install(&mut world, &scenario.faults, &racks);
     world
 }
 
@@ -89,7 +90,7 @@ fn only_boots_with_the_new_key_fail_and_only_from_the_second() {
         ("Instances", "new"),
         ("Instances", "old"),
     ]
-    .map(|(group, key)| world.boot_fate(group, Some(key)))
+    .map(|(group, key)| world.boot_fate("prod", group, Some(key)))
     .into();
     assert_eq!(
         fates,
@@ -143,7 +144,7 @@ fn faults_survive_the_accounts_file() {
     let mut world = world(
         "  - signals: { fate: failure, key: new }\n  - shuffle\n  - call: { api: \"sts:X\", at: 1m }\n",
     );
-    world.boot_fate("Instances", Some("new"));
+    world.boot_fate("prod", "Instances", Some("new"));
     let text = serde_json::to_string(&world).unwrap();
     let mut back: World = serde_json::from_str(&text).unwrap();
     assert!(back.events_are_shuffled());
@@ -152,4 +153,50 @@ fn faults_survive_the_accounts_file() {
     assert_eq!(serde_json::to_string(&back.faults.rules[0]).unwrap(), {
         serde_json::to_string(&world.faults.rules[0]).unwrap()
     });
+}
+
+#[test]
+fn a_rate_throttles_each_api_for_itself_in_the_words_of_its_service() {
+    let mut world = world("  - rate: { api: \"*\", per_second: 2 }\n");
+    let mut calls = |service, action| {
+        let mut refused = Vec::new();
+        for _ in 0..3 {
+            if let Effect::Refused(error) = effect(&mut world, service, action) {
+                refused.push((error.status, error.code));
+            }
+        }
+        refused
+    };
+    for (service, action, status, code) in [
+        (Service::CloudFormation, "DescribeStacks", 400, "Throttling"),
+        (
+            Service::CloudFormation,
+            "DescribeStackEvents",
+            400,
+            "Throttling",
+        ),
+        (
+            Service::Ec2,
+            "DescribeInstances",
+            503,
+            "RequestLimitExceeded",
+        ),
+        (Service::Ecs, "ListServices", 400, "ThrottlingException"),
+    ] {
+        assert_eq!(
+            calls(service, action),
+            [(status, code.to_owned())],
+            "{action}"
+        );
+    }
+}
+
+#[test]
+fn one_rack_of_many_is_hit() {
+    let mut world = world("  - signals: { rack: \"bad-*\", key: new, fate: never }\n");
+    world.faults.old_keys.insert("older".to_owned());
+    let mut fate = |stack, key| world.boot_fate(stack, "Instances", Some(key));
+    assert_eq!(fate("bad-1", "new"), BootFate::Silence);
+    assert_eq!(fate("good-1", "new"), BootFate::Success);
+    assert_eq!(fate("bad-1", "older"), BootFate::Success);
 }

@@ -115,8 +115,8 @@ impl Operation for CreateKey {
             sealed,
         };
         let store = call.service.store();
-        let answered = store.create_key(new, call.audited(), once.clone()).await?;
-        reply(call, made, once.as_ref(), answered).await
+        let answered = store.create_key(new, call.audited(), once).await?;
+        reply(call, answered.map(|()| made)).await
     }
 }
 

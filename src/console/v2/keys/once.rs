@@ -15,6 +15,8 @@ use crate::console::vault::about;
 use crate::keys::Hash;
 use crate::store::{Answered, Idempotency, SealedThing};
 
+/// What a request says by which it is known again.
+const HEADER: &str = "idempotency-key";
 /// The longest `Idempotency-Key`.
 pub(in crate::console::v2) const LONGEST: usize = 255;
 /// The shortest by which a root key that was cut is told what took its place. Whoever has found
@@ -77,9 +79,14 @@ pub(in crate::console::v2) async fn own_answer(call: &Call) -> Result<Option<Val
     Ok(answer.filter(|answer| answer["keyId"] == json!(successor)))
 }
 
+/// Tells whether a request says how it is known again.
+pub(in crate::console::v2) fn is_repeatable(call: &Call) -> bool {
+    call.headers.contains_key(HEADER)
+}
+
 /// Reads the `Idempotency-Key` of a request.
 fn header(call: &Call) -> Result<Option<&str>, ApiError> {
-    let Some(header) = call.headers.get("idempotency-key") else {
+    let Some(header) = call.headers.get(HEADER) else {
         return Ok(None);
     };
     let key = header.to_str().ok().map(str::trim);
@@ -104,16 +111,15 @@ async fn opened(call: &Call, key: &str, sealed: &[u8]) -> Option<Value> {
 }
 
 /// Answers with what was made now, or with what was answered before.
-pub(in crate::console::v2) async fn reply<T>(
+pub(in crate::console::v2) async fn reply(
     call: &Call,
-    made: MadeKey,
-    once: Option<&Idempotency>,
-    answered: Answered<T>,
+    answered: Answered<MadeKey>,
 ) -> Result<Reply<MadeKey>, ApiError> {
-    let (Answered::Before(sealed), Some(once)) = (answered, once) else {
-        return Ok(Reply::Data(made));
+    let sealed = match answered {
+        Answered::Now(made) => return Ok(Reply::Data(made)),
+        Answered::Before(sealed) => sealed,
     };
-    let again = opened(call, &once.key, &sealed).await;
+    let again = opened(call, header(call)?.unwrap_or_default(), &sealed).await;
     again.map(Reply::Again).ok_or_else(|| {
         ApiError::new(
             Kind::UNEXPECTED,

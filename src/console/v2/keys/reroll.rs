@@ -1,16 +1,17 @@
 //! `keys.rerollKey`: a new secret with everything that the old key had, and a grace period.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::once::{MadeKey, once, reply};
+use super::once::{MadeKey, is_repeatable, once, reply};
 use crate::console::v2::envelope::Reply;
 use crate::console::v2::error::{ApiError, Kind};
 use crate::console::v2::operation::{Call, Operation};
 use crate::console::v2::types::three_state;
-use crate::keys::{Grace, IdKind, Need, SecretFormat, new_id};
+use crate::keys::{Api, Grace, IdKind, KeyRecord, Need, new_id};
 use crate::store::RerollRequest;
 
 /// Which key, and for how long it goes on working.
@@ -42,43 +43,41 @@ impl Operation for RerollKey {
     type Data = MadeKey;
 
     async fn run(call: &Call, request: RerollKeyRequest) -> Result<Reply<MadeKey>, ApiError> {
-        let (key, api) = call.key_record(&request.key_id).await?;
-        call.need(&Need::on_api(&api.id, &api.key_space, "create_key"))?;
-        if key.recoverable {
-            call.need(&Need::on_key(&api.id, &api.key_space, "*", "encrypt_key"))?;
-            if !api.stores_sealed_keys {
-                return Err(ApiError::new(
-                    Kind::PRECONDITION_FAILED,
-                    "This API does not support key encryption any more.",
-                ));
-            }
-        }
-        let prefix = key.prefix.or(api.default_prefix);
-        let format = SecretFormat::new(prefix.as_deref(), key.bytes)
-            .map_err(|error| ApiError::new(Kind::UNEXPECTED, error.to_string()))?;
-        let entropy = call.service.entropy();
-        let now = call.service.now();
-        let (id, secret) = (new_id(IdKind::Key, now, entropy), format.mint(entropy));
-        let sealed = key
-            .recoverable
-            .then(|| call.service.seal(secret.text.expose_secret(), &id));
-        let made = MadeKey::new(&id, &secret.text);
-        let once = once(call, &made)?;
+        let id = new_id(IdKind::Key, call.service.now(), call.service.entropy());
+        let (asked, successor) = (call.clone(), id.clone());
+        let make = move |key: &KeyRecord, api: &Api| {
+            check(&asked, key, api)?;
+            let mut made = asked.service.successor_secret(key, api, &successor)?;
+            made.once = once(&asked, &MadeKey::new(&successor, &made.secret.text))?;
+            Ok(made)
+        };
         let request = RerollRequest {
-            key: key.id,
+            key: request.key_id,
             grace: match request.expiration.flatten() {
                 None => Grace::Keep,
                 Some(ms) => Grace::For(ms),
             },
-            successor: id,
-            secret,
-            format,
-            sealed,
+            successor: id.clone(),
+            make: Arc::new(make),
+            is_repeatable: is_repeatable(call),
         };
         let store = call.service.store();
-        let answered = store
-            .reroll_key(request, call.audited(), once.clone())
-            .await?;
-        reply(call, made, once.as_ref(), answered).await
+        let answered = store.reroll_key(request, call.audited()).await?;
+        reply(call, answered.map(|done| MadeKey::new(&id, &done.secret))).await
     }
+}
+
+/// Makes sure that the caller may reroll a key.
+fn check(call: &Call, key: &KeyRecord, api: &Api) -> Result<(), ApiError> {
+    call.need(&Need::on_api(&api.id, &api.key_space, "create_key"))?;
+    if key.recoverable {
+        call.need(&Need::on_key(&api.id, &api.key_space, "*", "encrypt_key"))?;
+        if !api.stores_sealed_keys {
+            return Err(ApiError::new(
+                Kind::PRECONDITION_FAILED,
+                "This API does not support key encryption any more.",
+            ));
+        }
+    }
+    Ok(())
 }

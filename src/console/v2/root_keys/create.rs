@@ -60,8 +60,8 @@ impl Operation for CreateRootKey {
         };
         let store = call.service.store();
         let answered = store
-            .create_root_key_once(new, call.audited(), once.clone())
+            .create_root_key_once(new, call.audited(), once)
             .await?;
-        reply(call, made, once.as_ref(), answered).await
+        reply(call, answered.map(|()| made)).await
     }
 }

@@ -65,9 +65,7 @@ impl Operation for RerollRootKey {
             successor: id,
             secret,
         };
-        let answered = store
-            .reroll_root_key(request, call.audited(), once.clone())
-            .await?;
-        reply(call, made, once.as_ref(), answered).await
+        let answered = store.reroll_root_key(request, call.audited(), once).await?;
+        reply(call, answered.map(|()| made)).await
     }
 }

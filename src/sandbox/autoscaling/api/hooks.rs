@@ -11,7 +11,14 @@ use super::{asked_group, done};
 const TERMINATING: &str = "autoscaling:EC2_INSTANCE_TERMINATING";
 const LAUNCHING: &str = "autoscaling:EC2_INSTANCE_LAUNCHING";
 
-/// `PutLifecycleHook`. Nobody listens to a hook that is new: callers complete it themselves.
+/// The topic that the rack's drain function listens to.
+fn topic(world: &World) -> String {
+    world.arn("sns", "InstancesLifecycleTopic")
+}
+
+/// `PutLifecycleHook`. Nobody listens to a hook that does not notify the rack's topic: callers
+/// complete it themselves. What is not said of a hook that is there stays, and an empty target
+/// takes its listener away (Auto Scaling API reference).
 pub(super) fn put(world: &mut World, input: &Input) -> Answer {
     let group = asked_group(world, input)?;
     let name = input.required("LifecycleHookName")?;
@@ -45,7 +52,13 @@ pub(super) fn put(world: &mut World, input: &Input) -> Answer {
             .text("DefaultResult")
             .or_else(|| old.as_ref().map(|old| old.default_result.clone()))
             .unwrap_or_else(|| "ABANDON".to_owned()),
-        has_handler: old.is_some_and(|old| old.has_handler),
+        has_handler: match input.text("NotificationTargetARN") {
+            Some(target) => target == topic(world),
+            None => old.as_ref().is_some_and(|old| old.has_handler),
+        },
+        metadata: input
+            .text("NotificationMetadata")
+            .or_else(|| old.and_then(|old| old.metadata)),
     };
     world.put_lifecycle_hook(&group, hook);
     Ok(done())
@@ -77,9 +90,11 @@ pub(super) fn describe(world: &mut World, input: &Input) -> Answer {
                 "HeartbeatTimeout": hook.heartbeat_secs,
                 "GlobalTimeout": (hook.heartbeat_secs * 100).min(172_800),
                 "DefaultResult": hook.default_result,
-                "NotificationTargetARN": hook
+                "NotificationTargetARN": hook.has_handler.then(|| topic(world)),
+                "RoleARN": hook
                     .has_handler
-                    .then(|| world.arn("sns", "InstancesLifecycleTopic")),
+                    .then(|| world.arn("iam", "role/InstancesLifecycleRole")),
+                "NotificationMetadata": hook.metadata,
             })
         })
         .collect();

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::super::api::{Answer, AwsError, Input};
 use super::super::super::world::World;
-use super::super::groups::no_such_group;
+use super::super::groups::{no_such_group, reconcile};
 use super::super::members::{Member, no_such_member};
 use super::{asked_group, done, groups, page_of, shown_version};
 
@@ -100,6 +100,8 @@ pub(super) fn protect(world: &mut World, input: &Input) -> Answer {
     {
         member.protected = protected;
     }
+    // A group that could not shrink for want of a victim does so now.
+    reconcile(world, &name);
     Ok(done())
 }
 

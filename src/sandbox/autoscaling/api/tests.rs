@@ -241,3 +241,66 @@ fn a_group_that_does_not_exist_is_told_so() {
         );
     }
 }
+
+#[test]
+fn a_protected_surplus_goes_as_soon_as_it_may_and_nothing_else_does() {
+    let mut world = world(3);
+    let ids: Vec<Value> = group(&mut world)["Instances"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|member| member["InstanceId"].clone())
+        .collect();
+    let protect = |protected: bool, ids: &[Value]| {
+        json!({
+            "AutoScalingGroupName": "web", "InstanceIds": ids,
+            "ProtectedFromScaleIn": protected.to_string(),
+        })
+    };
+    call(&mut world, "SetInstanceProtection", protect(true, &ids));
+    let smaller = json!({
+        "AutoScalingGroupName": "web", "MinSize": "2", "DesiredCapacity": "2",
+    });
+    call(&mut world, "UpdateAutoScalingGroup", smaller);
+    pass(&mut world, 600);
+    assert_eq!(group(&mut world)["Instances"].as_array().unwrap().len(), 3);
+    call(
+        &mut world,
+        "SetInstanceProtection",
+        protect(false, &ids[1..2]),
+    );
+    pass(&mut world, 600);
+    let left = group(&mut world);
+    let left: Vec<&Value> = left["Instances"].as_array().unwrap().iter().collect();
+    let left: Vec<&Value> = left.into_iter().map(|it| &it["InstanceId"]).collect();
+    assert_eq!(left, [&ids[0], &ids[2]]);
+}
+
+#[test]
+fn a_hook_keeps_what_it_was_given_and_what_is_not_said_stays() {
+    let mut world = world(1);
+    let target = world.arn("sns", "InstancesLifecycleTopic");
+    let put = |more: Value| {
+        let mut input = json!({
+            "AutoScalingGroupName": "web", "LifecycleHookName": "drain",
+            "LifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING",
+        });
+        let fields = input.as_object_mut().unwrap();
+        fields.extend(more.as_object().unwrap().clone());
+        input
+    };
+    let shown = |world: &mut World| {
+        let asked = json!({ "AutoScalingGroupName": "web" });
+        call(world, "DescribeLifecycleHooks", asked)["LifecycleHooks"][0].clone()
+    };
+    let notifying = put(json!({ "NotificationTargetARN": target, "NotificationMetadata": "m" }));
+    call(&mut world, "PutLifecycleHook", notifying);
+    let before = shown(&mut world);
+    assert_eq!(before["NotificationTargetARN"], target);
+    assert_eq!(before["NotificationMetadata"], "m");
+    call(&mut world, "PutLifecycleHook", put(json!({})));
+    assert_eq!(shown(&mut world), before);
+    let deaf = put(json!({ "NotificationTargetARN": "" }));
+    call(&mut world, "PutLifecycleHook", deaf);
+    assert!(shown(&mut world)["NotificationTargetARN"].is_null());
+}

@@ -9,7 +9,7 @@ use crate::template::{Template, TemplateError, resolve};
 use super::super::super::api::{AwsError, Input};
 use super::super::super::world::World;
 use super::super::lookup::{Known, evaluator};
-use super::super::stack::{Resource, Target, Veiled};
+use super::super::stack::{Resource, SharedText, Target, Veiled};
 
 /// The most bytes of a template that is sent along (CloudFormation quotas).
 const LARGEST_BODY: usize = 51_200;
@@ -105,7 +105,7 @@ fn template(
     world: &World,
     input: &Input,
     previous: Option<&Target>,
-) -> Result<(String, Template), AwsError> {
+) -> Result<(SharedText, Template), AwsError> {
     if input.truth("UsePreviousTemplate") == Some(true) {
         let Some(previous) = previous else {
             return Err(AwsError::validation("No previous template to use"));
@@ -113,8 +113,13 @@ fn template(
         return Ok((previous.body.0.clone(), previous.template.clone()));
     }
     let body = body(world, input, previous.is_some())?;
+    // The stacks of an account with many racks are made of few templates.
+    let mut others = world.cloudformation.stacks().map(|stack| &stack.target);
+    if let Some(same) = others.find(|target| target.body.0.as_str() == body) {
+        return Ok((same.body.0.clone(), same.template.clone()));
+    }
     let template = Template::parse(&body).map_err(|error| template_error(&error))?;
-    Ok((body, template))
+    Ok((body.into(), template))
 }
 
 /// Returns the text of the template of a call.

@@ -23,7 +23,7 @@ pub(super) fn get_template(world: &World, input: &Input) -> Answer {
     }
     // Without transforms the original and the processed template are the same.
     Ok(json!({
-        "TemplateBody": stack.target.body.0,
+        "TemplateBody": stack.target.body.0.as_str(),
         "StagesAvailable": ["Original", "Processed"],
     }))
 }

@@ -256,6 +256,7 @@ fn put_hook(world: &mut World, name: &str, properties: &Value) {
             .into(),
         default_result: text(properties, "DefaultResult").unwrap_or_else(|| "ABANDON".to_owned()),
         has_handler: properties.get("NotificationTargetARN").is_some(),
+        metadata: text(properties, "NotificationMetadata"),
     };
     world.put_lifecycle_hook(&group_of_hook(properties), hook);
 }

@@ -50,6 +50,11 @@ fn of<'a>(world: &'a mut World, id: &str) -> Option<&'a mut BTreeMap<String, Str
 }
 
 fn no_such_thing(id: &str) -> AwsError {
+    // What EC2 knows to have been an instance it names so.
+    if id.starts_with("i-") {
+        let message = format!("The instance ID '{id}' does not exist");
+        return AwsError::new(400, "InvalidInstanceID.NotFound", message);
+    }
     AwsError::new(400, "InvalidID", format!("The ID '{id}' is not valid"))
 }
 

@@ -1,0 +1,83 @@
+//! What a rehearsal leaves out of a rack, and which of its answers that makes doubtful.
+
+use super::Rehearsal;
+use super::forecast::ServiceForecast;
+use super::template::cluster_of;
+use crate::rack::Cluster;
+use crate::roll::SurveyedGroup;
+
+impl Rehearsal {
+    /// Says what is not rehearsed although the roll may depend on it.
+    pub(super) fn left_out(&self, services: &[ServiceForecast]) -> Vec<String> {
+        let mut all = Vec::new();
+        for fleet in &self.survey.spot_fleets {
+            all.push(format!(
+                "spot fleet {fleet} is not rehearsed: services are taken to be on the instances of \
+                 the groups alone"
+            ));
+        }
+        for cluster in &self.survey.clusters {
+            all.extend(self.doubts(cluster));
+        }
+        for service in services {
+            if service.running < service.minimum {
+                all.push(format!(
+                    "service {} has {} of {} running before the roll, fewer than its minimum: what \
+                     it lacks then is not counted as the roll's",
+                    service.name, service.running, service.desired
+                ));
+            } else if service.copied < service.running {
+                all.push(format!(
+                    "service {} has {} running on the rack, and {} found room in the copy",
+                    service.name, service.running, service.copied
+                ));
+            }
+        }
+        all
+    }
+
+    /// Says of a cluster why nobody knows from a rehearsal what happens to its services.
+    pub(super) fn doubts(&self, cluster: &Cluster) -> Vec<String> {
+        let name = &cluster.name;
+        let mut doubts: Vec<String> = cluster
+            .unread
+            .iter()
+            .map(|what| format!("cluster {name} could not be read as a whole: {what}"))
+            .collect();
+        if cluster.managed_draining == Some(true) {
+            doubts.push(format!(
+                "ECS itself drains the instances of cluster {name} (managed draining), which is not \
+                 rehearsed"
+            ));
+        }
+        let is_own = |group: &&SurveyedGroup| cluster_of(&self.survey, group) == Some(name);
+        for group in self.survey.groups.iter().filter(is_own) {
+            let mut hooks = group.hooks.iter();
+            let unhandled = hooks.find(|hook| hook.is_terminating && !hook.is_handled);
+            doubts.extend(unhandled.map(|hook| {
+                format!(
+                    "hook {} of {} has no notification target: whoever empties an instance then is \
+                     not rehearsed",
+                    hook.name, group.plan.logical_id
+                )
+            }));
+        }
+        let others = cluster.hosts.iter().filter(|host| {
+            let mut groups = self.survey.groups.iter();
+            let is_in = |group: &SurveyedGroup| {
+                let mut members = group.group.members.iter();
+                members.any(|member| member.instance == host.instance)
+            };
+            !groups.any(is_in)
+        });
+        let others = others.count();
+        if others > 0 {
+            doubts.push(format!(
+                "{others} of the {} instances of cluster {name} are in no group that rolls: tasks \
+                 are taken to be on the others",
+                cluster.hosts.len()
+            ));
+        }
+        doubts
+    }
+}

@@ -1,0 +1,76 @@
+//! What a plan says of services holds, in racks of every kind.
+
+use convox::rehearse::{RunResult, lacks};
+use convox::roll::{Outcome, Plan, RollOptions, ServicePlan, Strategy};
+
+use crate::foretelling::{Apps, rolled};
+use crate::virtual_time::in_virtual_time;
+
+/// How many racks: 40, or what `CONVOX_REHEARSED_RACKS` says, such as 2000. Every one is rolled
+/// through the SDK.
+fn racks() -> u64 {
+    let named = std::env::var("CONVOX_REHEARSED_RACKS").ok();
+    named.and_then(|racks| racks.parse().ok()).unwrap_or(40)
+}
+
+/// Names the services that had no task at a moment, of those that ran before and that `wanted`
+/// takes in.
+fn fallen(plan: &Plan, happened: &RunResult, wanted: fn(&ServicePlan) -> bool) -> Vec<String> {
+    let services = plan.clusters.iter().flat_map(|cluster| &cluster.services);
+    let had = services.filter(|service| service.running > 0 && wanted(service));
+    had.filter(|service| lacks(happened, &service.name, 1).1 > 0)
+        .map(|service| service.name.clone())
+        .collect()
+}
+
+#[test]
+fn a_surge_takes_no_service_below_one_task() {
+    let options = RollOptions {
+        strategy: Strategy::Surge,
+        ..RollOptions::DEFAULT
+    };
+    let (mut all, mut back) = (0, 0);
+    let mut wrong = Vec::new();
+    for seed in 1..=racks() {
+        let (plan, happened) = in_virtual_time(rolled(seed, Apps::Movable, options)).unwrap();
+        all += 1;
+        back += u32::from(happened.outcome == Outcome::RolledBack);
+        if !matches!(happened.outcome, Outcome::Done | Outcome::RolledBack) {
+            wrong.push(format!("rack {seed}: {}", happened.message));
+        }
+        let fallen = fallen(&plan, &happened, |_| true);
+        if !fallen.is_empty() {
+            wrong.push(format!("rack {seed}: {fallen:?}, {}", happened.message));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    // One of ten racks boots so slowly that some of these roll back; a few racks need have none.
+    assert!(back < all, "{back} of {all} rolled back");
+    assert!(all < 200 || back > 0, "nothing ever rolled back");
+}
+
+#[test]
+fn services_that_are_said_to_stay_up_do() {
+    let (mut said, mut unsaid_fell) = (0, 0);
+    let mut wrong = Vec::new();
+    for seed in 1..=racks() {
+        let rolled = rolled(seed, Apps::Any, RollOptions::DEFAULT);
+        let (plan, happened) = in_virtual_time(rolled).unwrap();
+        if happened.outcome != Outcome::Done {
+            continue;
+        }
+        let services = plan.clusters.iter().flat_map(|cluster| &cluster.services);
+        said += services.filter(|service| service.stays_up).count();
+        unsaid_fell += fallen(&plan, &happened, |service| !service.stays_up).len();
+        let fallen = fallen(&plan, &happened, |service| service.stays_up);
+        if !fallen.is_empty() {
+            wrong.push(format!("rack {seed}: {fallen:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    // Else the saying would be worth nothing.
+    assert!(
+        said > 20 && unsaid_fell > 0,
+        "{said} said, {unsaid_fell} fell"
+    );
+}

@@ -1,0 +1,386 @@
+//! Rolls by `surge`: no service is ever without a task, and everything else is put back, at the
+//! end and after a crash at any line of the journal.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use convox::ids::RollId;
+use convox::roll::{Journals, Outcome, Refusal, Report, RollOptions, Strategy, SurgeSize};
+use convox::sandbox::autoscaling::HookSpec;
+use convox::sandbox::ledger::Counted;
+use convox::sandbox::world::World;
+use convox::sandbox::{Sandbox, Scenario};
+use serde_json::json;
+use tokio::sync::Notify;
+
+use crate::outcomes::{assert_no_secret, assert_settled};
+use crate::rehearsal::{OPTIONS, Rehearsal, WAIT_BUSY, in_virtual_time, scenario};
+
+const SURGE: RollOptions = RollOptions {
+    strategy: Strategy::Surge,
+    ..OPTIONS
+};
+
+/// What a roll may change of a group besides its instances, and must put back.
+#[derive(Debug, PartialEq, Eq)]
+struct Kept {
+    sizes: (u32, u32, u32),
+    protects_new: bool,
+    protected: usize,
+    hooks: BTreeMap<String, HookSpec>,
+    suspended: Vec<String>,
+}
+
+/// Everything that must be as it was: groups, parameters, container instances that take tasks.
+fn kept(world: &World) -> (BTreeMap<String, Kept>, Vec<(String, String)>, usize) {
+    let groups = world.autoscaling.groups().map(|group| {
+        let protected = group.members().filter(|member| member.protected);
+        let kept = Kept {
+            sizes: (group.min, group.max, group.desired),
+            protects_new: group.protects_new,
+            protected: protected.count(),
+            hooks: group.hooks.clone(),
+            suspended: group.suspended.iter().cloned().collect(),
+        };
+        (group.name.clone(), kept)
+    });
+    let stack = world.cloudformation.stack("prod").unwrap();
+    let names = [
+        "InstanceCount",
+        "InstanceUpdateBatchSize",
+        "MinInstancesInService",
+    ];
+    let parameters = names.map(|name| {
+        let value = stack.parameter(name).unwrap_or_default();
+        (name.to_owned(), value.to_owned())
+    });
+    let hosts = world.ecs.clusters().flat_map(|it| it.instances.values());
+    let taking = hosts.filter(|host| !host.draining).count();
+    (groups.collect(), parameters.to_vec(), taking)
+}
+
+/// The fewest tasks that each service had since counts were kept.
+fn fewest(sandbox: &Sandbox) -> BTreeMap<String, u64> {
+    sandbox.peek(|world| {
+        let all = world.ledger().unwrap().all();
+        all.filter_map(|(counted, points)| match counted {
+            Counted::Service(name) => {
+                let least = points.iter().map(|(_, count)| *count).min()?;
+                Some((name.clone(), least))
+            }
+            _ => None,
+        })
+        .collect()
+    })
+}
+
+/// A service of one process, which takes its time to come up and to stop.
+fn add_service(world: &mut World, name: &str, processes: u32, minimum: u32) {
+    let cluster = world.ecs.clusters().next().unwrap().name.clone();
+    let task = world.register_task_definition(&json!({
+        "Family": name,
+        "ContainerDefinitions": [{
+            "Name": "main", "Image": "app", "Cpu": 32, "Memory": 64, "StopTimeout": 120,
+        }],
+    }));
+    world.set_habit(
+        name,
+        convox::sandbox::ecs::Habit {
+            start_ms: Some((400_000, 500_000)),
+            stop_ms: Some((60_000, 110_000)),
+        },
+    );
+    let service = json!({
+        "Cluster": cluster, "TaskDefinition": task, "DesiredCount": processes,
+        "DeploymentConfiguration": { "MinimumHealthyPercent": minimum, "MaximumPercent": 200 },
+    });
+    world.create_service(name, &service).unwrap();
+}
+
+async fn settled(scenario: &Scenario) -> Rehearsal {
+    let rehearsal = Rehearsal::new(scenario);
+    rehearsal.clock.sleep(Duration::from_secs(300)).await;
+    rehearsal
+}
+
+async fn roll(
+    rehearsal: &Rehearsal,
+    options: RollOptions,
+    journals: Journals,
+) -> Result<Report, Refusal> {
+    let mut engine = rehearsal.engine(journals).await;
+    let plan = engine.plan(options, WAIT_BUSY).await?;
+    Ok(engine.run(plan, false).await)
+}
+
+/// Waits until instances that were let go are gone, and those of the groups are there.
+async fn come_to_rest(rehearsal: &Rehearsal) {
+    rehearsal.clock.sleep(Duration::from_secs(600)).await;
+}
+
+#[test]
+fn a_service_of_one_slow_process_is_never_down() {
+    in_virtual_time(async {
+        let slow = |options| async move {
+            let rehearsal = settled(&scenario("success")).await;
+            rehearsal
+                .sandbox
+                .with(|world| add_service(world, "slow", 1, 100));
+            rehearsal.clock.sleep(Duration::from_secs(1200)).await;
+            rehearsal.sandbox.with(World::keep_ledger);
+            let before = rehearsal.sandbox.peek(kept);
+            let report = roll(&rehearsal, options, rehearsal.journals())
+                .await
+                .unwrap();
+            assert_eq!(report.outcome, Outcome::Done, "{report:?}");
+            come_to_rest(&rehearsal).await;
+            assert_eq!(rehearsal.sandbox.peek(kept), before);
+            rehearsal.watcher.assert_whole("slow");
+            fewest(&rehearsal.sandbox)
+        };
+        // The rack's own function gives an instance five minutes, and the process needs more.
+        assert_eq!(slow(OPTIONS).await["slow"], 0);
+        let counts = slow(SURGE).await;
+        assert!(counts.values().all(|least| *least > 0), "{counts:?}");
+    });
+}
+
+#[test]
+fn tasks_move_once_and_only_onto_new_instances() {
+    in_virtual_time(async {
+        let rehearsal = settled(&scenario("success")).await;
+        // The update itself deploys the rack's API anew.
+        let tasks = |world: &World| {
+            let clusters = world.ecs.clusters();
+            let made = clusters.flat_map(|cluster| cluster.tasks.values());
+            let moved = made.filter(|task| task.group.starts_with("service:"));
+            let moved = moved.filter(|task| !task.group.contains("ServiceWebApi"));
+            moved.count()
+        };
+        let before = rehearsal.sandbox.peek(tasks);
+        roll(&rehearsal, SURGE, rehearsal.journals()).await.unwrap();
+        // Stopped tasks are shown for an hour.
+        assert_eq!(rehearsal.sandbox.peek(tasks), before * 2);
+    });
+}
+
+#[test]
+fn a_small_surge_holds_few_instances_at_a_time() {
+    in_virtual_time(async {
+        let mut scenario = scenario("success");
+        scenario.rack.instances = 6;
+        let most_held = |options| {
+            let scenario = scenario.clone();
+            async move {
+                let rehearsal = settled(&scenario).await;
+                let rolled = roll(&rehearsal, options, rehearsal.journals());
+                tokio::pin!(rolled);
+                let mut most = 0;
+                loop {
+                    tokio::select! {
+                        report = &mut rolled => {
+                            assert_eq!(report.unwrap().outcome, Outcome::Done);
+                            return most;
+                        }
+                        () = rehearsal.clock.sleep(Duration::from_secs(1)) => {}
+                    }
+                    let held = rehearsal.sandbox.peek(|world| {
+                        let groups = world.autoscaling.groups();
+                        let members = groups.flat_map(|group| group.members());
+                        let waits =
+                            members.filter(|it| it.lifecycle.as_str() == "Terminating:Wait");
+                        waits.count()
+                    });
+                    most = most.max(held);
+                }
+            }
+        };
+        let few = RollOptions {
+            surge: SurgeSize::Count(2),
+            ..SURGE
+        };
+        assert_eq!(most_held(SURGE).await, 6);
+        // Those beyond two are being emptied.
+        let most = most_held(few).await;
+        assert!((2..6).contains(&most), "{most}");
+    });
+}
+
+#[test]
+fn what_a_service_does_not_allow_is_refused_with_what_to_change() {
+    in_virtual_time(async {
+        let rehearsal = settled(&scenario("success")).await;
+        rehearsal
+            .sandbox
+            .with(|world| add_service(world, "fragile", 2, 0));
+        rehearsal.clock.sleep(Duration::from_secs(1200)).await;
+        let refusal = roll(&rehearsal, SURGE, rehearsal.journals())
+            .await
+            .unwrap_err();
+        let reason = &refusal.reasons[0];
+        assert_eq!(reason.code, "surge-minimum", "{refusal:?}");
+        assert!(reason.hint.contains("minimumHealthyPercent"), "{reason:?}");
+        assert_eq!(rehearsal.key_pairs(), ["prod-keypair-4711"]);
+    });
+}
+
+#[test]
+fn a_surge_that_rolls_back_puts_everything_back() {
+    for name in ["failure-signal", "signal-timeout"] {
+        in_virtual_time(async {
+            let rehearsal = settled(&scenario(name)).await;
+            rehearsal.sandbox.with(World::keep_ledger);
+            let before = rehearsal.sandbox.peek(kept);
+            let result = roll(&rehearsal, SURGE, rehearsal.journals()).await;
+            assert_settled(&rehearsal, &result, name);
+            assert_eq!(result.unwrap().outcome, Outcome::RolledBack, "{name}");
+            come_to_rest(&rehearsal).await;
+            assert_eq!(rehearsal.sandbox.peek(kept), before, "{name}");
+            let counts = fewest(&rehearsal.sandbox);
+            assert!(
+                counts.values().all(|least| *least > 0),
+                "{name}: {counts:?}"
+            );
+        });
+    }
+}
+
+/// A rack whose group keeps more in service than the three it wants: the others are taken in one
+/// go at the end.
+fn with_surplus(seed: u64, in_service: u32) -> Scenario {
+    let mut scenario = scenario("success");
+    scenario.seed = seed;
+    scenario.rack.min_in_service = Some(in_service);
+    scenario
+}
+
+/// Rolls racks whose instances nothing drains, and counts those where a service of two processes
+/// was down.
+fn down_without_draining(options: RollOptions) -> usize {
+    let down = (1..=6).filter(|seed| {
+        in_virtual_time(async {
+            let rehearsal = settled(&with_surplus(*seed, 9)).await;
+            rehearsal.sandbox.with(|world| {
+                let hooks: Vec<(String, String)> = world
+                    .autoscaling
+                    .groups()
+                    .flat_map(|group| {
+                        let own = group.hooks.values().filter(|hook| hook.terminating);
+                        own.map(|hook| (group.name.clone(), hook.name.clone()))
+                    })
+                    .collect();
+                for (group, hook) in hooks {
+                    world.delete_lifecycle_hook(&group, &hook);
+                }
+                world.keep_ledger();
+            });
+            let before = rehearsal.sandbox.peek(kept);
+            let report = roll(&rehearsal, options, rehearsal.journals())
+                .await
+                .unwrap();
+            assert_eq!(report.outcome, Outcome::Done, "{report:?}");
+            come_to_rest(&rehearsal).await;
+            assert_eq!(rehearsal.sandbox.peek(kept), before, "seed {seed}");
+            let counts = fewest(&rehearsal.sandbox);
+            let site = counts.iter().find(|(name, _)| name.contains("site"));
+            *site.unwrap().1 == 0
+        })
+    });
+    down.count()
+}
+
+#[test]
+fn the_one_shot_scale_in_takes_a_service_down_without_guard_rails_and_not_with_them() {
+    let bare = RollOptions {
+        guard_rails: false,
+        ..OPTIONS
+    };
+    let fell = down_without_draining(bare);
+    assert!(fell > 0, "nothing was ever taken in one shot");
+    assert_eq!(down_without_draining(OPTIONS), 0);
+}
+
+fn roll_of(rehearsal: &Rehearsal) -> Option<RollId> {
+    let journals = rehearsal.journals();
+    let roll = journals.rolls().unwrap().into_iter().next()?;
+    let opened = journals.read(&roll).unwrap();
+    opened
+        .is_some_and(|lines| !lines.is_empty())
+        .then_some(roll)
+}
+
+/// Kills a roll at one line of its journal, takes it up again, and looks whether everything is
+/// as it was. `false` when the journal is not that long.
+async fn killed_at(
+    scenario: &Scenario,
+    options: RollOptions,
+    (line, before, elsewhere): (usize, bool, bool),
+) -> bool {
+    let context = format!("line {line}, before: {before}, elsewhere: {elsewhere}");
+    let rehearsal = settled(scenario).await;
+    let was = rehearsal.sandbox.peek(kept);
+    let tripped = Arc::new(Notify::new());
+    let journals = rehearsal
+        .journals()
+        .crashing_at(line, before, tripped.clone());
+    tokio::select! {
+        _ = roll(&rehearsal, options, journals) => return false,
+        () = tripped.notified() => {}
+    }
+    let Some(id) = roll_of(&rehearsal) else {
+        return true;
+    };
+    // Whoever takes it up needs a while to come.
+    rehearsal.clock.sleep(Duration::from_secs(120)).await;
+    let journals = if elsewhere {
+        rehearsal.elsewhere()
+    } else {
+        rehearsal.journals()
+    };
+    let mut result = rehearsal.resume(&id, journals).await;
+    if elsewhere && result.is_err() {
+        // No key pair of ours: there is nothing that another machine could know of.
+        result = rehearsal.resume(&id, rehearsal.journals()).await;
+    }
+    let report = result
+        .as_ref()
+        .unwrap_or_else(|refusal| panic!("{context}: {refusal}"));
+    assert_ne!(report.outcome, Outcome::Detached, "{context}: {report:?}");
+    assert_ne!(report.outcome, Outcome::Unproven, "{context}: {report:?}");
+    assert_settled(&rehearsal, &result, &context);
+    assert_no_secret(&rehearsal, &context);
+    rehearsal.watcher.assert_whole(&context);
+    come_to_rest(&rehearsal).await;
+    assert_eq!(rehearsal.sandbox.peek(kept), was, "{context}");
+    true
+}
+
+fn killed_at_every_line(scenario: &Scenario, options: RollOptions, least: usize) {
+    let mut ways = vec![(false, false)];
+    // CI also loses the line, and the journal with the machine.
+    if std::env::var_os("CI").is_some() {
+        ways.extend([(true, false), (true, true)]);
+    }
+    for (before, elsewhere) in ways {
+        let struck =
+            |line| in_virtual_time(killed_at(scenario, options, (line, before, elsewhere)));
+        let lines = (1..).take_while(|line| struck(*line)).count();
+        assert!(lines >= least, "the journal has {lines} lines");
+    }
+}
+
+#[test]
+fn a_surge_killed_at_any_line_puts_everything_back() {
+    killed_at_every_line(&scenario("success"), SURGE, 18);
+}
+
+#[test]
+fn a_surge_that_fails_killed_at_any_line_puts_everything_back() {
+    killed_at_every_line(&scenario("failure-signal"), SURGE, 12);
+}
+
+#[test]
+fn guard_rails_killed_at_any_line_put_everything_back() {
+    killed_at_every_line(&with_surplus(1, 5), OPTIONS, 18);
+}
