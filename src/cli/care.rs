@@ -83,11 +83,11 @@ impl CareArgs {
             unknown: false,
         };
         if strategy == Strategy::Surge && !gates.is_none() {
-            return Err(
-                CliError::usage("a surge has all new instances before the first old one goes: \
-                                 there are no batches to ask a gate between")
-                    .hint("`--strategy refresh` replaces instances step by step"),
-            );
+            return Err(CliError::usage(
+                "a surge has all new instances before the first old one goes: \
+                                 there are no batches to ask a gate between",
+            )
+            .hint("`--strategy refresh` replaces instances step by step"));
         }
         Ok(Care { gates, refresh })
     }

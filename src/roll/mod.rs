@@ -33,6 +33,7 @@ mod refresh;
 mod revoke;
 mod run;
 mod services;
+mod steps;
 mod stop;
 mod strategy;
 mod survey;

@@ -48,6 +48,15 @@ pub(super) struct ObservedGroup {
     pub(super) policy: ObservedPolicy,
 }
 
+impl Observed {
+    /// Tells whether instances of a group are in a cluster.
+    pub(super) fn is_in(&self, group: &str, cluster: &Cluster) -> bool {
+        let members = self.instances.iter();
+        let mut members = members.filter(|it| it.owner.as_deref() == Some(group));
+        members.any(|member| cluster.hosts.iter().any(|host| host.instance == member.id))
+    }
+}
+
 /// Reads everything that a plan needs. A change set may be made, and is deleted again.
 ///
 /// # Errors

@@ -1,6 +1,8 @@
 //! Looks at a rack for a rehearsal: what its roll depends on, by list and describe calls only.
 
-use super::observe::{ObservedGroup, clusters_of, heed_stop_timeout, observed_groups, physical_ids};
+use super::observe::{
+    ObservedGroup, clusters_of, heed_stop_timeout, observed_groups, physical_ids,
+};
 use super::plan::{Advice, GroupPlan};
 use super::preflight::{self, Refusal};
 use super::reached::{GROUP, ObservedPolicy, reached_by_key};

@@ -10,9 +10,9 @@ mod credentials;
 mod environment;
 #[cfg(unix)]
 mod far;
+mod fleet;
 #[cfg(unix)]
 mod gates;
-mod fleet;
 mod help;
 mod keyroll;
 mod keys;

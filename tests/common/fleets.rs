@@ -5,7 +5,6 @@ use std::path::Path;
 
 use convox::clock::Clock;
 use convox::ids::{Entropy, RollId};
-use convox::rack::KeyType;
 use convox::rack::aws::{Access, Account, Budgets, Target, Transport};
 use convox::roll::{
     Engine, EngineSource, Event, EventSink, FleetEvent, FleetEventKind, FleetPlan, FleetRack,
@@ -90,10 +89,7 @@ pub(crate) fn plan_of(clock: &Clock, profile: &str, racks: &[(&str, u32)]) -> Fl
         racks: racks.iter().map(rack).collect(),
         at_once: 2,
         stop_after: 1,
-        options: RollOptions {
-            key_type: KeyType::Ed25519,
-            keep_old: false,
-        },
+        options: RollOptions::DEFAULT,
         wait_busy_ms: 60_000,
     }
 }

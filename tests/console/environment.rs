@@ -12,13 +12,14 @@ use convox::console::{
     add_person, initialize, router, seal_rack_key,
 };
 use convox::ids::Entropy;
-use convox::keys::{IdKind, NewSecret, SecretFormat, new_id};
+use convox::keys::{Grace, IdKind, NewSecret, SecretFormat, new_id};
 use convox::rack::aws::{Access, Account, Target, Transport};
 use convox::rack::remote::{Endpoint, Proxies, RemoteGateway, RemoteOptions, Trust};
 use convox::rack::{PortError, Rack};
 use convox::sandbox::{Sandbox, Scenario};
 use convox::store::{
-    Actor, Audited, NewApi, NewKey, NewRack, Page, RackKind, RackRecord, Role, Sealed, Store,
+    Actor, Audited, NewApi, NewKey, NewRack, Page, RackKind, RackRecord, RerollRequest, Role,
+    Sealed, Store, SuccessorSecret,
 };
 use reqwest::Method;
 use secrecy::ExposeSecret as _;
@@ -388,6 +389,24 @@ impl Console {
         let format = SecretFormat::new(Some(prefix), 32).unwrap();
         let id = new_id(IdKind::Key, 1, &self.entropy);
         (id, format.mint(&self.entropy), format)
+    }
+
+    /// Words a request to have a new key take the place of another.
+    pub fn reroll(&self, key: &str, grace: Grace, prefix: &str) -> RerollRequest {
+        let (successor, secret, format) = self.minted(prefix);
+        let made = SuccessorSecret {
+            secret,
+            format,
+            sealed: None,
+            once: None,
+        };
+        RerollRequest {
+            key: key.to_owned(),
+            grace,
+            successor,
+            make: Arc::new(move |_, _| Ok(made.clone())),
+            is_repeatable: false,
+        }
     }
 
     async fn make_key(

@@ -15,18 +15,18 @@ fn with(n: usize) -> Value {
         .collect();
     let mut with = json!({
         "name": format!("key {n}, \"quoted\" and {{braced}}"),
-        "prefix": (n % 2 == 0).then(|| format!("p_{n}")).unwrap_or_else(|| "plain".to_owned()),
+        "prefix": if n.is_multiple_of(2) { format!("p_{n}") } else { "plain".to_owned() },
         "byteLength": 16 + n % 5,
         "ratelimits": limits,
         "permissions": (0..n % 3).map(|at| format!("docs.{at}")).collect::<Vec<_>>(),
         "roles": (0..n % 2).map(|_| "reader").collect::<Vec<_>>(),
-        "enabled": n % 7 != 0,
+        "enabled": !n.is_multiple_of(7),
     });
-    if n % 3 == 0 {
+    if n.is_multiple_of(3) {
         with["meta"] = json!({ "n": n, "text": "a,b{c}\\" });
         with["externalId"] = json!(format!("acme-{}", n % 2));
     }
-    if n % 5 == 0 {
+    if n.is_multiple_of(5) {
         with["credits"] = json!({ "remaining": n });
     }
     with

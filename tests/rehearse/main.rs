@@ -6,8 +6,8 @@
 mod foretelling;
 mod foretold;
 mod harmless;
-mod refreshed;
-mod odd;
 mod kept_up;
+mod odd;
+mod refreshed;
 #[path = "../common/virtual_time.rs"]
 mod virtual_time;

@@ -9,12 +9,12 @@ mod crashes;
 mod far;
 mod far_cancel;
 mod far_rack;
-mod gate_keeper;
-mod gated_crashes;
-mod gates;
 mod fleet;
 #[path = "../common/fleets.rs"]
 mod fleets;
+mod gate_keeper;
+mod gated_crashes;
+mod gates;
 #[path = "../common/invariants.rs"]
 mod invariants;
 mod nested;

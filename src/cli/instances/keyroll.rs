@@ -16,7 +16,7 @@ use crate::cli::reserve::ReservedFile;
 use crate::cli::session::{RackArgs, Session};
 use crate::cli::strategy::StrategyArgs;
 use crate::rack::{KeyStore, KeyType, PortError};
-use crate::roll::{EVENT_VERSION, Outcome, Plan, Report, RollOptions, Strategy};
+use crate::roll::{Care, EVENT_VERSION, Outcome, Plan, Report, RollOptions, Strategy};
 use crate::ui::{
     CliError, Exit, Printer, Task, one_line, print_plan, print_plan_summary, print_plan_warnings,
 };

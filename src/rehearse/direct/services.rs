@@ -76,6 +76,7 @@ fn cluster_of(world: &World, name: &str) -> Option<Cluster> {
             })
             .collect(),
         managed_draining: Some(false),
+        unread: Vec::new(),
     };
     let named = read.services.iter().map(|service| &service.definition);
     let named = named.filter_map(|arn| world.ecs.task_definition(arn));

@@ -3,7 +3,7 @@
 
 use convox::clock::Clock;
 use convox::keys::Grace;
-use convox::store::{RerollRequest, Role};
+use convox::store::Role;
 use reqwest::Method;
 use reqwest::header::ORIGIN;
 
@@ -278,19 +278,11 @@ async fn what_does_not_fit_is_said_and_changes_nothing() {
         let ada = console.operator().await;
         let (key, api, roll) = things(console, &ada).await;
         let browser = Browser::of(&ada).await;
-        let rolled = console.minted("ord");
-        let request = RerollRequest {
-            key: key.clone(),
-            grace: Grace::For(60_000),
-            successor: rolled.0,
-            secret: rolled.1,
-            format: rolled.2,
-            sealed: None,
-        };
+        let request = console.reroll(&key, Grace::For(60_000), "ord");
         let acme = console.acme.clone();
         let now = Clock::system().now().as_millisecond();
         let by = console.by(&acme, now);
-        console.store.reroll_key(request, by, None).await.unwrap();
+        console.store.reroll_key(request, by).await.unwrap();
         let before = console.audited().await;
         let (reroll, keys) = (
             format!("/key/acme/{key}/reroll"),

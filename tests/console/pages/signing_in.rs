@@ -2,7 +2,7 @@
 
 use convox::clock::Clock;
 use convox::keys::Grace;
-use convox::store::{RerollRequest, Role};
+use convox::store::Role;
 use reqwest::Method;
 use reqwest::header::ORIGIN;
 
@@ -124,18 +124,10 @@ async fn a_session_ends_with_its_key_and_with_its_person() {
         // Somebody else cuts the key, which is out in the open.
         let home = console.store.console_home(1).await.unwrap();
         let mine = console.account_key(&ada).await;
-        let (successor, secret, format) = console.minted("convox");
-        let reroll = RerollRequest {
-            key: mine,
-            grace: Grace::For(0),
-            successor,
-            secret,
-            format,
-            sealed: None,
-        };
+        let reroll = console.reroll(&mine, Grace::For(0), "convox");
         let now = Clock::system().now().as_millisecond();
         let by = console.by(&home.workspace, now);
-        console.store.reroll_key(reroll, by, None).await.unwrap();
+        console.store.reroll_key(reroll, by).await.unwrap();
         assert_eq!(browser.get("/").await.leads_to(), "/sign-in");
         // What loads parts of a live page goes there too, and not into the page.
         let live = browser
