@@ -312,6 +312,26 @@ fn version_and_help_are_data() {
           --bake <DURATION>
               How long each step is watched before it counts, such as 10m
 
+    Many racks:
+          --racks <GLOB,..>
+              Roll all racks of these names or patterns, such as `prod-*`; given again, a wave that
+              waits for the one before
+
+          --racks-file <FILE>
+              Roll the racks of a YAML list, which says where each is and which wave it belongs to
+
+          --canary-rack <NAME>
+              Roll this rack before all others, and none of them unless it ends well
+
+          --concurrency <N>
+              How many racks are rolled at once [default: 5]
+
+          --stop-after <N>
+              After so many racks that did not end well, no more begin [default: 1]
+
+          --report <FILE>
+              Also write how it ended, rack by rack, to this JSON file
+
     <global options>
     --- stderr
     ");

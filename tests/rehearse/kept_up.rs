@@ -36,7 +36,15 @@ fn a_surge_takes_no_service_below_one_task() {
         all += 1;
         back += u32::from(happened.outcome == Outcome::RolledBack);
         if !matches!(happened.outcome, Outcome::Done | Outcome::RolledBack) {
-            wrong.push(format!("rack {seed}: {}", happened.message));
+            // Instances that start too slowly for a rollback do so whatever the roll is like.
+            let ordinary = rolled(seed, Apps::Movable, RollOptions::DEFAULT);
+            let (_, otherwise) = in_virtual_time(ordinary).unwrap();
+            if otherwise.outcome != happened.outcome {
+                wrong.push(format!(
+                    "rack {seed}: {}, and ordinarily {}",
+                    happened.message, otherwise.message
+                ));
+            }
         }
         let fallen = fallen(&plan, &happened, |_| true);
         if !fallen.is_empty() {
@@ -69,8 +77,9 @@ fn services_that_are_said_to_stay_up_do() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
     // Else the saying would be worth nothing.
+    let enough = usize::try_from(racks() / 10).unwrap();
     assert!(
-        said > 20 && unsaid_fell > 0,
+        said > enough && unsaid_fell > 0,
         "{said} said, {unsaid_fell} fell"
     );
 }
