@@ -50,7 +50,7 @@ impl Service {
     /// Carries out such a request.
     ///
     /// # Errors
-    /// As [`Store::reroll_key`]'s.
+    /// As [`crate::store::Store::reroll_key`]'s.
     pub(super) async fn rerolled(
         &self,
         request: RerollRequest,
