@@ -64,7 +64,7 @@ await flow('the racks, and one of them', async () => {
 
 await flow('the SSH key is rolled, and seen to change', async () => {
   await roll('staging', 'SSH');
-  await page.getByText('prod-mailer has 1 process').or(page.getByText('has 1 process')).first().waitFor();
+  await page.getByText('has 2 processes: it may be down').first().waitFor();
   await look(page, 'plan');
   await button('Roll the SSH key now').click();
   await heading('Roll of acme/staging');
