@@ -3,8 +3,7 @@
 //! A rack's line is on the disk before its roll changes anything, so that a fleet that was killed
 //! knows which rolls to take up. What a roll does is in the roll's own journal.
 
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Write as _};
+use std::fs::File;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -14,7 +13,9 @@ use super::plan::FleetPlan;
 use super::report::RackReport;
 use crate::ids::RollId;
 use crate::private;
-use crate::roll::journal::{JOURNAL_VERSION, JournalError, cut_torn_line, read_lines};
+use crate::roll::journal::{
+    JOURNAL_VERSION, JournalError, append_line, ids_in, open_lines, read_journal,
+};
 
 /// The directory that holds the journals of this machine's user's fleets.
 #[derive(Debug, Clone)]
@@ -89,18 +90,7 @@ impl FleetJournals {
     fn open(&self, fleet: &RollId, is_new: bool) -> Result<FleetJournal, JournalError> {
         let path = self.path(fleet);
         let mut options = private::open_options();
-        options.append(true).read(true).create_new(is_new);
-        let file = options
-            .open(&path)
-            .map_err(JournalError::io("open", &path))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(JournalError::Held(fleet.clone())),
-            Err(TryLockError::Error(source)) => {
-                return Err(JournalError::io("lock", &path)(source));
-            }
-        }
-        cut_torn_line(&file).map_err(JournalError::io("mend", &path))?;
+        let file = open_lines(&path, fleet, options.create_new(is_new))?;
         Ok(FleetJournal { path, file })
     }
 
@@ -109,20 +99,7 @@ impl FleetJournals {
     /// # Errors
     /// When it cannot be read, or a line cannot be understood.
     pub fn read(&self, fleet: &RollId) -> Result<Option<Vec<FleetLine>>, JournalError> {
-        let path = self.path(fleet);
-        let lines: Option<Vec<FleetLine>> = read_lines(&path)?;
-        let newer = lines.as_ref().and_then(|lines| {
-            let newer = |line: &FleetLine| line.v > JOURNAL_VERSION;
-            lines.iter().position(newer)
-        });
-        match newer {
-            Some(index) => Err(JournalError::Line {
-                path,
-                line: index + 1,
-                message: "written by a newer version of convox".to_owned(),
-            }),
-            None => Ok(lines),
-        }
+        read_journal(&self.path(fleet), |line: &FleetLine| line.v)
     }
 
     /// Lists the fleets that have a journal here, oldest first.
@@ -130,20 +107,7 @@ impl FleetJournals {
     /// # Errors
     /// When the directory cannot be read.
     pub fn fleets(&self) -> Result<Vec<RollId>, JournalError> {
-        let entries = match fs::read_dir(&self.dir) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(JournalError::io("read", &self.dir)(error)),
-        };
-        let mut fleets = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(JournalError::io("read", &self.dir))?;
-            let name = entry.file_name();
-            let id = name.to_str().and_then(|name| name.strip_suffix(".jsonl"));
-            fleets.extend(id.and_then(|id| id.parse::<RollId>().ok()));
-        }
-        fleets.sort();
-        Ok(fleets)
+        ids_in(&self.dir)
     }
 }
 
@@ -165,14 +129,6 @@ impl FleetJournal {
             at,
             entry,
         };
-        let mut text = serde_json::to_vec(&line)
-            .map_err(|error| JournalError::io("write", &self.path)(error.into()))?;
-        text.push(b'\n');
-        self.file
-            .write_all(&text)
-            .map_err(JournalError::io("write", &self.path))?;
-        self.file
-            .sync_data()
-            .map_err(JournalError::io("sync", &self.path))
+        append_line(&self.file, &self.path, &line)
     }
 }

@@ -1,16 +1,16 @@
 //! Journals in a directory of this machine: two files of JSON lines for each roll.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use serde::Deserialize;
 use tokio::sync::Notify;
 
+use super::lines::{append_line, ids_in, open_lines, read_journal, read_lines};
 use super::{Entry, JOURNAL_VERSION, JournalError, JournalKeeper, JournalWriter, Line};
 use crate::ids::RollId;
 use crate::private;
@@ -96,18 +96,7 @@ impl Journals {
         lines: usize,
     ) -> Result<Journal, JournalError> {
         let path = self.path(roll);
-        options.append(true).read(true);
-        let file = options
-            .open(&path)
-            .map_err(JournalError::io("open", &path))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(JournalError::Held(roll.clone())),
-            Err(TryLockError::Error(source)) => {
-                return Err(JournalError::io("lock", &path)(source));
-            }
-        }
-        cut_torn_line(&file).map_err(JournalError::io("mend", &path))?;
+        let file = open_lines(&path, roll, options)?;
         let mut events = private::open_options();
         events.create(true).append(true);
         let events_path = self.events_path(roll);
@@ -131,20 +120,7 @@ impl Journals {
     /// # Errors
     /// When the file cannot be read or a line cannot be understood.
     pub fn read(&self, roll: &RollId) -> Result<Option<Vec<Line>>, JournalError> {
-        let path = self.path(roll);
-        let lines: Option<Vec<Line>> = read_lines(&path)?;
-        if let Some(index) = lines
-            .as_ref()
-            .and_then(|lines| lines.iter().position(|line| line.v > JOURNAL_VERSION))
-        {
-            let message = "written by a newer version of convox".to_owned();
-            return Err(JournalError::Line {
-                path,
-                line: index + 1,
-                message,
-            });
-        }
-        Ok(lines)
+        read_journal(&self.path(roll), |line: &Line| line.v)
     }
 
     /// Reads the events of a roll, of all runs that followed it; `None` when this machine has
@@ -162,21 +138,7 @@ impl Journals {
     /// # Errors
     /// When the directory cannot be read.
     pub fn rolls(&self) -> Result<Vec<RollId>, JournalError> {
-        let entries = match fs::read_dir(&self.dir) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(JournalError::io("read", &self.dir)(error)),
-        };
-        let mut rolls = Vec::new();
-        for entry in entries {
-            let name = entry
-                .map_err(JournalError::io("read", &self.dir))?
-                .file_name();
-            let id = name.to_str().and_then(|name| name.strip_suffix(".jsonl"));
-            rolls.extend(id.and_then(|id| id.parse::<RollId>().ok()));
-        }
-        rolls.sort();
-        Ok(rolls)
+        ids_in(&self.dir)
     }
 }
 
@@ -205,15 +167,7 @@ impl JournalWriter for Journal {
             at,
             entry,
         };
-        let mut text = serde_json::to_vec(&line)
-            .map_err(|error| JournalError::io("write", &self.path)(error.into()))?;
-        text.push(b'\n');
-        self.file
-            .write_all(&text)
-            .map_err(JournalError::io("write", &self.path))?;
-        self.file
-            .sync_data()
-            .map_err(JournalError::io("sync", &self.path))?;
+        append_line(&self.file, &self.path, &line)?;
         self.trip(false).await;
         Ok(())
     }
@@ -268,56 +222,10 @@ fn told_once(mut events: Vec<Event>) -> Vec<Event> {
     events
 }
 
-/// Reads JSON lines; `None` when there is no file. A last line without its end is passed over.
-pub(in crate::roll) fn read_lines<T: for<'a> Deserialize<'a>>(
-    path: &Path,
-) -> Result<Option<Vec<T>>, JournalError> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(JournalError::io("open", path)(error)),
-    };
-    let mut reader = BufReader::new(file);
-    let mut lines = Vec::new();
-    let mut text = String::new();
-    loop {
-        text.clear();
-        reader
-            .read_line(&mut text)
-            .map_err(JournalError::io("read", path))?;
-        if !text.ends_with('\n') {
-            return Ok(Some(lines));
-        }
-        let line = serde_json::from_str(&text).map_err(|error| JournalError::Line {
-            path: path.to_owned(),
-            line: lines.len() + 1,
-            message: error.to_string(),
-        })?;
-        lines.push(line);
-    }
-}
-
-/// Removes a last line that a crash cut off, so that the next one starts clean.
-pub(in crate::roll) fn cut_torn_line(file: &File) -> io::Result<()> {
-    let mut whole = 0;
-    let mut reader = BufReader::new(file);
-    let mut text = Vec::new();
-    loop {
-        text.clear();
-        let read = reader.read_until(b'\n', &mut text)?;
-        if text.last() != Some(&b'\n') {
-            return if read == 0 {
-                Ok(())
-            } else {
-                file.set_len(whole)
-            };
-        }
-        whole += u64::try_from(read).unwrap_or(0);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::ids::Entropy;
     use crate::roll::journal::Effect;

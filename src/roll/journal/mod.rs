@@ -5,6 +5,7 @@
 //! in the account and never blindly repeated.
 
 mod files;
+mod lines;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,7 +16,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use files::{Journal, Journals};
-pub(super) use files::{cut_torn_line, read_lines};
+pub(super) use lines::{append_line, ids_in, open_lines, read_journal};
 
 use super::event::Event;
 use super::outcome::Report;
