@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
-use sqlx::{PgConnection, Row as _};
+use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 use tokio::sync::{Notify, oneshot};
 
 use super::database::{MemorySlot, Touched};
@@ -114,11 +114,10 @@ pub(super) struct Message {
     payload: String,
 }
 
-impl Message {
-    /// Sends the message when `connection`'s transaction is committed, and not before.
-    pub(super) async fn send(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
-        notify(&self.payload, connection).await
-    }
+/// The other servers that may remember what was before a change, and for how many ms at most.
+pub(super) struct Others {
+    ids: BTreeSet<String>,
+    longest: i64,
 }
 
 async fn notify<'c>(
@@ -204,17 +203,41 @@ impl Peers {
         Some(Message { sequence, payload })
     }
 
-    /// Waits until no other server can remember what was before a change that is committed.
+    /// Commits `connection`'s transaction, which tells the others of it, and asks who they are: in
+    /// one turn to the database and back, since all who wait for a change wait for each of them.
     ///
-    /// `pool` is the one that the change was made with.
-    pub(super) async fn until_heard(
+    /// # Errors
+    /// As the database's; what was to be committed may be so all the same.
+    pub(super) async fn commit(
         &self,
-        message: Message,
-        pool: &PgPool,
-    ) -> Result<(), StoreError> {
-        let result = self.wait_for_others(message.sequence, pool).await;
+        message: &Message,
+        connection: &mut PgConnection,
+    ) -> Result<Others, StoreError> {
+        // Both are made of digits and of our own words; no quote is among them.
+        let (payload, me) = (message.payload.replace('\'', "''"), &self.me);
+        let turn = format!(
+            "NOTIFY {CHANNEL}, '{payload}'; COMMIT; \
+             SELECT id, lease_until - CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) \
+             FROM servers WHERE id <> '{me}' \
+             AND lease_until > extract(epoch FROM clock_timestamp()) * 1000"
+        );
+        let turn = sqlx::raw_sql(AssertSqlSafe(turn));
+        let rows = turn.fetch_all(connection).await?;
+        let mut others = Others {
+            ids: BTreeSet::new(),
+            longest: 0,
+        };
+        for row in rows {
+            others.ids.insert(row.try_get(0)?);
+            others.longest = others.longest.max(row.try_get(1)?);
+        }
+        Ok(others)
+    }
+
+    /// Waits until no other server can remember what was before a change that is committed.
+    pub(super) async fn until_heard(&self, message: Message, others: Others) {
+        self.wait_for(others, message.sequence).await;
         self.forget_message(&message);
-        result
     }
 
     /// Lets go of a message that was not sent, or was heard.
@@ -222,41 +245,26 @@ impl Peers {
         lock(&self.waiting).remove(&message.sequence);
     }
 
-    async fn wait_for_others(&self, sequence: u64, pool: &PgPool) -> Result<(), StoreError> {
-        let rows = sqlx::query(
-            "SELECT id, lease_until - CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) \
-             FROM servers WHERE id <> $1 \
-             AND lease_until > extract(epoch FROM clock_timestamp()) * 1000",
-        )
-        .bind(&self.me)
-        .fetch_all(pool)
-        .await?;
-        let mut longest = 0_i64;
-        let mut others = BTreeSet::new();
-        for row in rows {
-            others.insert(row.try_get::<String, _>(0)?);
-            longest = longest.max(row.try_get(1)?);
-        }
+    async fn wait_for(&self, others: Others, sequence: u64) {
         let heard = {
             let mut waiting = lock(&self.waiting);
             let Some(waiting) = waiting.get_mut(&sequence) else {
-                return Ok(());
+                return;
             };
-            if others.is_subset(&waiting.heard) {
-                return Ok(());
+            if others.ids.is_subset(&waiting.heard) {
+                return;
             }
             let (done, heard) = oneshot::channel();
-            waiting.for_whom = others;
+            waiting.for_whom = others.ids;
             waiting.done = Some(done);
             heard
         };
         // One more millisecond, since both ends were cut to whole ones.
-        let lease = Duration::from_millis(u64::try_from(longest).unwrap_or(0) + 1);
+        let lease = Duration::from_millis(u64::try_from(others.longest).unwrap_or(0) + 1);
         tokio::select! {
             _ = heard => {}
             () = self.clock.sleep(lease) => {}
         }
-        Ok(())
     }
 
     /// Begins to listen, and returns once this server hears itself.

@@ -3,13 +3,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use sqlx::PgConnection;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgPool, Postgres};
-use sqlx::{PgConnection, Transaction};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::database::{Job, MemorySlot, Touched};
 use super::error::StoreError;
-use super::peers::Peers;
+use super::peers::{Message, Others, Peers};
 use super::postgres::PostgresSql;
 
 /// How often a job is run at most that other transactions cross.
@@ -44,6 +45,57 @@ struct Inner {
     queue: Mutex<Vec<Box<dyn Job>>>,
     memory: MemorySlot,
     peers: Arc<Peers>,
+}
+
+/// A connection that is in a transaction. It is closed, with whatever the transaction has locked,
+/// unless the transaction is seen to end.
+struct Open {
+    connection: PoolConnection<Postgres>,
+    has_ended: bool,
+}
+
+impl Open {
+    async fn begin(pool: &PgPool, begin: &'static str) -> Result<Self, StoreError> {
+        let mut open = Self {
+            connection: pool.acquire().await?,
+            has_ended: false,
+        };
+        sqlx::raw_sql(begin).execute(&mut *open.connection).await?;
+        Ok(open)
+    }
+
+    async fn commit(mut self) -> Result<(), StoreError> {
+        sqlx::raw_sql("COMMIT")
+            .execute(&mut *self.connection)
+            .await?;
+        self.has_ended = true;
+        Ok(())
+    }
+
+    /// Commits, tells other servers of it, and returns who they are.
+    async fn commit_and_tell(
+        mut self,
+        peers: &Peers,
+        message: &Message,
+    ) -> Result<Others, StoreError> {
+        let others = peers.commit(message, &mut self.connection).await?;
+        self.has_ended = true;
+        Ok(others)
+    }
+
+    /// Takes back what was done, now, so that no row stays locked.
+    async fn take_back(mut self) {
+        let ended = sqlx::raw_sql("ROLLBACK").execute(&mut *self.connection);
+        self.has_ended = ended.await.is_ok();
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.connection.close_on_drop();
+        }
+    }
 }
 
 /// How jobs went that were to share a transaction.
@@ -92,37 +144,43 @@ impl Writer {
 
     async fn transact(&self, job: &mut dyn Job) -> Result<(), StoreError> {
         let place = self.0.places.acquire().await;
-        let mut transaction = self.pool().begin_with(BEGIN).await?;
-        let mut sql = PostgresSql::on(&mut transaction);
-        job.run(&mut sql).await?;
+        let mut open = Open::begin(self.pool(), BEGIN).await?;
+        let mut sql = PostgresSql::on(&mut open.connection);
+        let done = job.run(&mut sql).await;
         let touched = sql.touched;
-        self.commit(transaction, &touched, place.ok()).await
+        match done {
+            Ok(()) => self.commit(open, &touched, place.ok()).await,
+            Err(error) => {
+                open.take_back().await;
+                Err(error)
+            }
+        }
     }
 
     /// Commits, and returns once nobody remembers what was.
     async fn commit(
         &self,
-        mut transaction: Transaction<'_, Postgres>,
+        open: Open,
         touched: &Touched,
         place: Option<SemaphorePermit<'_>>,
     ) -> Result<(), StoreError> {
         let Some(message) = self.peers().message(touched) else {
-            return Ok(transaction.commit().await?);
+            return open.commit().await;
         };
-        let committed = match message.send(&mut transaction).await {
-            Ok(()) => transaction.commit().await.map_err(StoreError::from),
-            Err(error) => Err(error),
-        };
+        let committed = open.commit_and_tell(self.peers(), &message).await;
         // What others take is nobody else's time here.
         drop(place);
         // Where the connection was cut it may be committed all the same.
         self.memory().forget(touched);
-        if let Err(error) = committed {
-            self.peers().forget_message(&message);
-            return Err(error);
+        match committed {
+            // Nobody may be told before everybody has forgotten what was.
+            Ok(others) => self.peers().until_heard(message, others).await,
+            Err(error) => {
+                self.peers().forget_message(&message);
+                return Err(error);
+            }
         }
-        // Nobody may be told before everybody has forgotten what was.
-        self.peers().until_heard(message, self.pool()).await
+        Ok(())
     }
 
     /// Puts a job where the next transaction that is shared takes it from.
@@ -175,14 +233,13 @@ impl Writer {
         group: &mut [Box<dyn Job>],
         place: Option<SemaphorePermit<'_>>,
     ) -> Result<Together, StoreError> {
-        let mut transaction = self.pool().begin_with(BEGIN_TOGETHER).await?;
+        let mut open = Open::begin(self.pool(), BEGIN_TOGETHER).await?;
         let mut touched = Touched::default();
-        let Some(results) = run_all(&mut transaction, group, &mut touched).await else {
-            // Now, so that no row stays locked; a connection that is cut has let go of them.
-            let _ = transaction.rollback().await;
+        let Some(results) = run_all(&mut open.connection, group, &mut touched).await else {
+            open.take_back().await;
             return Ok(Together::TakenBack);
         };
-        match self.commit(transaction, &touched, place).await {
+        match self.commit(open, &touched, place).await {
             Ok(()) => Ok(Together::Done(results)),
             Err(StoreError::Conflict) => Ok(Together::TakenBack),
             Err(error) => Err(error),

@@ -37,7 +37,7 @@ impl Question for Rerolling {
         questions: Vec<Self>,
     ) -> Result<Vec<Option<Result<Answered<Rerolled>, StoreError>>>, StoreError> {
         let entropy = store.entropy.clone();
-        let work = store.write_together(move |sql| {
+        let work = store.write(move |sql| {
             Box::pin(async move { reroll_the_free(sql, &questions, &entropy).await })
         });
         work.await

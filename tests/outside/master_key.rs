@@ -59,8 +59,13 @@ impl Program {
     }
 
     fn serve(&self) -> Served {
-        let words = ["serve", "--listen", "127.0.0.1:0", "--master-key", PLACE];
+        self.serve_with(&["--master-key", PLACE])
+    }
+
+    fn serve_with(&self, flags: &[&str]) -> Served {
+        let words = ["serve", "--listen", "127.0.0.1:0"];
         let mut command = self.command(&words);
+        command.args(flags);
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let line = lines.next().unwrap().unwrap();
@@ -112,11 +117,22 @@ async fn kms_wraps_the_master_key_and_it_is_rotated_under_a_server() {
     drop(server);
 
     let server = program.serve();
-    let read = post(&server, root, "keys.getKey", shown).await;
+    let read = post(&server, root, "keys.getKey", shown.clone()).await;
     assert_eq!(read["plaintext"], made["key"]);
     let (_, said) = program.done(&["doctor", "--master-key", PLACE]);
     assert!(said.contains("seals: 1 secrets, 0 answers"), "{said}");
     let (code, _, said) = program.ended(&["serve", "--listen", "127.0.0.1:0"]);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("is not in"), "{said}");
+
+    let server = program.serve();
+    let back = [&rotate[..], &["--to-file"]].concat();
+    let (_, said) = program.done(&back);
+    assert!(said.contains("1 things were sealed anew"), "{said}");
+    let read = post(&server, root, "keys.getKey", shown.clone()).await;
+    assert_eq!(read["plaintext"], made["key"]);
+    drop(server);
+    let server = program.serve_with(&[]);
+    let read = post(&server, root, "keys.getKey", shown).await;
+    assert_eq!(read["plaintext"], made["key"]);
 }

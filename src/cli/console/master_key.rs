@@ -40,11 +40,20 @@ pub(in crate::cli) struct RotateArgs {
     /// Write the new key into the file and stop, so that it can be copied to every server first
     #[arg(long)]
     prepare: bool,
+
+    /// Leave KMS: make the new key in the file `master.key` of the data directory
+    ///
+    /// Servers need KMS until they are started without `--master-key kms:KEY`.
+    #[arg(long)]
+    to_file: bool,
 }
 
 impl RotateArgs {
     pub(super) async fn run(self, context: &Context) -> Result<Exit, CliError> {
-        let source = self.database.key_source(context).await?;
+        let mut source = self.database.key_source(context).await?;
+        if self.to_file {
+            source = source.back_to_file();
+        }
         let store = self.database.open_existing(context).await?;
         store.check().await.map_err(explain)?;
         let done = match self.prepare {

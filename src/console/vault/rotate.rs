@@ -50,7 +50,7 @@ pub async fn prepare(
     source: &KeySource,
     entropy: &Entropy,
 ) -> Result<String, VaultError> {
-    if source.kms.is_some() {
+    if source.is_wrapped() {
         return Err(VaultError::Wrapped);
     }
     Vault::of(store, source.clone()).await?;

@@ -15,7 +15,9 @@ use crate::store::{KnownMasterKey, Store, StoreError};
 #[derive(Clone)]
 pub struct KeySource {
     pub(super) file: KeyFile,
-    pub(super) kms: Option<Arc<dyn DataKeys>>,
+    kms: Option<Arc<dyn DataKeys>>,
+    /// Whether KMS makes the next key.
+    is_wrapped: bool,
 }
 
 impl KeySource {
@@ -25,6 +27,7 @@ impl KeySource {
         Self {
             file: KeyFile::new(path),
             kms: None,
+            is_wrapped: false,
         }
     }
 
@@ -34,7 +37,23 @@ impl KeySource {
         Self {
             file: KeyFile::new(file),
             kms: Some(kms),
+            is_wrapped: true,
         }
+    }
+
+    /// The same, but that the next key is made in the file: KMS opens what it has wrapped, and wraps
+    /// nothing more.
+    #[must_use]
+    pub fn back_to_file(self) -> Self {
+        Self {
+            is_wrapped: false,
+            ..self
+        }
+    }
+
+    /// Tells whether the next key is one that KMS wraps.
+    pub(super) fn is_wrapped(&self) -> bool {
+        self.is_wrapped
     }
 
     /// Returns the keys `held` and those of the keys `known` that are to be had besides.
@@ -81,7 +100,7 @@ impl KeySource {
         known: &[String],
         entropy: &Entropy,
     ) -> Result<KnownMasterKey, VaultError> {
-        let Some(kms) = &self.kms else {
+        let Some(kms) = self.kms.as_ref().filter(|_| self.is_wrapped) else {
             let sealer = self.file.unnamed(known, entropy)?;
             return Ok(KnownMasterKey {
                 id: sealer.id.clone(),

@@ -189,4 +189,13 @@ async fn keys_move_from_a_file_to_kms_and_on_to_the_next() {
     let retired = store.retired_master_keys().await.unwrap();
     assert_eq!(retired.len(), 2);
     assert!(retired.contains(&first));
+    // And back, with a file that every server has before it counts.
+    let back = in_kms.clone().back_to_file();
+    let prepared = prepare(&store, &back, &entropy).await.unwrap();
+    let rotated = rotate(&store, &back, &clock, 1, &entropy, |_| Ok(()));
+    assert_eq!(rotated.await.unwrap().newest, prepared);
+    server.refresh(&store).await.unwrap();
+    assert_eq!(server.seals_with(), prepared);
+    let without_kms = Vault::of(&store, in_file).await.unwrap();
+    assert_eq!(without_kms.seals_with(), prepared);
 }
