@@ -95,8 +95,8 @@ pub(super) struct Gather<Q: Question> {
     places: Semaphore,
     /// How many have asked and are not answered.
     asking: Arc<AtomicUsize>,
-    /// How many were so when the last group was taken.
-    asked_last: AtomicUsize,
+    /// How many are thought to ask again and again: most of them ask now or have just been answered.
+    crowd: AtomicUsize,
 }
 
 impl<Q: Question> Default for Gather<Q> {
@@ -105,7 +105,7 @@ impl<Q: Question> Default for Gather<Q> {
             waiting: Mutex::default(),
             arrived: Notify::new(),
             asking: Arc::default(),
-            asked_last: AtomicUsize::new(0),
+            crowd: AtomicUsize::new(0),
             places: Semaphore::new(GROUPS),
         }
     }
@@ -138,9 +138,9 @@ impl<Q: Question> Gather<Q> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until so many wait as are a group's share of those who asked last, but not for long.
+    /// Waits until so many wait as are a group's share of the crowd, but not for long.
     async fn wait_for_a_share(&self) {
-        let share = share_of(self.asked_last.load(Ordering::Relaxed));
+        let share = share_of(self.crowd.load(Ordering::Relaxed));
         let all = async {
             loop {
                 let mut arrived = pin!(self.arrived.notified());
@@ -160,16 +160,19 @@ impl<Q: Question> Gather<Q> {
     fn take(&self) -> Vec<Asked<Q>> {
         let mut waiting = self.waiting();
         let asking = self.asking.load(Ordering::Relaxed);
+        let crowd = self.crowd.load(Ordering::Relaxed).max(asking);
         let (mut group, mut about) = (Vec::new(), HashSet::new());
         for asked in std::mem::take(&mut *waiting) {
-            if group.len() < share_of(asking) && about.insert(asked.question.about().to_owned()) {
+            if group.len() < share_of(crowd) && about.insert(asked.question.about().to_owned()) {
                 group.push(asked);
             } else {
                 waiting.push(asked);
             }
         }
         if !group.is_empty() {
-            self.asked_last.store(asking, Ordering::Relaxed);
+            // Who went away is forgotten within a few groups.
+            let crowd = usize::midpoint(crowd, asking);
+            self.crowd.store(crowd, Ordering::Relaxed);
         }
         group
     }
@@ -243,8 +246,8 @@ mod tests {
 
     /// A place to ask at, and a database that is not asked; from then on time is virtual.
     async fn gather(dir: &tempfile::TempDir) -> (Arc<Gather<HowMany>>, Store) {
-        let store = Store::sqlite(&dir.path().join("db"), Entropy::seeded(1));
-        let store = store.await.unwrap();
+        let path = dir.path().join("db");
+        let store = Store::sqlite(&path, Entropy::seeded(1)).await.unwrap();
         tokio::time::pause();
         (Arc::default(), store)
     }
@@ -265,7 +268,7 @@ mod tests {
                             .unwrap(),
                     );
                 }
-                sizes.split_off(4)
+                sizes.split_off(2)
             })
         });
         for asker in askers.collect::<Vec<_>>() {
