@@ -18,7 +18,8 @@ enum Back {
 
 impl Run<'_> {
     /// Stops the roll and takes it back, wherever it is: the update that is under way, the
-    /// instances that were replaced, and the stack that is complete.
+    /// instances that were replaced, and the stack that is complete. What was changed of the rack
+    /// for the roll is put back then, as at the end of any other.
     ///
     /// It is written down first, so that whoever takes the roll up goes on with the way back.
     pub(in crate::roll) async fn halt(&mut self, why: String) -> Report {
@@ -32,6 +33,9 @@ impl Run<'_> {
             Ok(Back::Gone) => {}
             Ok(Back::Ended(report)) => return *report,
             Err(trouble) => return self.stuck_on_the_way_back(&why, trouble),
+        }
+        if let Err(trouble) = self.settle_rack(true).await {
+            return self.stuck_on_the_way_back(&why, trouble);
         }
         if let Err(trouble) = self.discard().await {
             return self.stuck_on_the_way_back(&why, trouble);
