@@ -7,6 +7,7 @@
 
 mod back;
 mod lead;
+mod once;
 mod preflight;
 mod proof;
 mod steps;
