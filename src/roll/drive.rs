@@ -253,6 +253,9 @@ impl Run<'_> {
             report.hints = left.hints;
             return report;
         }
+        if let Some(why) = &self.gate.halted {
+            return self.taken_back(why);
+        }
         let roll = &self.plan.roll;
         // A roll that is resumed on its way back need not know of any rollback.
         let mut report = if self.tracker.is_rolling_back() {

@@ -412,6 +412,9 @@ impl Engine {
         let mut run = self.prepare(found.plan.clone(), journal, since(id), true);
         run.gate.is_past = found.lines.iter().any(is_promoting);
         run.gate.halted = halted(&found.lines);
+        if let Some(why) = run.gate.halted.clone() {
+            run.tracker.cancel_for(&why);
+        }
         if !found.from_journal {
             run.record(Entry::Opened(Box::new(found.plan.clone())))
                 .await?;

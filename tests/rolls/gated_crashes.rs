@@ -79,6 +79,13 @@ impl Killed<'_> {
         }
         let report = result.as_ref();
         let report = report.unwrap_or_else(|refusal| panic!("{context}: {refusal}"));
+        if self.shut_from > 0 || self.shut_at.is_some() {
+            let why = &report.message;
+            assert!(
+                why.starts_with("the gate exited with 1"),
+                "{context}: {why}"
+            );
+        }
         assert_settled(&rehearsal, &result, context);
         assert_no_secret(&rehearsal, context);
         rehearsal.watcher.assert_whole(context);

@@ -66,7 +66,21 @@ fn a_gate_that_is_shut_in_the_second_batch_takes_the_update_back() {
         );
         assert_eq!(keeper.asked().len(), 2);
         assert_taken_back(&rehearsal);
+        let blamed = |failure: &convox::roll::Failure| {
+            let (id, why) = (failure.logical_id.as_str(), failure.reason.as_str());
+            (id, why) == ("gate", "the gate exited with 1")
+        };
+        // CloudFormation knows no more than that somebody wanted it.
+        assert!(
+            report.first_failure.as_ref().is_some_and(blamed),
+            "{report:?}"
+        );
         let events = rehearsal.tape.events();
+        let told = events.iter().find_map(|event| match &event.kind {
+            EventKind::RollbackDetected { cause } => cause.as_ref(),
+            _ => None,
+        });
+        assert!(told.is_some_and(blamed), "{told:?}");
         let shut = events.iter().filter(
             |event| matches!(&event.kind, EventKind::Gate(report) if report.open == Some(false)),
         );

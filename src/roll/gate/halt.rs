@@ -29,6 +29,7 @@ impl Run<'_> {
             self.emit(EventKind::Warning { message });
         }
         self.gate.halted = Some(why.clone());
+        self.tracker.cancel_for(&why);
         match self.go_back().await {
             Ok(Back::Gone) => {}
             Ok(Back::Ended(report)) => return *report,
@@ -40,6 +41,11 @@ impl Run<'_> {
         if let Err(trouble) = self.discard().await {
             return self.stuck_on_the_way_back(&why, trouble);
         }
+        self.taken_back(&why)
+    }
+
+    /// Reports a roll of which nothing is left but why it was taken back.
+    pub(in crate::roll) fn taken_back(&self, why: &str) -> Report {
         let message = format!("{why}; the roll was taken back, and the old key still works");
         let mut report = self.report(Outcome::RolledBack, message);
         report.new_key = None;
