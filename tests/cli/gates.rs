@@ -79,6 +79,11 @@ fn what_contradicts_itself_is_told_before_anything_is_asked() {
             "more than 100 apart",
         ),
         (vec!["--gate-timeout", "5m"], "--gate"),
+        (
+            vec!["--strategy", "surge", "--gate", "true"],
+            "there are no batches to ask a gate between",
+        ),
+        (vec!["--strategy", "surge", "--detach"], "it cannot be left"),
     ] {
         let shown = keyroll(&env, &words);
         assert!(shown.starts_with("exit 2\n"), "{shown}");
