@@ -154,6 +154,27 @@ fn a_roll_that_was_left_at_its_last_gate_is_taken_back_by_a_machine_without_its_
 }
 
 #[test]
+fn a_roll_that_is_resumed_behind_its_first_batch_is_not_at_its_canary_again() {
+    in_virtual_time(async {
+        let mut rehearsal = Rehearsal::new(&scenario("success"));
+        let keeper = Keeper::of(&rehearsal).stopping_at(GateStage::Batch, &rehearsal.stop);
+        let journals = rehearsal.journals();
+        let left = rehearsal
+            .roll_carefully(journals, Strategy::CloudFormation, &gated(), &keeper)
+            .await;
+        assert_eq!(left.unwrap().outcome, Outcome::Detached);
+        rehearsal.stop = convox::roll::Stop::new();
+        let (roll, keeper) = (rehearsal.only_roll(), Keeper::of(&rehearsal));
+        let report = rehearsal
+            .resume_carefully(&roll, rehearsal.journals(), &keeper)
+            .await;
+        assert_eq!(report.unwrap().outcome, Outcome::Done);
+        let stages: Vec<_> = keeper.asked().iter().map(|it| it.stage).collect();
+        assert_eq!(stages, [GateStage::Batch, GateStage::Last]);
+    });
+}
+
+#[test]
 fn the_plan_says_that_cloudformation_does_not_wait_at_a_gate() {
     in_virtual_time(async {
         let (rehearsal, _, _) = roll(&scenario("success"), &gated(), 1).await;

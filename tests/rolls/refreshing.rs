@@ -10,6 +10,7 @@ use convox::rack::{InstanceRefresh, PortError, RefreshWish, Refreshes};
 use convox::roll::{
     Care, EventKind, GateStage, Gates, Outcome, RefreshSettings, RollOptions, Strategy,
 };
+use convox::sandbox::Scenario;
 use convox::sandbox::world::World;
 
 use crate::gate_keeper::{Keeper, alarmed, gated, rack_with_policy};
@@ -34,7 +35,16 @@ async fn roll(
     keep: impl FnOnce(Keeper, &Rehearsal) -> Keeper,
 ) -> Rolled {
     let dir = tempfile::tempdir().unwrap();
-    let rehearsal = Rehearsal::new(&rack_with_policy(dir.path(), policy, faults));
+    let scenario = rack_with_policy(dir.path(), policy, faults);
+    roll_of(&scenario, care, keep).await
+}
+
+async fn roll_of(
+    scenario: &Scenario,
+    care: &Care,
+    keep: impl FnOnce(Keeper, &Rehearsal) -> Keeper,
+) -> Rolled {
+    let rehearsal = Rehearsal::new(scenario);
     let keeper = keep(Keeper::of(&rehearsal), &rehearsal);
     let before = rehearsal.sandbox.peek(ids);
     let journals = rehearsal.journals();
@@ -152,6 +162,49 @@ fn steps_are_those_that_are_asked_for() {
         let baking = |kind: &EventKind| matches!(kind, EventKind::Refresh(report) if report.status == "Baking");
         let events = rolled.rehearsal.tape.events();
         assert!(events.iter().any(|event| baking(&event.kind)));
+    });
+}
+
+/// A rack whose instances join a cluster only with the key that it has in the beginning.
+fn rack_whose_new_instances_stay_apart(dir: &std::path::Path) -> Scenario {
+    let scenario = rack_with_policy(dir, "", "[]");
+    let path = scenario.template.as_ref().unwrap();
+    let mut text = std::fs::read_to_string(path).unwrap();
+    for (from, to) in [
+        (
+            r#""Fn::Base64": "cfn-signal""#,
+            r#""Fn::Base64": { "Fn::If": [First, "cfn-signal; ECS_CLUSTER=apps", "cfn-signal; ECS_CLUSTER=other"] }"#,
+        ),
+        (
+            "\nResources:\n",
+            "\nConditions:\n  First: { \"Fn::Equals\": [!Ref Key, prod-keypair-4711] }\nResources:\n  \
+             Apps: { Type: AWS::ECS::Cluster, Properties: { ClusterName: apps } }\n",
+        ),
+    ] {
+        assert!(text.contains(from), "{from}");
+        text = text.replace(from, to);
+    }
+    std::fs::write(path, text).unwrap();
+    scenario
+}
+
+#[test]
+fn a_pause_without_a_gate_waits_until_new_instances_have_proven_themselves() {
+    in_virtual_time(async {
+        let dir = tempfile::tempdir().unwrap();
+        let scenario = rack_whose_new_instances_stay_apart(dir.path());
+        let mut care = Care::default();
+        care.refresh.checkpoints = vec![25];
+        let rolled = roll_of(&scenario, &care, same).await;
+        let report = rolled.result.as_ref().unwrap();
+        assert_eq!(report.outcome, Outcome::RolledBack, "{report:?}");
+        assert!(
+            report.message.contains("has not joined cluster apps"),
+            "{}",
+            report.message
+        );
+        assert!(rolled.keeper.asked().is_empty());
+        assert_taken_back(&rolled);
     });
 }
 
@@ -362,6 +415,35 @@ fn a_roll_that_is_stopped_at_a_gate_goes_on_when_it_is_resumed() {
             .resume_carefully(&roll, rehearsal.journals(), &keeper)
             .await;
         assert_eq!(report.unwrap().outcome, Outcome::Done);
+    });
+}
+
+#[test]
+fn a_roll_that_is_resumed_behind_its_canary_is_not_at_its_canary_again() {
+    in_virtual_time(async {
+        let mut rolled = roll("[]", "", &gated(), |keeper, rehearsal| {
+            keeper.stopping_at(GateStage::Batch, &rehearsal.stop)
+        })
+        .await;
+        assert_eq!(rolled.result.unwrap().outcome, Outcome::Detached);
+        assert_eq!(rolled.keeper.asked().len(), 1);
+        rolled.rehearsal.stop = convox::roll::Stop::new();
+        let rehearsal = rolled.rehearsal;
+        let (roll, keeper) = (rehearsal.only_roll(), Keeper::of(&rehearsal));
+        let report = rehearsal
+            .resume_carefully(&roll, rehearsal.journals(), &keeper)
+            .await;
+        assert_eq!(report.unwrap().outcome, Outcome::Done);
+        let asked = keeper.asked();
+        let stages: Vec<_> = asked.iter().map(|it| (it.stage, it.replaced)).collect();
+        assert_eq!(
+            stages,
+            [
+                (GateStage::Batch, 2),
+                (GateStage::Batch, 3),
+                (GateStage::Last, 4)
+            ]
+        );
     });
 }
 

@@ -7,7 +7,7 @@
 use super::RefreshPlan;
 use super::once::Went;
 use super::proof::Joined;
-use super::steps::{percent_for, steps};
+use super::steps::{first_stop, percent_for, steps};
 use crate::rack::{Instance, InstanceRefresh, LaunchTemplateRef, PortError, RefreshWish};
 use crate::roll::engine::since;
 use crate::roll::gate::{GateStage, Passage};
@@ -102,11 +102,13 @@ impl Run<'_> {
                     "a refresh of {id} ended and replaced nothing"
                 )));
             }
+            let total = seen.desired.max(new + 1);
+            let all = steps(total, &refresh.settings, &self.plan.gates, canary);
             if new > 0 {
-                let stage = if stepped_at.unwrap_or(0) == 0 && replaced_before == 0 {
-                    GateStage::Canary
-                } else {
-                    GateStage::Batch
+                let is_first = replaced_before == 0 && new <= first_stop(&all, total);
+                let stage = match is_first {
+                    true => GateStage::Canary,
+                    false => GateStage::Batch,
                 };
                 match self.pass(stage, replaced_before + new, &seen).await? {
                     Passage::Open => {}
@@ -120,8 +122,6 @@ impl Run<'_> {
             if let Some(why) = self.starts_with_another_key(group, &seen).await? {
                 return Ok(Led::Halted(why));
             }
-            let total = seen.desired.max(new + 1);
-            let all = steps(total, &refresh.settings, &self.plan.gates, canary);
             let target = all.into_iter().find(|step| *step > new).unwrap_or(total);
             let wish = RefreshWish {
                 until_percent: percent_for(target, new, total),
@@ -153,14 +153,16 @@ impl Run<'_> {
         }
     }
 
-    /// Asks what is to be asked between two steps.
+    /// Has the new instances prove themselves where the roll is to pause, and asks the gate.
     async fn pass(
         &mut self,
         stage: GateStage,
         replaced: u32,
         seen: &Seen,
     ) -> Result<Passage, PortError> {
-        if self.plan.gates.is_none() {
+        let pauses = self.plan.refresh.as_ref();
+        let pauses = pauses.is_some_and(|refresh| !refresh.settings.checkpoints.is_empty());
+        if self.plan.gates.is_none() && !pauses {
             return Ok(Passage::Open);
         }
         match self.wait_until_joined(&seen.new, &seen.old).await? {
