@@ -106,6 +106,12 @@ impl Killed<'_> {
             );
             let group = world.autoscaling.groups().next().unwrap();
             assert_eq!(group.refresh, None, "{context}");
+            for refresh in world.autoscaling.refreshes_of(&group.name) {
+                // One that goes back goes on, whoever takes it up.
+                if refresh.wishes.launch_template.is_some() {
+                    assert_ne!(refresh.status, "Cancelled", "{context}");
+                }
+            }
             for instance in world.live_instances() {
                 if instance.state.as_str() == "running" {
                     assert_eq!(instance.key_name.as_deref(), Some(named), "{context}");

@@ -51,9 +51,13 @@ impl Run<'_> {
         let Some(active) = refreshes.into_iter().find(|it| it.status.is_active()) else {
             return Ok(());
         };
-        let seen = self.members_of(&group.name).await?;
-        // One that goes back already, since an earlier attempt was left, goes on.
-        let goes_back = match seen.template {
+        // One that goes back already, since an earlier attempt was left, goes on. The group names
+        // the old version again only when it has ended.
+        let mut template = active.launch_template;
+        if template.is_none() {
+            template = self.members_of(&group.name).await?.template;
+        }
+        let goes_back = match template {
             Some(template) => self.names_another_key(template).await?,
             None => false,
         };
