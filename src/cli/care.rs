@@ -61,12 +61,6 @@ impl CareArgs {
             warmup_secs: self.warmup.map(seconds),
             bake_secs: self.bake.map_or(0, seconds),
         };
-        if strategy != Strategy::Refresh && refresh != usual {
-            return Err(
-                CliError::usage("only an instance refresh can be told how to go on")
-                    .hint("`--strategy refresh` asks for one"),
-            );
-        }
         if !self.checkpoints.is_sorted_by(|one, next| one < next) {
             return Err(CliError::usage("checkpoints must go up, such as 10,50,100"));
         }
@@ -82,14 +76,11 @@ impl CareArgs {
             canary: self.canary,
             unknown: false,
         };
-        if strategy == Strategy::Surge && !gates.is_none() {
-            return Err(CliError::usage(
-                "a surge has all new instances before the first old one goes: \
-                                 there are no batches to ask a gate between",
-            )
-            .hint("`--strategy refresh` replaces instances step by step"));
+        let care = Care { gates, refresh };
+        match care.conflicts(strategy).first() {
+            Some(conflict) => Err(CliError::usage(&conflict.message).hint(&conflict.hint)),
+            None => Ok(care),
         }
-        Ok(Care { gates, refresh })
     }
 }
 

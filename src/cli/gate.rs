@@ -1,5 +1,6 @@
 //! Runs the commands of gates: in a shell, with what they should know in their environment.
 
+use std::convert::Infallible;
 use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -33,38 +34,43 @@ impl GateRunner for ShellGate {
     }
 }
 
-/// Runs a command to its end, or until its time is up or nobody wants it any more.
+/// How long what a command has written is read after its end: something that it has left running
+/// may hold its output open.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long a command that is being killed is waited for.
+const LAST_BREATH: Duration = Duration::from_secs(5);
+
+/// Runs a command to its end, or until its time is up or nobody wants it any more. What it has
+/// left running is ended with it.
 fn run(call: &GateCall, printer: &Printer, unwanted: Receiver<()>) -> Result<(), String> {
     let mut child = command(call)
         .spawn()
         .map_err(|error| format!("the gate cannot be run: {error}"))?;
-    let (tell, heard) = channel();
-    let mut readers = Vec::new();
+    let (read, all_read) = channel();
     if let Some(stdout) = child.stdout.take() {
-        readers.push(pass_on(stdout, printer.clone()));
+        pass_on(stdout, printer.clone(), read.clone());
     }
     if let Some(stderr) = child.stderr.take() {
-        readers.push(pass_on(stderr, printer.clone()));
+        pass_on(stderr, printer.clone(), read.clone());
     }
+    // What is left holds one end of this channel each for as long as it reads.
+    drop(read);
     let group = child.id();
-    let waiting = std::thread::spawn(move || wait(child, &tell));
+    let (tell, heard) = channel();
+    std::thread::spawn(move || wait(child, &tell));
     let timeout = call.timeout;
-    let in_time = in_time(&heard, &unwanted, timeout);
-    if in_time.is_none() {
+    let Some(status) = in_time(&heard, &unwanted, timeout) else {
         end(group);
-    }
-    let status = waiting.join().ok().flatten();
-    // What it has left behind may hold its output open for longer than anybody waits.
-    if in_time.is_some() {
-        for reader in readers {
-            drop(reader.join());
-        }
-    }
-    match (in_time, status) {
-        (None, _) => Err(format!("the gate took longer than {} s", timeout.as_secs())),
-        (Some(()), Some(status)) if status.success() => Ok(()),
-        (Some(()), Some(status)) => Err(worded(status)),
-        (Some(()), None) => Err("nobody knows how the gate ended".to_owned()),
+        let _ = heard.recv_timeout(LAST_BREATH);
+        return Err(format!("the gate took longer than {} s", timeout.as_secs()));
+    };
+    // Nothing is ever sent: it is over when all have let go of it.
+    let _ = all_read.recv_timeout(LAST_WORDS);
+    end(group);
+    match status {
+        Some(status) if status.success() => Ok(()),
+        Some(status) => Err(worded(status)),
+        None => Err("nobody knows how the gate ended".to_owned()),
     }
 }
 
@@ -76,14 +82,18 @@ fn worded(status: ExitStatus) -> String {
 }
 
 /// Waits for a command; `None` when its time is up, or nobody waits for it any more.
-fn in_time(heard: &Receiver<()>, unwanted: &Receiver<()>, timeout: Duration) -> Option<()> {
+fn in_time(
+    heard: &Receiver<Option<ExitStatus>>,
+    unwanted: &Receiver<()>,
+    timeout: Duration,
+) -> Option<Option<ExitStatus>> {
     const STEP: Duration = Duration::from_millis(50);
     let mut left = timeout;
     loop {
         let step = left.min(STEP);
         match heard.recv_timeout(step) {
-            Ok(()) => return Some(()),
-            Err(RecvTimeoutError::Disconnected) => return Some(()),
+            Ok(status) => return Some(status),
+            Err(RecvTimeoutError::Disconnected) => return Some(None),
             Err(RecvTimeoutError::Timeout) => {}
         }
         left = left.saturating_sub(step);
@@ -97,11 +107,9 @@ fn in_time(heard: &Receiver<()>, unwanted: &Receiver<()>, timeout: Duration) -> 
     }
 }
 
-fn wait(mut child: Child, tell: &Sender<()>) -> Option<ExitStatus> {
-    let status = child.wait().ok();
+fn wait(mut child: Child, tell: &Sender<Option<ExitStatus>>) {
     // Nobody listens any more when its time was up.
-    let _ = tell.send(());
-    status
+    let _ = tell.send(child.wait().ok());
 }
 
 fn command(call: &GateCall) -> Command {
@@ -133,14 +141,17 @@ fn command(call: &GateCall) -> Command {
     command
 }
 
-/// Ends a command and all that it has started.
+/// Ends a command and all that it has started. Every shell can kill by itself; a program of that
+/// name is not everywhere.
 #[cfg(unix)]
 fn end(group: u32) {
-    let group = format!("-{group}");
-    let kill = Command::new("kill")
-        .args(["-s", "KILL", "--", &group])
+    let kill = Command::new("/bin/sh")
+        .args(["-c", "kill -s KILL -- \"-$1\"", "sh", &group.to_string()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .status();
-    // One that has ended meanwhile cannot be killed, and need not be.
+    // What has ended meanwhile cannot be killed, and need not be.
     drop(kill);
 }
 
@@ -154,8 +165,8 @@ fn end(process: u32) {
     );
 }
 
-/// Passes a stream on, line by line, until it is closed.
-fn pass_on(stream: impl Read + Send + 'static, printer: Printer) -> std::thread::JoinHandle<()> {
+/// Passes a stream on, line by line, until it is closed; then lets go of `done`.
+fn pass_on(stream: impl Read + Send + 'static, printer: Printer, done: Sender<Infallible>) {
     std::thread::spawn(move || {
         let mut stream = BufReader::new(stream);
         let mut line = Vec::new();
@@ -167,7 +178,8 @@ fn pass_on(stream: impl Read + Send + 'static, printer: Printer) -> std::thread:
             printer.say(&format!("gate: {}", one_line(text.trim_end())));
             line.clear();
         }
-    })
+        drop(done);
+    });
 }
 
 #[cfg(all(test, unix))]
@@ -231,9 +243,31 @@ mod tests {
         let hangs = format!("sleep 600 & echo $! > {}; wait", file.display());
         let (answer, _) = ran(&hangs, Duration::from_secs(2)).await;
         assert_eq!(answer, Err("the gate took longer than 2 s".to_owned()));
-        let pid = std::fs::read_to_string(file).unwrap();
+        assert_ends(&std::fs::read_to_string(file).unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_command_that_leaves_something_running_is_over_when_it_exits() {
+        let dir = tempfile::tempdir().unwrap();
+        let (pid, late) = (dir.path().join("pid"), dir.path().join("late"));
+        for (output, exit) in [("", 0), (">/dev/null 2>&1", 0), ("", 3)] {
+            let leaves = format!(
+                "(sleep 30; echo late > {}) {output} & echo $! > {}; echo ready; exit {exit}",
+                late.display(),
+                pid.display()
+            );
+            let (answer, heard) = ran(&leaves, LONG).await;
+            assert_eq!(answer.is_ok(), exit == 0, "{answer:?}");
+            assert!(heard.contains("gate: ready\n"), "{heard}");
+            assert!(!late.exists(), "it was waited for");
+            assert_ends(&std::fs::read_to_string(&pid).unwrap());
+        }
+    }
+
+    /// A process is gone, or a zombie that nobody has waited for yet; the signal may be on its way
+    /// still.
+    fn assert_ends(pid: &str) {
         let stat = format!("/proc/{}/stat", pid.trim());
-        // Gone, or a zombie that nobody has waited for yet; the signal may be on its way still.
         let still_runs = || {
             std::thread::yield_now();
             std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "))

@@ -46,6 +46,9 @@ pub struct InstanceRefresh {
     pub to_update: Option<u32>,
     /// At how many percent of new instances it pauses.
     pub checkpoints: Vec<u32>,
+    /// The launch template version that it goes to, where it is not the group's own. It becomes the
+    /// group's own when the refresh is successful, and not before.
+    pub launch_template: Option<LaunchTemplateRef>,
 }
 
 /// An instance refresh to be started. What matches already always stays.

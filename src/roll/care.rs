@@ -1,7 +1,10 @@
 //! How careful a roll is, beyond what its options say.
 
 use super::gate::Gates;
+use super::plan::Advice;
+use super::preflight::advice;
 use super::refresh::RefreshSettings;
+use super::strategy::Strategy;
 
 /// What somebody asks a roll to heed on its way.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -10,4 +13,40 @@ pub struct Care {
     pub gates: Gates,
     /// How instance refreshes of our own are done.
     pub refresh: RefreshSettings,
+}
+
+impl Care {
+    /// Lists what of this means nothing in a roll by `strategy`, whatever the rack is like.
+    #[must_use]
+    pub fn conflicts(&self, strategy: Strategy) -> Vec<Advice> {
+        let mut reasons = Vec::new();
+        if strategy != Strategy::Refresh && self.refresh != RefreshSettings::default() {
+            reasons.push(advice(
+                "refresh-settings",
+                "only an instance refresh can be told how to go on",
+                "`--strategy refresh` asks for one",
+            ));
+        }
+        if strategy == Strategy::Surge && !self.gates.is_none() {
+            reasons.push(advice(
+                "surge-gates",
+                "a surge has all new instances before the first old one goes: there are no \
+                 batches to ask a gate between",
+                "`--strategy refresh` replaces instances step by step",
+            ));
+        }
+        reasons
+    }
+}
+
+/// Says why a roll by `strategy` cannot be left as soon as its update is accepted.
+#[must_use]
+pub fn not_detachable(strategy: Strategy) -> Option<Advice> {
+    (strategy == Strategy::Surge).then(|| {
+        advice(
+            "surge-detached",
+            "a surge holds instances until their tasks run elsewhere: it cannot be left",
+            "leave `--detach` out",
+        )
+    })
 }

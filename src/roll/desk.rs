@@ -8,7 +8,7 @@ use super::base::Base;
 use super::event::{EVENT_VERSION, Event, EventKind, EventSink};
 use super::journal::{JournalError, JournalKeeper, JournalWriter};
 use super::outcome::{Outcome, Report};
-use super::plan::Plan;
+use super::plan::{Advice, Plan};
 use super::preflight::Refusal;
 use super::stop::Stop;
 use crate::clock::Clock;
@@ -135,14 +135,21 @@ impl Desk {
 
     /// Reports a roll that cannot begin, because it could not say afterwards how far it came.
     pub(super) fn not_begun(&mut self, plan: &Plan, error: &JournalError) -> Report {
+        let hint = "a roll must be able to write its journal: make room or set XDG_STATE_HOME";
+        self.nothing_done(plan, error.to_string(), hint.to_owned())
+    }
+
+    /// Reports a roll that cannot be carried out as it is asked for.
+    pub(super) fn refused(&mut self, plan: &Plan, reason: Advice) -> Report {
+        self.nothing_done(plan, reason.message, reason.hint)
+    }
+
+    fn nothing_done(&mut self, plan: &Plan, message: String, hint: String) -> Report {
         let report = Report {
             outcome: Outcome::NothingChanged,
             exit_code: Outcome::NothingChanged.exit_code(),
-            message: error.to_string(),
-            hints: vec![
-                "a roll must be able to write its journal: make room or set XDG_STATE_HOME"
-                    .to_owned(),
-            ],
+            message,
+            hints: vec![hint],
             old_key: plan.old_key.clone(),
             new_key: None,
             first_failure: None,

@@ -253,6 +253,9 @@ impl Run<'_> {
             report.hints = left.hints;
             return report;
         }
+        if let Some(why) = &self.gate.halted {
+            return self.taken_back(why);
+        }
         let roll = &self.plan.roll;
         // A roll that is resumed on its way back need not know of any rollback.
         let mut report = if self.tracker.is_rolling_back() {
@@ -431,6 +434,10 @@ impl Run<'_> {
 
     /// Goes on with a rollback that failed, or rolls back an update that was left failed.
     pub(super) async fn continue_back(&mut self, class: StatusClass, skip: &[String]) -> Report {
+        if let Err(trouble) = self.guard_the_way_back().await {
+            let report = self.not_acted(trouble);
+            return self.close(report).await;
+        }
         let id = self.plan.stack_id.clone();
         // A new token each time: the same one would be taken for the same call.
         let token = format!(
@@ -447,7 +454,16 @@ impl Run<'_> {
                 self.tracker.expect_more();
                 self.advance(Stage::Installed, false).await
             }
-            Err(trouble) => self.not_acted(trouble),
+            // The answer was lost, and the call was not.
+            Err(_) if self.goes_back().await => {
+                self.tracker.expect_more();
+                self.advance(Stage::Installed, false).await
+            }
+            // The stack is at rest still: the rack must not stay as it is only for a roll.
+            Err(trouble) => match self.settle_rack(true).await {
+                Ok(()) => self.not_acted(trouble),
+                Err(left) => self.not_acted(trouble.hint(left.message)),
+            },
         };
         self.close(gone_back_as_asked(report)).await
     }

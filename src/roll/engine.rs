@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::api::{self, ApiKeyRequest};
-use super::care::Care;
+use super::care::{Care, not_detachable};
 use super::desk::Desk;
 use super::drive::Stage;
 use super::event::{EventKind, EventSink};
@@ -171,8 +171,13 @@ impl Engine {
 
     /// Carries out a plan and reports how it ended.
     ///
-    /// With `detach` it stops following as soon as the update is accepted.
+    /// With `detach` it stops following as soon as the update is accepted, where that leaves
+    /// nobody in need of us.
     pub async fn run(&mut self, plan: Plan, detach: bool) -> Report {
+        let conflict = not_detachable(plan.options.strategy).filter(|_| detach);
+        if let Some(conflict) = conflict {
+            return self.desk.refused(&plan, conflict);
+        }
         let now = self.desk.clock.now();
         let journal = match self.desk.journals.begin(&plan.roll).await {
             Ok(journal) => journal,
@@ -412,6 +417,9 @@ impl Engine {
         let mut run = self.prepare(found.plan.clone(), journal, since(id), true);
         run.gate.is_past = found.lines.iter().any(is_promoting);
         run.gate.halted = halted(&found.lines);
+        if let Some(why) = run.gate.halted.clone() {
+            run.tracker.cancel_for(&why);
+        }
         if !found.from_journal {
             run.record(Entry::Opened(Box::new(found.plan.clone())))
                 .await?;

@@ -46,7 +46,7 @@ pub use api::{
     API_KEY_PARAMETER, ApiKeyEngine, ApiKeyRequest, ApiPlan, ApiService, ApiWay, KeyKind,
     mint as mint_api_key,
 };
-pub use care::Care;
+pub use care::{Care, not_detachable};
 pub use engine::{Engine, RollSummary};
 pub use event::{EVENT_VERSION, Event, EventKind, EventSink, Holdout, InstanceReport, Progress};
 pub use far::FarEngine;

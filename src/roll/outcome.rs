@@ -45,9 +45,9 @@ impl Outcome {
 pub struct Failure {
     /// The stack that holds the resource.
     pub stack: String,
-    /// The resource's name in the template.
+    /// The resource's name in the template; `gate` where a gate had the update cancelled.
     pub logical_id: String,
-    /// Its type.
+    /// Its type; `Convox::Gate` is that of a gate, which is none of AWS's.
     pub resource_type: String,
     /// The reason in AWS's words.
     pub reason: String,

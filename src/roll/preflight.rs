@@ -223,6 +223,7 @@ pub(super) fn plan(
     }
     let mut reasons = refusals(rack, options.strategy, observed);
     reasons.extend(strategy::refusals(options, observed));
+    reasons.extend(care.conflicts(options.strategy));
     if !reasons.is_empty() {
         return Err(Refusal::for_reasons(reasons));
     }

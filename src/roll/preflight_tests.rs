@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::care::Care;
+use super::care::{Care, not_detachable};
+use super::gate::Gates;
 use super::lint::lint;
 use super::observe::{Observed, ObservedGroup};
 use super::outcome::Outcome;
 use super::plan::{Advice, RollOptions, Step};
 use super::preflight::{Refusal, cluster_plans, no_such_stack, plan};
 use super::reached::{Declared, ObservedPolicy};
+use super::refresh::RefreshSettings;
+use super::strategy::Strategy;
 use crate::ids::{Entropy, RollId};
 use crate::rack::testing::Unreachable;
 use crate::rack::{
@@ -213,6 +216,43 @@ fn warned(change: impl FnOnce(&mut Observed)) -> Vec<String> {
         .into_iter()
         .map(|advice| advice.code)
         .collect()
+}
+
+#[test]
+fn what_a_strategy_cannot_heed_is_refused_whoever_asks() {
+    let gated = Care {
+        gates: Gates {
+            command: Some("true".to_owned()),
+            ..Gates::default()
+        },
+        ..Care::default()
+    };
+    let paused = Care {
+        refresh: RefreshSettings {
+            checkpoints: vec![50],
+            ..RefreshSettings::default()
+        },
+        ..Care::default()
+    };
+    let refused = |strategy, care: &Care| {
+        let options = RollOptions {
+            strategy,
+            ..OPTIONS
+        };
+        let refusal = plan(&rack(), roll(), options, care, &healthy()).unwrap_err();
+        codes(&refusal.reasons)
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert!(refused(Strategy::Surge, &gated).contains(&"surge-gates".to_owned()));
+    assert_eq!(
+        refused(Strategy::CloudFormation, &paused),
+        ["refresh-settings"]
+    );
+    assert!(plan(&rack(), roll(), OPTIONS, &gated, &healthy()).is_ok());
+    assert!(not_detachable(Strategy::Surge).is_some());
+    assert_eq!(not_detachable(Strategy::CloudFormation), None);
 }
 
 #[test]

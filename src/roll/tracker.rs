@@ -30,6 +30,8 @@ pub(super) struct Tracker {
     /// Resources that have begun to change and not finished.
     outstanding: BTreeSet<(String, String)>,
     first_failure: Option<Failure>,
+    /// Which gate we have cancelled the update for, in a line.
+    cancelled_for: Option<String>,
     /// Resources that failed since the last time the stack itself spoke.
     failed_lately: Vec<String>,
     roll_began: Option<Timestamp>,
@@ -115,6 +117,7 @@ impl Tracker {
             cleaning_up: false,
             outstanding: BTreeSet::new(),
             first_failure: None,
+            cancelled_for: None,
             failed_lately: Vec::new(),
             roll_began: None,
             began_at: None,
@@ -159,6 +162,12 @@ impl Tracker {
     /// Returns what failed first.
     pub(super) fn first_failure(&self) -> Option<&Failure> {
         self.first_failure.as_ref()
+    }
+
+    /// Says why we cancel the update: CloudFormation knows only that somebody did. What has failed
+    /// before that is told all the same.
+    pub(super) fn cancel_for(&mut self, why: &str) {
+        self.cancelled_for = Some(why.to_owned());
     }
 
     /// Tells whether the update goes, or has gone, back.
@@ -279,6 +288,14 @@ impl Tracker {
 
     fn turn_back(&mut self, event: &StackEvent) {
         self.rolling_back = true;
+        if let (Some(why), None) = (&self.cancelled_for, &self.first_failure) {
+            self.first_failure = Some(Failure {
+                stack: event.stack_name.clone(),
+                logical_id: "gate".to_owned(),
+                resource_type: "Convox::Gate".to_owned(),
+                reason: why.clone(),
+            });
+        }
         self.blame(event);
         self.outstanding.clear();
         self.current_group = None;

@@ -39,6 +39,23 @@ fn a_command_that_exits_with_0_lets_the_roll_end_and_sees_all_stages() {
 }
 
 #[test]
+fn a_command_whose_time_is_up_is_ended_where_there_is_no_program_to_kill_it() {
+    let env = TestEnvironment::new();
+    // Ends by itself, much later than its time is up.
+    let gate = "i=0; while [ $i -lt 30000000 ]; do i=$((i+1)); done; echo survived > survived";
+    let mut command = env.command("");
+    command.args(["--sandbox", "instances", "keyroll", "--gate", gate]);
+    command
+        .args(["--gate-timeout", "1s"])
+        .env("PATH", "/nowhere");
+    let output = command.output().unwrap();
+    let shown = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{shown}");
+    assert!(shown.contains("the gate took longer than 1 s"), "{shown}");
+    assert!(!env.path("survived").exists(), "it was waited for");
+}
+
+#[test]
 fn what_contradicts_itself_is_told_before_anything_is_asked() {
     let env = TestEnvironment::new();
     for (words, said) in [
@@ -62,6 +79,11 @@ fn what_contradicts_itself_is_told_before_anything_is_asked() {
             "more than 100 apart",
         ),
         (vec!["--gate-timeout", "5m"], "--gate"),
+        (
+            vec!["--strategy", "surge", "--gate", "true"],
+            "there are no batches to ask a gate between",
+        ),
+        (vec!["--strategy", "surge", "--detach"], "it cannot be left"),
     ] {
         let shown = keyroll(&env, &words);
         assert!(shown.starts_with("exit 2\n"), "{shown}");

@@ -55,6 +55,28 @@ impl Emulator {
         Account::connect(&access).await.unwrap()
     }
 
+    /// Has CloudWatch do what a form says.
+    pub async fn cloudwatch(&self, form: &[(&str, &str)]) {
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(form)
+            .finish();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let answer = client
+            .post(&self.url)
+            .header("content-type", "application/x-www-form-urlencoded")
+            // Nobody checks it; it tells the emulator which service is meant.
+            .header(
+                "authorization",
+                "AWS4-HMAC-SHA256 Credential=outside/20260101/us-east-1/monitoring/aws4_request, \
+                 SignedHeaders=host, Signature=0",
+            )
+            .body(body)
+            .send()
+            .await
+            .unwrap();
+        assert!(answer.status().is_success(), "{form:?}: {answer:?}");
+    }
+
     /// Makes a KMS key with an alias, unless there is one.
     pub async fn kms_key(&self, alias: &str) {
         let kms = aws_sdk_kms::Client::new(&self.sdk);

@@ -246,6 +246,44 @@ async fn what_is_missing_is_told_as_missing() {
 }
 
 #[tokio::test]
+async fn alarms_are_read_with_their_states() {
+    let Some(moto) = moto().await else { return };
+    for name in ["moto-calm", "moto-loud"] {
+        moto.cloudwatch(&[
+            ("Action", "PutMetricAlarm"),
+            ("Version", "2010-08-01"),
+            ("AlarmName", name),
+            ("Namespace", "shop"),
+            ("MetricName", "5xx"),
+            ("Statistic", "Sum"),
+            ("Period", "60"),
+            ("EvaluationPeriods", "1"),
+            ("Threshold", "1"),
+            ("ComparisonOperator", "GreaterThanThreshold"),
+        ])
+        .await;
+    }
+    moto.cloudwatch(&[
+        ("Action", "SetAlarmState"),
+        ("Version", "2010-08-01"),
+        ("AlarmName", "moto-loud"),
+        ("StateValue", "ALARM"),
+        ("StateReason", "9 of 9"),
+    ])
+    .await;
+    let rack = moto.rack("none", KeyStoreChoice::Settings).await;
+    let names = ["moto-loud", "moto-gone", "moto-calm"].map(str::to_owned);
+    let mut found = rack.alarms.alarms(&names).await.unwrap();
+    found.sort_by(|one, other| one.name.cmp(&other.name));
+    let told: Vec<_> = found
+        .iter()
+        .map(|it| (it.name.as_str(), it.is_on()))
+        .collect();
+    assert_eq!(told, [("moto-calm", false), ("moto-loud", true)]);
+    assert_eq!(found[1].reason.as_deref(), Some("9 of 9"));
+}
+
+#[tokio::test]
 async fn every_store_keeps_keys() {
     let Some(moto) = moto().await else { return };
     moto.create("moto-stores", "moto-stores-k1", "no").await;

@@ -33,6 +33,8 @@ pub(crate) struct Keeper {
     takes: Duration,
     /// The first time that it is shut, counted from 1; 0 is never.
     shut_from: usize,
+    /// The stage at which it is shut.
+    shut_at: Option<GateStage>,
     stop: Option<(Option<GateStage>, Stop)>,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
@@ -44,6 +46,7 @@ impl Keeper {
             clock: rehearsal.clock.clone(),
             takes: Duration::from_secs(60),
             shut_from: 0,
+            shut_at: None,
             stop: None,
             asked: Arc::default(),
         }
@@ -51,6 +54,11 @@ impl Keeper {
 
     pub(crate) fn shut_from(mut self, time: usize) -> Self {
         self.shut_from = time;
+        self
+    }
+
+    pub(crate) fn shut_at(mut self, stage: GateStage) -> Self {
+        self.shut_at = Some(stage);
         self
     }
 
@@ -101,7 +109,8 @@ impl GateRunner for Keeper {
             instances: call.instances.len(),
             new: (before, self.new_instances(&call.new_key)),
         });
-        if self.shut_from > 0 && asked.len() >= self.shut_from {
+        let is_time = self.shut_from > 0 && asked.len() >= self.shut_from;
+        if is_time || self.shut_at == Some(call.stage) {
             return Err("the gate exited with 1".to_owned());
         }
         Ok(())

@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 
-use convox::roll::{Care, Outcome, Strategy};
+use convox::roll::{Care, GateStage, Outcome, Strategy};
 use convox::sandbox::Scenario;
+use convox::sandbox::world::World;
 use tokio::sync::Notify;
 
 use crate::gate_keeper::{Keeper, gated, rack_with_policy};
 use crate::outcomes::{assert_no_secret, assert_settled};
 use crate::rehearsal::{Rehearsal, in_virtual_time, scenario};
+use crate::surging::with_surplus;
 
 const OLD: &str = "prod-keypair-4711";
 
@@ -19,6 +21,8 @@ struct Killed<'a> {
     care: &'a Care,
     /// The first time that the gate is shut; 0 is never.
     shut_from: usize,
+    /// The stage at which it is shut.
+    shut_at: Option<GateStage>,
     /// Whether another machine, which has no journal, takes the roll up.
     elsewhere: bool,
 }
@@ -39,7 +43,11 @@ impl Killed<'_> {
 
     async fn at(&self, line: usize, before: bool, context: &str) -> Option<Outcome> {
         let rehearsal = Rehearsal::new(self.scenario);
-        let keeper = Keeper::of(&rehearsal).shut_from(self.shut_from);
+        let was = rehearsal.sandbox.peek(rails);
+        let mut keeper = Keeper::of(&rehearsal).shut_from(self.shut_from);
+        if let Some(stage) = self.shut_at {
+            keeper = keeper.shut_at(stage);
+        }
         let tripped = Arc::new(Notify::new());
         let journals = rehearsal.journals();
         let journals = journals.crashing_at(line, before, tripped.clone());
@@ -71,10 +79,18 @@ impl Killed<'_> {
         }
         let report = result.as_ref();
         let report = report.unwrap_or_else(|refusal| panic!("{context}: {refusal}"));
+        if self.shut_from > 0 || self.shut_at.is_some() {
+            let why = &report.message;
+            assert!(
+                why.starts_with("the gate exited with 1"),
+                "{context}: {why}"
+            );
+        }
         assert_settled(&rehearsal, &result, context);
         assert_no_secret(&rehearsal, context);
         rehearsal.watcher.assert_whole(context);
         self.assert_whole(&rehearsal, report.outcome, context);
+        assert_eq!(rehearsal.sandbox.peek(rails), was, "{context}");
         Some(report.outcome)
     }
 
@@ -90,6 +106,12 @@ impl Killed<'_> {
             );
             let group = world.autoscaling.groups().next().unwrap();
             assert_eq!(group.refresh, None, "{context}");
+            for refresh in world.autoscaling.refreshes_of(&group.name) {
+                // One that goes back goes on, whoever takes it up.
+                if refresh.wishes.launch_template.is_some() {
+                    assert_ne!(refresh.status, "Cancelled", "{context}");
+                }
+            }
             for instance in world.live_instances() {
                 if instance.state.as_str() == "running" {
                     assert_eq!(instance.key_name.as_deref(), Some(named), "{context}");
@@ -97,6 +119,17 @@ impl Killed<'_> {
             }
         });
     }
+}
+
+/// Whether each group protects its new instances, how many it protects, and how many it wants.
+fn rails(world: &World) -> Vec<(bool, usize, u32)> {
+    let groups = world.autoscaling.groups().map(|group| {
+        let serving = group.members();
+        let serving = serving.filter(|member| member.lifecycle.as_str() == "InService");
+        let protected = serving.filter(|member| member.protected);
+        (group.protects_new, protected.count(), group.desired)
+    });
+    groups.collect()
 }
 
 fn ways() -> Vec<bool> {
@@ -118,6 +151,7 @@ fn a_roll_by_refreshes_is_killed_at_every_line() {
         strategy: Strategy::Refresh,
         care: &care,
         shut_from: 0,
+        shut_at: None,
         elsewhere: false,
     };
     for before in ways() {
@@ -137,6 +171,7 @@ fn a_roll_that_a_gate_takes_back_is_killed_at_every_line() {
         strategy: Strategy::Refresh,
         care: &care,
         shut_from: 2,
+        shut_at: None,
         elsewhere: false,
     };
     for before in ways() {
@@ -156,6 +191,7 @@ fn a_roll_by_refreshes_goes_on_from_a_machine_without_its_journal() {
         strategy: Strategy::Refresh,
         care: &Care::default(),
         shut_from: 0,
+        shut_at: None,
         elsewhere: true,
     };
     for before in ways() {
@@ -173,6 +209,7 @@ fn a_rolling_update_that_a_gate_takes_back_is_killed_at_every_line() {
         strategy: Strategy::CloudFormation,
         care: &care,
         shut_from: 2,
+        shut_at: None,
         elsewhere: false,
     };
     for (shut_from, before) in [2, 3]
@@ -185,6 +222,33 @@ fn a_rolling_update_that_a_gate_takes_back_is_killed_at_every_line() {
         assert!(
             outcomes.iter().all(|it| back.contains(it)),
             "{shut_from}: {outcomes:?}"
+        );
+    }
+}
+
+#[test]
+fn a_rolling_update_with_guard_rails_that_a_gate_takes_back_is_killed_at_every_line() {
+    let scenario = with_surplus(1, 5);
+    let care = gated();
+    let shut = [(1, None), (0, Some(GateStage::Last))];
+    for ((shut_from, shut_at), before) in shut
+        .into_iter()
+        .flat_map(|shut| ways().into_iter().map(move |before| (shut, before)))
+    {
+        let killed = Killed {
+            scenario: &scenario,
+            strategy: Strategy::CloudFormation,
+            care: &care,
+            shut_from,
+            shut_at,
+            elsewhere: false,
+        };
+        let outcomes = killed.at_every_line(before);
+        let back = [Outcome::RolledBack, Outcome::NothingChanged];
+        assert!(outcomes.len() > 15, "{shut_at:?}: {outcomes:?}");
+        assert!(
+            outcomes.iter().all(|it| back.contains(it)),
+            "{shut_at:?}: {outcomes:?}"
         );
     }
 }

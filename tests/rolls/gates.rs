@@ -66,7 +66,21 @@ fn a_gate_that_is_shut_in_the_second_batch_takes_the_update_back() {
         );
         assert_eq!(keeper.asked().len(), 2);
         assert_taken_back(&rehearsal);
+        let blamed = |failure: &convox::roll::Failure| {
+            let (id, why) = (failure.logical_id.as_str(), failure.reason.as_str());
+            (id, why) == ("gate", "the gate exited with 1")
+        };
+        // CloudFormation knows no more than that somebody wanted it.
+        assert!(
+            report.first_failure.as_ref().is_some_and(blamed),
+            "{report:?}"
+        );
         let events = rehearsal.tape.events();
+        let told = events.iter().find_map(|event| match &event.kind {
+            EventKind::RollbackDetected { cause } => cause.as_ref(),
+            _ => None,
+        });
+        assert!(told.is_some_and(blamed), "{told:?}");
         let shut = events.iter().filter(
             |event| matches!(&event.kind, EventKind::Gate(report) if report.open == Some(false)),
         );
@@ -136,6 +150,27 @@ fn a_roll_that_was_left_at_its_last_gate_is_taken_back_by_a_machine_without_its_
         let report = engine.cancel(&roll).await.unwrap();
         assert_eq!(report.outcome, Outcome::RolledBack, "{report:?}");
         assert_taken_back(&rehearsal);
+    });
+}
+
+#[test]
+fn a_roll_that_is_resumed_behind_its_first_batch_is_not_at_its_canary_again() {
+    in_virtual_time(async {
+        let mut rehearsal = Rehearsal::new(&scenario("success"));
+        let keeper = Keeper::of(&rehearsal).stopping_at(GateStage::Batch, &rehearsal.stop);
+        let journals = rehearsal.journals();
+        let left = rehearsal
+            .roll_carefully(journals, Strategy::CloudFormation, &gated(), &keeper)
+            .await;
+        assert_eq!(left.unwrap().outcome, Outcome::Detached);
+        rehearsal.stop = convox::roll::Stop::new();
+        let (roll, keeper) = (rehearsal.only_roll(), Keeper::of(&rehearsal));
+        let report = rehearsal
+            .resume_carefully(&roll, rehearsal.journals(), &keeper)
+            .await;
+        assert_eq!(report.unwrap().outcome, Outcome::Done);
+        let stages: Vec<_> = keeper.asked().iter().map(|it| it.stage).collect();
+        assert_eq!(stages, [GateStage::Batch, GateStage::Last]);
     });
 }
 

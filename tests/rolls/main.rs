@@ -14,6 +14,7 @@ mod fleet;
 mod fleets;
 mod gate_keeper;
 mod gated_crashes;
+mod gated_rails;
 mod gates;
 #[path = "../common/invariants.rs"]
 mod invariants;

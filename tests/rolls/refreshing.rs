@@ -1,14 +1,21 @@
 //! `--strategy refresh`: instance refreshes that the roll leads itself, step by step, and those that
 //! the stack's own policy leads.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use convox::roll::{Care, EventKind, GateStage, Gates, Outcome, RefreshSettings, Strategy};
+use async_trait::async_trait;
+use convox::clock::Clock;
+use convox::rack::{InstanceRefresh, PortError, RefreshWish, Refreshes};
+use convox::roll::{
+    Care, EventKind, GateStage, Gates, Outcome, RefreshSettings, RollOptions, Strategy,
+};
+use convox::sandbox::Scenario;
 use convox::sandbox::world::World;
 
 use crate::gate_keeper::{Keeper, alarmed, gated, rack_with_policy};
 use crate::outcomes::{assert_no_secret, assert_settled};
-use crate::rehearsal::{Rehearsal, in_virtual_time};
+use crate::rehearsal::{OPTIONS, Rehearsal, WAIT_BUSY, in_virtual_time};
 
 const GROUP: &str = "prod-instances";
 const OLD: &str = "prod-keypair-4711";
@@ -28,7 +35,16 @@ async fn roll(
     keep: impl FnOnce(Keeper, &Rehearsal) -> Keeper,
 ) -> Rolled {
     let dir = tempfile::tempdir().unwrap();
-    let rehearsal = Rehearsal::new(&rack_with_policy(dir.path(), policy, faults));
+    let scenario = rack_with_policy(dir.path(), policy, faults);
+    roll_of(&scenario, care, keep).await
+}
+
+async fn roll_of(
+    scenario: &Scenario,
+    care: &Care,
+    keep: impl FnOnce(Keeper, &Rehearsal) -> Keeper,
+) -> Rolled {
+    let rehearsal = Rehearsal::new(scenario);
     let keeper = keep(Keeper::of(&rehearsal), &rehearsal);
     let before = rehearsal.sandbox.peek(ids);
     let journals = rehearsal.journals();
@@ -149,6 +165,49 @@ fn steps_are_those_that_are_asked_for() {
     });
 }
 
+/// A rack whose instances join a cluster only with the key that it has in the beginning.
+fn rack_whose_new_instances_stay_apart(dir: &std::path::Path) -> Scenario {
+    let scenario = rack_with_policy(dir, "", "[]");
+    let path = scenario.template.as_ref().unwrap();
+    let mut text = std::fs::read_to_string(path).unwrap();
+    for (from, to) in [
+        (
+            r#""Fn::Base64": "cfn-signal""#,
+            r#""Fn::Base64": { "Fn::If": [First, "cfn-signal; ECS_CLUSTER=apps", "cfn-signal; ECS_CLUSTER=other"] }"#,
+        ),
+        (
+            "\nResources:\n",
+            "\nConditions:\n  First: { \"Fn::Equals\": [!Ref Key, prod-keypair-4711] }\nResources:\n  \
+             Apps: { Type: AWS::ECS::Cluster, Properties: { ClusterName: apps } }\n",
+        ),
+    ] {
+        assert!(text.contains(from), "{from}");
+        text = text.replace(from, to);
+    }
+    std::fs::write(path, text).unwrap();
+    scenario
+}
+
+#[test]
+fn a_pause_without_a_gate_waits_until_new_instances_have_proven_themselves() {
+    in_virtual_time(async {
+        let dir = tempfile::tempdir().unwrap();
+        let scenario = rack_whose_new_instances_stay_apart(dir.path());
+        let mut care = Care::default();
+        care.refresh.checkpoints = vec![25];
+        let rolled = roll_of(&scenario, &care, same).await;
+        let report = rolled.result.as_ref().unwrap();
+        assert_eq!(report.outcome, Outcome::RolledBack, "{report:?}");
+        assert!(
+            report.message.contains("has not joined cluster apps"),
+            "{}",
+            report.message
+        );
+        assert!(rolled.keeper.asked().is_empty());
+        assert_taken_back(&rolled);
+    });
+}
+
 #[test]
 fn a_gate_that_is_shut_after_the_second_step_takes_everything_back() {
     in_virtual_time(async {
@@ -256,6 +315,87 @@ fn a_refresh_whose_answer_is_lost_is_adopted_and_one_that_was_never_sent_is_begu
 }
 
 #[test]
+fn a_refresh_that_there_are_too_many_calls_for_is_begun_later_forward_and_back() {
+    // Each try of ours is several of the SDK's.
+    for (throttle, shut_from, ended) in [
+        ("nth: 1, times: 6", 0, Outcome::Done),
+        ("nth: 3, times: 20", 2, Outcome::RolledBack),
+    ] {
+        in_virtual_time(async {
+            let faults = format!(
+                "[{{ throttle: {{ api: \"autoscaling:StartInstanceRefresh\", {throttle} }} }}]"
+            );
+            let keep = |keeper: Keeper, _: &Rehearsal| keeper.shut_from(shut_from);
+            let rolled = roll(&faults, "", &gated(), keep).await;
+            let report = rolled.result.as_ref().unwrap();
+            assert_eq!(report.outcome, ended, "{throttle}: {report:?}");
+            // A gate that was passed is not asked again for that.
+            let mut asked: Vec<_> = rolled.keeper.asked().iter().map(|it| it.replaced).collect();
+            let all = asked.len();
+            asked.dedup();
+            assert_eq!(asked.len(), all, "{throttle}: {asked:?}");
+            if ended == Outcome::RolledBack {
+                assert_taken_back(&rolled);
+            }
+        });
+    }
+}
+
+/// A list of refreshes that is behind by a while.
+struct Behind {
+    all: Arc<dyn Refreshes>,
+    clock: Clock,
+    lag: Duration,
+}
+
+#[async_trait]
+impl Refreshes for Behind {
+    async fn list(&self, group: &str) -> Result<Vec<InstanceRefresh>, PortError> {
+        let seen = self.clock.now() - jiff::SignedDuration::try_from(self.lag).unwrap();
+        let mut all = self.all.list(group).await?;
+        all.retain(|refresh| refresh.started_at.is_none_or(|at| at <= seen));
+        Ok(all)
+    }
+
+    async fn start(&self, group: &str, wish: &RefreshWish) -> Result<String, PortError> {
+        self.all.start(group, wish).await
+    }
+
+    async fn cancel(&self, group: &str) -> Result<(), PortError> {
+        self.all.cancel(group).await
+    }
+}
+
+#[test]
+fn a_list_that_is_behind_is_no_sign_that_a_refresh_replaced_nothing() {
+    // With a lost answer nobody knows its id either, and to ask again is refused.
+    for faults in [
+        "[]",
+        "[{ lose: { api: \"autoscaling:StartInstanceRefresh\", nth: 1, times: 2 } }]",
+    ] {
+        in_virtual_time(async {
+            let dir = tempfile::tempdir().unwrap();
+            let rehearsal = Rehearsal::new(&rack_with_policy(dir.path(), "", faults));
+            let mut rack = rehearsal.rack().await;
+            rack.refreshes = Arc::new(Behind {
+                all: rack.refreshes,
+                clock: rehearsal.clock.clone(),
+                lag: Duration::from_secs(45),
+            });
+            let mut engine = rehearsal.engine_of(rack, rehearsal.journals());
+            let options = RollOptions {
+                strategy: Strategy::Refresh,
+                ..OPTIONS
+            };
+            let plan = engine.plan(options, WAIT_BUSY).await.unwrap();
+            let report = engine.run(plan, false).await;
+            assert_eq!(report.outcome, Outcome::Done, "{faults}: {report:?}");
+            assert_eq!(rehearsal.sandbox.peek(statuses), ["Successful"], "{faults}");
+        });
+    }
+}
+
+#[test]
 fn a_roll_that_is_stopped_at_a_gate_goes_on_when_it_is_resumed() {
     in_virtual_time(async {
         let mut rolled = roll("[]", "", &gated(), |keeper, rehearsal| {
@@ -275,6 +415,35 @@ fn a_roll_that_is_stopped_at_a_gate_goes_on_when_it_is_resumed() {
             .resume_carefully(&roll, rehearsal.journals(), &keeper)
             .await;
         assert_eq!(report.unwrap().outcome, Outcome::Done);
+    });
+}
+
+#[test]
+fn a_roll_that_is_resumed_behind_its_canary_is_not_at_its_canary_again() {
+    in_virtual_time(async {
+        let mut rolled = roll("[]", "", &gated(), |keeper, rehearsal| {
+            keeper.stopping_at(GateStage::Batch, &rehearsal.stop)
+        })
+        .await;
+        assert_eq!(rolled.result.unwrap().outcome, Outcome::Detached);
+        assert_eq!(rolled.keeper.asked().len(), 1);
+        rolled.rehearsal.stop = convox::roll::Stop::new();
+        let rehearsal = rolled.rehearsal;
+        let (roll, keeper) = (rehearsal.only_roll(), Keeper::of(&rehearsal));
+        let report = rehearsal
+            .resume_carefully(&roll, rehearsal.journals(), &keeper)
+            .await;
+        assert_eq!(report.unwrap().outcome, Outcome::Done);
+        let asked = keeper.asked();
+        let stages: Vec<_> = asked.iter().map(|it| (it.stage, it.replaced)).collect();
+        assert_eq!(
+            stages,
+            [
+                (GateStage::Batch, 2),
+                (GateStage::Batch, 3),
+                (GateStage::Last, 4)
+            ]
+        );
     });
 }
 

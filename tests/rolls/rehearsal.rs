@@ -121,8 +121,12 @@ impl Rehearsal {
     }
 
     pub(crate) async fn engine(&self, journals: Journals) -> Engine {
+        self.engine_of(self.rack().await, journals)
+    }
+
+    pub(crate) fn engine_of(&self, rack: Rack, journals: Journals) -> Engine {
         Engine::new(
-            self.rack().await,
+            rack,
             self.clock.clone(),
             Entropy::seeded(5),
             journals,

@@ -16,7 +16,7 @@ use crate::cli::reserve::ReservedFile;
 use crate::cli::session::{RackArgs, Session};
 use crate::cli::strategy::StrategyArgs;
 use crate::rack::{KeyStore, KeyType, PortError};
-use crate::roll::{Care, EVENT_VERSION, Outcome, Plan, Report, RollOptions, Strategy};
+use crate::roll::{Care, EVENT_VERSION, Outcome, Plan, Report, RollOptions, not_detachable};
 use crate::ui::{
     CliError, Exit, Printer, Task, one_line, print_plan, print_plan_summary, print_plan_warnings,
 };
@@ -136,11 +136,9 @@ impl KeyrollArgs {
         if let Some(remote) = reach_by_api(context, &self.rack).await? {
             return keyroll_api::roll(self, context, &remote).await;
         }
-        if self.detach && self.strategy.strategy() == Strategy::Surge {
-            return Err(CliError::usage(
-                "a surge holds instances until their tasks run elsewhere: it cannot be left",
-            )
-            .hint("leave `--detach` out"));
+        let conflict = not_detachable(options.strategy).filter(|_| self.detach);
+        if let Some(conflict) = conflict {
+            return Err(CliError::usage(conflict.message).hint(conflict.hint));
         }
         let mut session = Session::open(context, &self.rack, self.output).await?;
         let planned = session.engine().plan_with(options, &care, self.wait_busy);

@@ -359,7 +359,7 @@ fn group_of(group: AutoScalingGroup) -> Group {
     }
 }
 
-fn template_of(template: LaunchTemplateSpecification) -> Option<LaunchTemplateRef> {
+pub(super) fn template_of(template: LaunchTemplateSpecification) -> Option<LaunchTemplateRef> {
     Some(LaunchTemplateRef {
         id: template
             .launch_template_id

@@ -12,6 +12,7 @@ use aws_sdk_autoscaling::types::{
 
 use super::account::Clients;
 use super::error::Call;
+use super::fleet::template_of;
 use super::services::count_of;
 use super::stacks::timestamp_of;
 use crate::rack::{InstanceRefresh, PortError, RefreshStatus, RefreshWish, Refreshes};
@@ -106,6 +107,8 @@ fn refresh_of(refresh: SdkRefresh) -> InstanceRefresh {
     let preferences = refresh.preferences;
     let checkpoints = preferences.and_then(|it| it.checkpoint_percentages);
     let status = refresh.status.map(|status| status.as_str().to_owned());
+    let desired = refresh.desired_configuration;
+    let template = desired.and_then(|it| it.launch_template);
     InstanceRefresh {
         id: refresh.instance_refresh_id.unwrap_or_default(),
         status: RefreshStatus(status.unwrap_or_default()),
@@ -118,5 +121,6 @@ fn refresh_of(refresh: SdkRefresh) -> InstanceRefresh {
             .into_iter()
             .map(count_of)
             .collect(),
+        launch_template: template.and_then(template_of),
     }
 }

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::{Direct, items, maybe, text};
 use crate::rack::{
-    Alarm, Alarms, InstanceRefresh, PortError, RefreshStatus, RefreshWish, Refreshes,
+    Alarm, Alarms, InstanceRefresh, LaunchTemplateRef, PortError, RefreshStatus, RefreshWish,
+    Refreshes,
 };
 use crate::sandbox::autoscaling;
 
@@ -51,6 +52,7 @@ impl Refreshes for Direct {
 
 fn refresh_of(row: &Value) -> InstanceRefresh {
     let number = |name: &str| row[name].as_u64().and_then(|it| u32::try_from(it).ok());
+    let template = &row["DesiredConfiguration"]["LaunchTemplate"];
     InstanceRefresh {
         id: text(row, "InstanceRefreshId"),
         status: RefreshStatus(text(row, "Status")),
@@ -59,6 +61,10 @@ fn refresh_of(row: &Value) -> InstanceRefresh {
         percent: number("PercentageComplete").unwrap_or(0),
         to_update: number("InstancesToUpdate"),
         checkpoints: Vec::new(),
+        launch_template: maybe(template, "LaunchTemplateId").map(|id| LaunchTemplateRef {
+            id,
+            version: text(template, "Version"),
+        }),
     }
 }
 

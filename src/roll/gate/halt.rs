@@ -18,7 +18,8 @@ enum Back {
 
 impl Run<'_> {
     /// Stops the roll and takes it back, wherever it is: the update that is under way, the
-    /// instances that were replaced, and the stack that is complete.
+    /// instances that were replaced, and the stack that is complete. What was changed of the rack
+    /// for the roll is put back then, as at the end of any other.
     ///
     /// It is written down first, so that whoever takes the roll up goes on with the way back.
     pub(in crate::roll) async fn halt(&mut self, why: String) -> Report {
@@ -28,14 +29,23 @@ impl Run<'_> {
             self.emit(EventKind::Warning { message });
         }
         self.gate.halted = Some(why.clone());
+        self.tracker.cancel_for(&why);
         match self.go_back().await {
             Ok(Back::Gone) => {}
             Ok(Back::Ended(report)) => return *report,
             Err(trouble) => return self.stuck_on_the_way_back(&why, trouble),
         }
+        if let Err(trouble) = self.settle_rack(true).await {
+            return self.stuck_on_the_way_back(&why, trouble);
+        }
         if let Err(trouble) = self.discard().await {
             return self.stuck_on_the_way_back(&why, trouble);
         }
+        self.taken_back(&why)
+    }
+
+    /// Reports a roll of which nothing is left but why it was taken back.
+    pub(in crate::roll) fn taken_back(&self, why: &str) -> Report {
         let message = format!("{why}; the roll was taken back, and the old key still works");
         let mut report = self.report(Outcome::RolledBack, message);
         report.new_key = None;

@@ -180,4 +180,6 @@ pub(super) struct GateState {
     pub(super) told: std::collections::BTreeMap<String, (String, u32)>,
     /// How many instances such refreshes have replaced, as far as they have come to a checkpoint.
     pub(super) at_checkpoint: u32,
+    /// How many they will have replaced when they come to their first.
+    pub(super) first_checkpoint: u32,
 }

@@ -72,13 +72,19 @@ impl Run<'_> {
         let old = self.plan.old_key.clone().unwrap_or_default();
         let set = BTreeMap::from([(self.plan.key_parameter.clone(), old)]);
         let began = self.clock.now();
-        self.note(Entry::Started(Effect::RevertStack)).await;
+        let mut is_guarded = false;
         loop {
             for news in self.gather_patiently().await? {
                 self.emit(news);
             }
             if self.tracker.has_started() {
                 break;
+            }
+            if !is_guarded {
+                // It replaces instances as the one before did, and must not do more harm.
+                self.guard_the_way_back().await?;
+                self.note(Entry::Started(Effect::RevertStack)).await;
+                is_guarded = true;
             }
             let stack = self
                 .patiently(async |rack| rack.stacks.describe(&id).await)

@@ -27,7 +27,10 @@ impl Run<'_> {
         if arrived <= self.gate.asked_at || arrived >= total {
             return None;
         }
-        let stage = if self.gate.asked_at == 0 {
+        // Whoever takes a roll up again finds it at its canary only if no other batch has come.
+        let first = progress.batch.unwrap_or(1).max(self.gate.first_checkpoint);
+        let is_first = self.gate.asked_at == 0 && (!self.resumed || arrived <= first);
+        let stage = if is_first {
             GateStage::Canary
         } else {
             GateStage::Batch
@@ -48,7 +51,7 @@ impl Run<'_> {
         let led = led.filter(|it| matches!(it.policy, RollPolicy::InstanceRefresh { .. }));
         let led: Vec<_> = led.cloned().collect();
         let began = self.tracker.began_at();
-        let mut at_checkpoint = 0;
+        let (mut at_checkpoint, mut first_checkpoint) = (0, 0);
         for group in led {
             let Ok(refreshes) = self.rack.refreshes.list(&group.name).await else {
                 continue;
@@ -72,7 +75,10 @@ impl Run<'_> {
                 .max();
             let percent = reached.copied().unwrap_or(0);
             at_checkpoint += group.instances * percent / 100;
+            let percent = refresh.checkpoints.first().copied().unwrap_or(100);
+            first_checkpoint += group.instances * percent / 100;
         }
+        self.gate.first_checkpoint = first_checkpoint;
         self.gate.at_checkpoint = self.gate.at_checkpoint.max(at_checkpoint);
     }
 }

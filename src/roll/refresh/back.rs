@@ -1,11 +1,15 @@
 //! The way back of instances that refreshes of ours have replaced.
 
 use super::RefreshPlan;
+use super::once::Went;
 use crate::rack::{LaunchTemplateRef, PortError, RefreshWish};
 use crate::roll::journal::{Effect, Entry};
 use crate::roll::outcome::Outcome;
 use crate::roll::plan::GroupPlan;
 use crate::roll::run::{Run, Trouble};
+
+/// How many refreshes of a group may end and leave instances with the new key.
+const MOST_TRIES: u32 = 5;
 
 impl Run<'_> {
     /// Replaces whatever carries the new key by what the groups were made from before.
@@ -47,9 +51,13 @@ impl Run<'_> {
         let Some(active) = refreshes.into_iter().find(|it| it.status.is_active()) else {
             return Ok(());
         };
-        let seen = self.members_of(&group.name).await?;
-        // One that goes back already, since an earlier attempt was left, goes on.
-        let goes_back = match seen.template {
+        // One that goes back already, since an earlier attempt was left, goes on. The group names
+        // the old version again only when it has ended.
+        let mut template = active.launch_template;
+        if template.is_none() {
+            template = self.members_of(&group.name).await?.template;
+        }
+        let goes_back = match template {
             Some(template) => self.names_another_key(template).await?,
             None => false,
         };
@@ -76,7 +84,7 @@ impl Run<'_> {
         if self.follow_refresh(group, id, 0).await? {
             return Ok(());
         }
-        Err(Trouble::new("interrupted on the way back").outcome(Outcome::Detached))
+        Err(interrupted())
     }
 
     async fn group_back(
@@ -107,16 +115,21 @@ impl Run<'_> {
             if seen.new.is_empty() && seen.coming.is_empty() {
                 return Ok(());
             }
-            tries += 1;
-            if tries > 5 {
+            if tries == MOST_TRIES {
                 let left = [seen.new, seen.coming].concat().join(", ");
                 return Err(
                     Trouble::new(format!("{left} cannot be replaced")).outcome(Outcome::Stuck)
                 );
             }
-            if let Err(why) = self.start_refresh(&group.name, &wish).await? {
-                return Err(Trouble::new(why).outcome(Outcome::Stuck));
+            match self.refresh_once(group, &wish, &refreshes, 0).await? {
+                Went::Ended => tries += 1,
+                Went::Stopped => return Err(interrupted()),
+                Went::Refused(why) => return Err(Trouble::new(why).outcome(Outcome::Stuck)),
             }
         }
     }
+}
+
+fn interrupted() -> Trouble {
+    Trouble::new("interrupted on the way back").outcome(Outcome::Detached)
 }

@@ -4,21 +4,16 @@
 //! began it, and one is begun only where none is and instances lack the new key. So a lost answer
 //! or a crash never makes two.
 
-use std::time::Duration;
-
+use super::RefreshPlan;
+use super::once::Went;
 use super::proof::Joined;
-use super::steps::{percent_for, steps};
-use super::{RefreshPlan, RefreshReport};
+use super::steps::{first_stop, percent_for, steps};
 use crate::rack::{Instance, InstanceRefresh, LaunchTemplateRef, PortError, RefreshWish};
 use crate::roll::engine::since;
-use crate::roll::event::{EventKind, Progress};
 use crate::roll::gate::{GateStage, Passage};
-use crate::roll::journal::{Effect, Entry};
 use crate::roll::plan::{GroupPlan, RollPolicy, Step};
 use crate::roll::run::Run;
 
-/// Between two looks at a refresh: instances take minutes.
-const BETWEEN_LOOKS: Duration = Duration::from_secs(10);
 /// The most alarms that a refresh takes (API reference, `AlarmSpecification`).
 const MOST_ALARMS: usize = 10;
 
@@ -82,7 +77,7 @@ impl Run<'_> {
         canary: Option<u32>,
         replaced_before: u32,
     ) -> Result<Led, PortError> {
-        // How many were new when our last step began.
+        // How many were new when the last step that has ended began.
         let mut stepped_at = None;
         loop {
             let refreshes = self.refreshes_of(&group.name).await?;
@@ -107,11 +102,13 @@ impl Run<'_> {
                     "a refresh of {id} ended and replaced nothing"
                 )));
             }
+            let total = seen.desired.max(new + 1);
+            let all = steps(total, &refresh.settings, &self.plan.gates, canary);
             if new > 0 {
-                let stage = if stepped_at.unwrap_or(0) == 0 && replaced_before == 0 {
-                    GateStage::Canary
-                } else {
-                    GateStage::Batch
+                let is_first = replaced_before == 0 && new <= first_stop(&all, total);
+                let stage = match is_first {
+                    true => GateStage::Canary,
+                    false => GateStage::Batch,
                 };
                 match self.pass(stage, replaced_before + new, &seen).await? {
                     Passage::Open => {}
@@ -125,16 +122,18 @@ impl Run<'_> {
             if let Some(why) = self.starts_with_another_key(group, &seen).await? {
                 return Ok(Led::Halted(why));
             }
-            let total = seen.desired.max(new + 1);
-            let all = steps(total, &refresh.settings, &self.plan.gates, canary);
             let target = all.into_iter().find(|step| *step > new).unwrap_or(total);
             let wish = RefreshWish {
                 until_percent: percent_for(target, new, total),
                 ..self.wish(refresh)
             };
-            match self.start_refresh(&group.name, &wish).await? {
-                Ok(()) => stepped_at = Some(new),
-                Err(why) => return Ok(Led::Halted(why)),
+            match self
+                .refresh_once(group, &wish, &refreshes, replaced_before)
+                .await?
+            {
+                Went::Ended => stepped_at = Some(new),
+                Went::Stopped => return Ok(Led::Stopped),
+                Went::Refused(why) => return Ok(Led::Halted(why)),
             }
         }
     }
@@ -154,14 +153,16 @@ impl Run<'_> {
         }
     }
 
-    /// Asks what is to be asked between two steps.
+    /// Has the new instances prove themselves where the roll is to pause, and asks the gate.
     async fn pass(
         &mut self,
         stage: GateStage,
         replaced: u32,
         seen: &Seen,
     ) -> Result<Passage, PortError> {
-        if self.plan.gates.is_none() {
+        let pauses = self.plan.refresh.as_ref();
+        let pauses = pauses.is_some_and(|refresh| !refresh.settings.checkpoints.is_empty());
+        if self.plan.gates.is_none() && !pauses {
             return Ok(Passage::Open);
         }
         match self.wait_until_joined(&seen.new, &seen.old).await? {
@@ -169,14 +170,6 @@ impl Run<'_> {
             Joined::Not(why) => Ok(Passage::Shut(why)),
             Joined::Stopped => Ok(Passage::Stopped),
         }
-    }
-
-    pub(super) async fn refreshes_of(
-        &mut self,
-        group: &str,
-    ) -> Result<Vec<InstanceRefresh>, PortError> {
-        self.patiently(async |rack| rack.refreshes.list(group).await)
-            .await
     }
 
     /// Says why the newest refresh failed, if it did and belongs to this roll.
@@ -241,93 +234,6 @@ impl Run<'_> {
             "{} starts instances with {key}",
             group.logical_id
         )))
-    }
-
-    /// Starts a refresh. An answer that was lost is not asked for again: whether it was begun is
-    /// seen by whoever lists them next. The inner error is a refusal.
-    pub(super) async fn start_refresh(
-        &mut self,
-        group: &str,
-        wish: &RefreshWish,
-    ) -> Result<Result<(), String>, PortError> {
-        self.note(Entry::Started(Effect::StartRefresh)).await;
-        let message = match self.rack.refreshes.start(group, wish).await {
-            Ok(_) => {
-                self.note(Entry::Finished(Effect::StartRefresh)).await;
-                return Ok(Ok(()));
-            }
-            Err(error @ (PortError::Busy { .. } | PortError::Throttled { .. })) => {
-                let wait = self.pacing.after_failure(self.clock.now());
-                self.tell_of_retry(&error, wait);
-                self.clock.sleep(wait).await;
-                error.to_string()
-            }
-            Err(error) if error.is_transient() => {
-                let wait = self.pacing.after_failure(self.clock.now());
-                self.tell_of_retry(&error, wait);
-                self.clock.sleep(wait).await;
-                error.to_string()
-            }
-            Err(error @ (PortError::Credentials { .. } | PortError::NoRegion)) => {
-                return Err(error);
-            }
-            Err(error) => {
-                let (effect, message) = (Effect::StartRefresh, error.to_string());
-                self.note(Entry::Failed {
-                    effect,
-                    message: message.clone(),
-                })
-                .await;
-                return Ok(Err(message));
-            }
-        };
-        let effect = Effect::StartRefresh;
-        self.note(Entry::Failed { effect, message }).await;
-        Ok(Ok(()))
-    }
-
-    /// Follows a refresh to its end; `false` when somebody asks to stop.
-    pub(super) async fn follow_refresh(
-        &mut self,
-        group: &GroupPlan,
-        id: &str,
-        replaced_before: u32,
-    ) -> Result<bool, PortError> {
-        let mut told = None;
-        loop {
-            let refreshes = self.refreshes_of(&group.name).await?;
-            let Some(refresh) = refreshes.iter().find(|it| it.id == id) else {
-                return Ok(true);
-            };
-            let report = RefreshReport::of(&group.logical_id, refresh);
-            if told.as_ref() != Some(&report) {
-                self.emit(EventKind::Refresh(report.clone()));
-                self.tell_progress(group, refresh, replaced_before);
-                told = Some(report);
-            }
-            if !refresh.status.is_active() {
-                return Ok(true);
-            }
-            if !self.pause(BETWEEN_LOOKS).await {
-                return Ok(false);
-            }
-        }
-    }
-
-    fn tell_progress(&mut self, group: &GroupPlan, refresh: &InstanceRefresh, before: u32) {
-        let Some(left) = refresh.to_update else {
-            return;
-        };
-        let replaced = before + group.instances.saturating_sub(left);
-        let progress = Progress {
-            total: self.plan.groups.iter().map(|group| group.instances).sum(),
-            replaced,
-            arrived: replaced,
-            group: Some(group.logical_id.clone()),
-            rolling_back: self.gate.halted.is_some(),
-            ..Progress::default()
-        };
-        self.emit(EventKind::Progress(progress));
     }
 }
 

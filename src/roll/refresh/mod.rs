@@ -7,6 +7,7 @@
 
 mod back;
 mod lead;
+mod once;
 mod preflight;
 mod proof;
 mod steps;
@@ -23,7 +24,7 @@ pub(super) use preflight::{drafted, group_plan, refusals_of};
 /// How instance refreshes are done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefreshSettings {
-    /// At how many percent of new instances the roll pauses for its gates, ascending.
+    /// At how many percent of new instances the roll pauses for its proof and its gates, ascending.
     pub checkpoints: Vec<u32>,
     /// The fewest healthy instances, in percent of what the group wants.
     pub min_healthy_percent: u32,

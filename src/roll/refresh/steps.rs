@@ -31,6 +31,15 @@ pub(super) fn steps(
     steps
 }
 
+/// Returns how many instances are new, at the most, when the first of the steps `all` has ended.
+pub(super) fn first_stop(all: &[u32], total: u32) -> u32 {
+    let first = all.first().copied().unwrap_or(total);
+    match percent_for(first, 0, total) {
+        None => total,
+        Some(percent) => (total * percent).div_ceil(100).max(first),
+    }
+}
+
 /// Returns at how many percent a refresh is to end so that `target` of `total` instances are new,
 /// where `new` are already; none where all are to be.
 ///
@@ -85,6 +94,9 @@ mod tests {
         assert_eq!(percent_for(2, 1, 3), Some(66));
         assert_eq!(percent_for(3, 2, 3), None);
         assert_eq!(percent_for(1, 0, 1000), Some(1));
+        assert_eq!(first_stop(&[1, 3], 3), 1);
+        assert_eq!(first_stop(&[1, 1000], 1000), 10);
+        assert_eq!(first_stop(&[3], 3), 3);
     }
 
     proptest! {

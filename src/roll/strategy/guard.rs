@@ -48,6 +48,23 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Does the same before another update goes back, when the rack is as it was already. What
+    /// cannot be changed then does not bar the way.
+    pub(in crate::roll) async fn guard_the_way_back(&mut self) -> Result<(), Trouble> {
+        match self.guard().await {
+            Ok(()) => Ok(()),
+            Err(_) if self.stop.is_requested() => {
+                let trouble = Trouble::new("interrupted on the way back");
+                Err(trouble.outcome(Outcome::Detached))
+            }
+            Err(trouble) => {
+                let why = trouble.message;
+                self.warn(format!("the way back goes without guard rails: {why}"));
+                Ok(())
+            }
+        }
+    }
+
     /// Empties what is still held, takes the surplus away, and puts back what was changed.
     pub(in crate::roll) async fn settle_rack(&mut self, goes_back: bool) -> Result<(), Trouble> {
         if self.plan.touches.is_empty() {

@@ -10,6 +10,7 @@ use super::super::api::AwsError;
 use super::super::world::{self, World};
 use super::activities::Activities;
 use super::members::{self, Lifecycle, Member};
+use super::refresh::Refresh;
 use super::spec::{
     GroupChange, GroupSpec, GroupView, HookSpec, MemberView, TemplateVersion, WantedVersion,
 };
@@ -333,8 +334,16 @@ impl World {
         })
     }
 
+    /// Returns the launch template version that new members of a group are started from.
+    pub(super) fn starts_from<'a>(&'a self, group: &'a Group) -> Option<&'a WantedVersion> {
+        let refresh = group.refresh.as_ref();
+        let refresh = refresh.and_then(|id| self.autoscaling.refreshes.get(id));
+        let desired = refresh.and_then(Refresh::starts_from);
+        desired.or(group.launch_template.as_ref())
+    }
+
     /// Checks a launch template as Auto Scaling does when it is given one.
-    fn check_template(&self, wanted: &WantedVersion) -> Result<(), AwsError> {
+    pub(super) fn check_template(&self, wanted: &WantedVersion) -> Result<(), AwsError> {
         let refused = |why: String| {
             Err(AwsError::validation(format!(
                 "You must use a valid fully-formed launch template. {why}"
@@ -415,13 +424,8 @@ pub(super) fn reconcile(world: &mut World, name: &str) {
     if surplus == 0 || group.deleting || group.suspended.contains("Terminate") {
         return;
     }
-    let wanted = group
-        .launch_template
-        .as_ref()
-        .and_then(|wanted| world.resolve(wanted));
-    let Some(group) = world.autoscaling.groups.get(name) else {
-        return;
-    };
+    let wanted = world.starts_from(group);
+    let wanted = wanted.and_then(|wanted| world.resolve(wanted));
     let cause = format!(
         "in response to a difference between desired and actual capacity, shrinking the capacity \
          from {} to {}",

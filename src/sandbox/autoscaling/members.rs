@@ -159,11 +159,13 @@ pub(super) fn launch(world: &mut World, name: &str) -> Result<(), AwsError> {
     let Some(group) = world.autoscaling.groups.get(name) else {
         return Ok(());
     };
-    let launch_template = match &group.launch_template {
-        Some(wanted) => world.resolve(wanted),
-        None => None,
+    let wanted = world.starts_from(group);
+    let launch_template = wanted.and_then(|wanted| world.resolve(wanted));
+    // A refresh may take a group from a launch configuration to a template.
+    let launch_configuration = match wanted {
+        Some(_) => None,
+        None => group.launch_configuration.clone(),
     };
-    let launch_configuration = group.launch_configuration.clone();
     let configuration = launch_configuration
         .as_deref()
         .and_then(|name| world.autoscaling.launch_configuration(name));
@@ -181,7 +183,7 @@ pub(super) fn launch(world: &mut World, name: &str) -> Result<(), AwsError> {
     spec.tags
         .insert("aws:autoscaling:groupName".to_owned(), name.to_owned());
 
-    let is_lost = group.launch_template.is_some() && launch_template.is_none();
+    let is_lost = wanted.is_some() && launch_template.is_none();
     let active = group.active();
     let cause = format!(
         "At {:.0} an instance was started in response to a difference between desired and actual \

@@ -39,8 +39,6 @@ pub struct Refresh {
     pub percent: u32,
     /// How it is done.
     pub wishes: RefreshWishes,
-    /// What the group was made from before, to go back to.
-    before: Option<WantedVersion>,
     /// The members that have to go and have not been touched.
     left: BTreeSet<u64>,
     /// The members that are on the way out.
@@ -66,6 +64,15 @@ impl Refresh {
 
     fn is_over(&self) -> bool {
         self.ended.is_some()
+    }
+
+    /// Returns what it starts members from, where that is not the group's own: Auto Scaling makes
+    /// the desired configuration the group's own once the refresh is successful, and not before
+    /// (API reference, `StartInstanceRefresh`).
+    pub(super) fn starts_from(&self) -> Option<&WantedVersion> {
+        let goes_forward = matches!(self.status.as_str(), "Pending" | "InProgress" | "Baking");
+        let wanted = self.wishes.launch_template.as_ref();
+        wanted.filter(|_| goes_forward)
     }
 }
 
@@ -113,9 +120,10 @@ impl World {
                  Instance Refresh.",
             ));
         }
-        let before = group.launch_template.clone();
-        if wishes.launch_template.is_some() {
-            self.set_template(name, wishes.launch_template.clone(), |_| Ok(()))?;
+        if let Some(wanted) = &wishes.launch_template {
+            self.check_template(wanted)?;
+            // What could not be started before may be now.
+            self.set_template(name, None, |_| Ok(()))?;
         }
         let id = self.chance.uuid();
         let mut refresh = Refresh {
@@ -127,7 +135,6 @@ impl World {
             ended: None,
             percent: 0,
             wishes,
-            before,
             left: BTreeSet::new(),
             going: BTreeSet::new(),
             total: 0,
@@ -200,7 +207,7 @@ impl World {
             ));
         }
         let id = refresh.id.clone();
-        self.turn_back(&id)?;
+        self.turn_back(&id);
         Ok(id)
     }
 
@@ -218,21 +225,17 @@ impl World {
         })
     }
 
-    /// Puts the group's old template back and replaces what was replaced.
-    fn turn_back(&mut self, id: &str) -> Result<(), AwsError> {
+    /// Replaces what was replaced by what the group is made from, which is what it was before.
+    fn turn_back(&mut self, id: &str) {
         let Some(mut refresh) = self.autoscaling.refreshes.remove(id) else {
-            return Ok(());
+            return;
         };
-        let set = self.set_template(&refresh.group.clone(), refresh.before.clone(), |_| Ok(()));
-        if set.is_ok() {
-            refresh.wishes.skip_matching = true;
-            refresh.progressed = self.now;
-            refresh.paused_until = None;
-            "RollbackInProgress".clone_into(&mut refresh.status);
-            self.choose_members(&mut refresh);
-        }
+        refresh.wishes.skip_matching = true;
+        refresh.progressed = self.now;
+        refresh.paused_until = None;
+        "RollbackInProgress".clone_into(&mut refresh.status);
+        self.choose_members(&mut refresh);
         self.autoscaling.refreshes.insert(id.to_owned(), refresh);
-        set
     }
 
     /// Notes which members have to go.
@@ -240,10 +243,9 @@ impl World {
         let Some(group) = self.autoscaling.groups.get(&refresh.group) else {
             return;
         };
-        let wanted = group
-            .launch_template
-            .as_ref()
-            .and_then(|wanted| self.resolve(wanted));
+        let own = group.launch_template.as_ref();
+        let wanted = refresh.starts_from().or(own);
+        let wanted = wanted.and_then(|wanted| self.resolve(wanted));
         refresh.left = group
             .members
             .iter()
@@ -322,19 +324,22 @@ pub(super) fn on_tick(world: &mut World, id: &str) {
         }
     }
     let (group, over) = (refresh.group.clone(), refresh.is_over());
+    let desired = refresh.wishes.launch_template.clone();
+    let desired = desired.filter(|_| refresh.status == "Successful");
     if let Some(group) = world.autoscaling.groups.get_mut(&group) {
         group.surge = if over { 0 } else { surge };
+        if desired.is_some() {
+            group.launch_template = desired;
+            group.launch_configuration = None;
+        }
     }
     world.autoscaling.refreshes.insert(id.to_owned(), refresh);
     for instance in leaving {
         members::leave(world, &instance, "in response to an instance refresh");
     }
     super::groups::reconcile(world, &group);
-    if turns_back && world.turn_back(id).is_err() {
-        // Without its old template it cannot go back; the next look tells that it failed.
-        if let Some(refresh) = world.autoscaling.refreshes.get_mut(id) {
-            refresh.wishes.auto_rollback = false;
-        }
+    if turns_back {
+        world.turn_back(id);
     }
     if over {
         if let Some(group) = world.autoscaling.groups.get_mut(&group) {

@@ -425,6 +425,41 @@ fn a_refresh_ends_at_its_last_checkpoint_and_the_next_skips_what_matches() {
 }
 
 #[test]
+fn a_desired_configuration_becomes_the_groups_own_when_its_refresh_is_successful() {
+    for (cancelled, expected) in [(false, "2"), (true, "1")] {
+        let mut world = world();
+        let wishes = RefreshWishes {
+            checkpoints: vec![50, 100],
+            checkpoint_delay_secs: 7200,
+            ..RefreshWishes::default()
+        };
+        let id = refresh(&mut world, wishes);
+        let version = |world: &World| {
+            let group = world.autoscaling.group("web").unwrap();
+            group.launch_template.as_ref().unwrap().version.clone()
+        };
+        pass(&mut world, 3600);
+        assert_eq!(world.instance_refresh(&id).unwrap().0, "InProgress");
+        assert_eq!(new_ones(&world), 2);
+        assert_eq!(version(&world), "1");
+        if cancelled {
+            world.cancel_refresh("web").unwrap();
+        }
+        pass(&mut world, 7200);
+        assert_eq!(version(&world), expected);
+        // Whatever is started from here on is started from the group's own.
+        let before = new_ones(&world);
+        let mut live = world.live_instances();
+        let one = live.find(|one| one.key_name.as_deref() == Some("k2"));
+        let one = one.unwrap().id.clone();
+        drop(live);
+        world.terminate_member(&one, false).unwrap();
+        pass(&mut world, 600);
+        assert_eq!(new_ones(&world), before - usize::from(cancelled));
+    }
+}
+
+#[test]
 fn a_refresh_pauses_at_a_checkpoint_and_bakes_at_the_end() {
     let mut world = world();
     let wishes = RefreshWishes {
@@ -488,11 +523,14 @@ fn members_that_are_set_apart_are_replaced_left_alone_or_waited_for() {
         group.members.get_mut(&number).unwrap().protected = true;
         if stance == Stance::Ignore {
             // Who is left alone is decided at the start.
+            let first = world.autoscaling.refreshes.get(&id).unwrap();
+            let launch_template = first.wishes.launch_template.clone();
             world.cancel_refresh("web").unwrap();
             pass(&mut world, 300);
             let wishes = RefreshWishes {
                 protected: stance,
                 skip_matching: true,
+                launch_template,
                 ..RefreshWishes::default()
             };
             let id = world.start_refresh("web", wishes).unwrap();
