@@ -7,8 +7,8 @@ use std::time::Duration;
 use convox::clock::Clock;
 use convox::rack::aws::{Budgets, CALLS_PER_SECOND};
 use convox::roll::{
-    Fleet, FleetEntry, FleetEvent, FleetJournals, FleetPlan, FleetReport, FleetState, Outcome,
-    RackReport, Stop,
+    Engine, EngineSource, Fleet, FleetEntry, FleetEvent, FleetJournals, FleetPlan, FleetRack,
+    FleetReport, FleetState, Journals, Outcome, RackReport, Refusal, Stop,
 };
 use convox::sandbox::{Sandbox, Scenario};
 use jiff::Timestamp;
@@ -104,11 +104,21 @@ impl Scene {
 
     /// Takes up a fleet and carries it to its end.
     async fn resume(&self, plan: &FleetPlan) -> FleetReport {
-        let (clock, stop) = (self.clock.clone(), Stop::new());
+        let stop = Stop::new();
         let source = self.accounts(&stop).await;
+        self.resume_by(plan, &source, stop).await
+    }
+
+    async fn resume_by(
+        &self,
+        plan: &FleetPlan,
+        source: &impl EngineSource,
+        stop: Stop,
+    ) -> FleetReport {
+        let clock = self.clock.clone();
         let mut events: Vec<FleetEvent> = Vec::new();
         let journals = self.journals();
-        let fleet = Fleet::take_up(&plan.fleet, &journals, &source, clock, &mut events, stop);
+        let fleet = Fleet::take_up(&plan.fleet, &journals, source, clock, &mut events, stop);
         fleet.unwrap().run().await
     }
 
@@ -366,6 +376,44 @@ fn a_fleet_that_was_killed_goes_on_and_rolls_no_rack_twice() {
             let calls = scene.sandbox().calls();
             assert_eq!(scene.resume(&plan).await.racks, report.racks);
             assert_eq!(scene.sandbox().calls(), calls);
+        });
+    }
+}
+
+/// Reaches no rack, as with credentials that have expired.
+struct Expired;
+
+impl EngineSource for Expired {
+    async fn engine(&self, _: &FleetRack) -> Result<Engine, Refusal> {
+        Err(Refusal::unreachable("the SSO token has expired", None))
+    }
+}
+
+#[test]
+fn a_roll_that_could_not_be_taken_up_is_taken_up_later_and_none_is_begun_in_its_place() {
+    for is_held in [false, true] {
+        in_virtual_time(async {
+            let scene = Scene::new(&["a"], "");
+            let plan = scene.plan(&[("a", 1)]);
+            let after = Duration::from_secs(60);
+            scene.roll_and_die(plan.clone(), after).await;
+            let rolls = Journals::new(scene.home().join("rolls"));
+            let roll = rolls.rolls().unwrap().remove(0);
+            let refused = if is_held {
+                // Somebody else is at work on that very roll.
+                let _held = rolls.reopen(&roll).unwrap();
+                scene.resume(&plan).await
+            } else {
+                scene.resume_by(&plan, &Expired, Stop::new()).await
+            };
+            let refused = rack(&refused, "a");
+            assert!(!refused.is_done(), "{}", refused.message);
+            assert_eq!(refused.roll.as_ref(), Some(&roll));
+            let report = scene.resume(&plan).await;
+            assert_eq!(report.exit_code, 0, "{}", report.message);
+            assert_eq!(rack(&report, "a").roll, Some(roll), "the same roll");
+            scene.assert_rolled(rack(&report, "a"));
+            assert_eq!(rolls.rolls().unwrap().len(), 1, "and no other");
         });
     }
 }

@@ -54,6 +54,8 @@ struct Standing {
 enum Ended {
     /// It was not begun after all, since somebody asked to stop.
     NotBegun,
+    /// The roll that it got before could not be taken up: that roll is still there to be resumed.
+    NotTakenUp(Box<RackReport>),
     /// It has ended.
     With(Box<RackReport>),
 }
@@ -216,12 +218,14 @@ async fn all_turns<S: EngineSource>(
                     return stopped;
                 };
                 let standing = &mut stands[at];
+                // An end would make the next resumption forget the roll, and begin another.
+                let is_kept = matches!(ended, Ended::With(_));
                 match ended {
                     Ended::NotBegun => {
                         standing.turn = Turn::Waiting;
                         standing.report.began = None;
                     }
-                    Ended::With(report) => {
+                    Ended::NotTakenUp(report) | Ended::With(report) => {
                         let report = RackReport {
                             began: standing.report.began,
                             ended: Some(turner.clock.now()),
@@ -230,7 +234,9 @@ async fn all_turns<S: EngineSource>(
                         let is_done = report.is_done();
                         standing.turn = if is_done { Turn::Done } else { Turn::Failed };
                         standing.report = report.clone();
-                        turner.note(FleetEntry::Ended(Box::new(report.clone())));
+                        if is_kept {
+                            turner.note(FleetEntry::Ended(Box::new(report.clone())));
+                        }
                         telling.emit(FleetEventKind::RackEnded(Box::new(report)));
                     }
                 }
@@ -254,7 +260,11 @@ impl<S: EngineSource> Turner<'_, S> {
         let report = match self.roll(rack, earlier).await {
             Ok(Some(report)) => report,
             Ok(None) => return Ended::NotBegun,
-            Err((roll, refusal)) => RackReport::refused(rack, roll, &refusal),
+            Err((Some(roll), refusal)) => {
+                let report = RackReport::refused(rack, Some(roll), &refusal);
+                return Ended::NotTakenUp(Box::new(report));
+            }
+            Err((None, refusal)) => RackReport::refused(rack, None, &refusal),
         };
         Ended::With(Box::new(report))
     }
@@ -265,7 +275,8 @@ impl<S: EngineSource> Turner<'_, S> {
         earlier: Option<RollId>,
     ) -> Result<Option<RackReport>, (Option<RollId>, Refusal)> {
         let bare = |refusal| (None, refusal);
-        let mut engine = self.source.engine(rack).await.map_err(bare)?;
+        let engine = self.source.engine(rack).await;
+        let mut engine = engine.map_err(|refusal| (earlier.clone(), refusal))?;
         if let Some(roll) = earlier {
             match engine.resume(&roll).await {
                 Ok(report) => return Ok(Some(RackReport::ended(rack, roll, report))),
