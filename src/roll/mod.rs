@@ -53,7 +53,7 @@ pub use far::FarEngine;
 pub use find::journaled_rolls;
 pub use fleet::{
     EngineSource, Fleet, FleetEntry, FleetEvent, FleetEventKind, FleetJournal, FleetJournals,
-    FleetLine, FleetPlan, FleetRack, FleetReport, FleetSink, FleetState, RackPlace, RackReport,
+    FleetLine, FleetPlan, FleetRack, FleetReport, FleetSink, FleetState, RackHome, RackPlace, RackReport,
     plans_of,
 };
 pub use forward::{

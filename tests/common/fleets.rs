@@ -83,6 +83,7 @@ pub(crate) fn plan_of(clock: &Clock, profile: &str, racks: &[(&str, u32)]) -> Fl
             profile: Some(profile.to_owned()),
             ..RackPlace::default()
         },
+        home: None,
     };
     FleetPlan {
         fleet: RollId::generate(clock.now(), &Entropy::seeded(1)),

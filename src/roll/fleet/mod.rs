@@ -12,6 +12,6 @@ mod run;
 
 pub use event::{FleetEvent, FleetEventKind, FleetSink};
 pub use journal::{FleetEntry, FleetJournal, FleetJournals, FleetLine};
-pub use plan::{FleetPlan, FleetRack, RackPlace};
+pub use plan::{FleetPlan, FleetRack, RackHome, RackPlace};
 pub use report::{FleetReport, FleetState, RackReport};
 pub use run::{EngineSource, Fleet, plans_of};

@@ -216,6 +216,7 @@ mod tests {
             let racks: Vec<_> = outcomes.iter().copied().map(rack).collect();
             worst(&racks).exit_code()
         };
+                home: None,
         use Outcome::{Busy, Done, NothingChanged, RolledBack, Stuck, Unproven};
         assert_eq!(of(&[Some(Done), Some(Done)]), 0);
         assert_eq!(of(&[Some(Done), None]), 6);

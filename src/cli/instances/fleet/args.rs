@@ -65,6 +65,8 @@ pub(super) struct WantedRack {
     pub(super) canary: bool,
     /// Where it is, as far as that is said.
     pub(super) place: RackPlace,
+    /// Whether it may be in any place where a pattern would find it.
+    pub(super) anywhere: bool,
 }
 
 impl FleetArgs {
@@ -99,11 +101,17 @@ impl FleetArgs {
         let mut racks = list.racks;
         for (number, wave) in (1..).zip(&self.racks) {
             let names = wave.split(',').map(str::trim).filter(|it| !it.is_empty());
+            if names.clone().next().is_none() {
+                // Such as the value of a variable that is not set.
+                let error = CliError::usage(format!("`--racks '{wave}'` names no rack"));
+                return Err(error.hint("name racks or patterns, such as `--racks 'prod-*'`"));
+            }
             racks.extend(names.map(|name| WantedRack {
                 name: name.to_owned(),
                 wave: number,
                 canary: false,
                 place: RackPlace::default(),
+                anywhere: false,
             }));
         }
         if let Some(canary) = self.canary_rack.as_ref().or(list.canary.as_ref()) {
@@ -116,6 +124,7 @@ impl FleetArgs {
                     wave: 1,
                     canary: true,
                     place: RackPlace::default(),
+                    anywhere: true,
                 },
             };
             let rack = WantedRack {
@@ -160,7 +169,22 @@ mod tests {
             ..args
         };
         assert_eq!(wanted(&args)[0], ("prod-7".to_owned(), 1, true));
+        let wanted_racks = args.wanted().unwrap().racks;
+        assert!(wanted_racks[0].anywhere, "a pattern may say where it is");
         assert_eq!(wanted(&args).len(), 4);
+    }
+
+    #[test]
+    fn a_flag_that_names_no_rack_is_refused() {
+        for (racks, wrong) in [(vec![""], "''"), (vec!["a", " , "], "' , '")] {
+            let racks = racks.into_iter().map(str::to_owned).collect();
+            let args = FleetArgs {
+                racks,
+                ..FleetArgs::default()
+            };
+            let error = args.wanted().unwrap_err();
+            assert!(error.message().contains(wrong), "{error:?}");
+        }
     }
 
     #[test]
