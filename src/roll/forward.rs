@@ -12,7 +12,7 @@ use super::revoke::{TAG_REVOKES, TAG_REVOKING, mark};
 use super::run::{Run, Trouble};
 use super::strategy::Strategy;
 use crate::ids::RollId;
-use crate::rack::{KeyPair, MintedKeyPair, PortError, UpdateRequest};
+use crate::rack::{KeyPair, MintedKeyPair, PortError, Stack, UpdateRequest};
 
 /// The tag that says which rack a key pair belongs to.
 pub const TAG_RACK: &str = "convox:rack";
@@ -87,7 +87,7 @@ pub(super) fn is_of_roll(pair: &KeyPair, roll: &RollId) -> bool {
 }
 
 /// Makes the update that a plan stands for, keeping everything but the key.
-pub(super) fn update_request(plan: &Plan, stack: &crate::rack::Stack) -> UpdateRequest {
+pub(super) fn update_request(plan: &Plan, stack: &Stack) -> UpdateRequest {
     let set = BTreeMap::from([(plan.key_parameter.clone(), plan.new_key.clone())]);
     UpdateRequest::keeping(stack, plan.roll.as_str(), set)
 }
@@ -246,6 +246,10 @@ impl Run<'_> {
             let stack = self
                 .patiently(async |rack| rack.stacks.describe(&id).await)
                 .await?;
+            // Once an update of ours may be under way, only its end tells what the stack names.
+            if let Some(other) = self.other_key(&stack).filter(|_| !unsure) {
+                return self.refuse_update(other).await;
+            }
             let request = self.update_request(&stack)?;
             let error = match self.rack.stacks.update(&request).await {
                 Ok(_) => break,
@@ -270,7 +274,7 @@ impl Run<'_> {
                 }
                 let refused = matches!(error, PortError::Rejected { .. });
                 if !(refused && stack.status.is_busy()) {
-                    return self.refuse_update(error).await;
+                    return self.refuse_update(error.into()).await;
                 }
                 busy = Some(stack.status);
             }
@@ -329,14 +333,32 @@ impl Run<'_> {
             .hint(self.resume_hint())
     }
 
-    async fn refuse_update(&mut self, error: PortError) -> Result<(), Trouble> {
-        let message = error.to_string();
+    /// Says what is wrong where somebody else has changed the key since the roll was planned: its
+    /// key pair would stay behind with nobody to delete it.
+    fn other_key(&self, stack: &Stack) -> Option<Trouble> {
+        let plan = &self.plan;
+        let named = stack.parameter(&plan.key_parameter);
+        let named = named.filter(|name| !name.is_empty());
+        let known = [plan.old_key.as_deref(), Some(&plan.new_key)];
+        if plan.is_api() || known.contains(&named) {
+            return None;
+        }
+        let parameter = &plan.key_parameter;
+        let now = named.unwrap_or("no key");
+        let trouble = Trouble::new(format!(
+            "somebody has changed {parameter} to {now} meanwhile"
+        ));
+        Some(trouble.hint("roll again, which begins with that key"))
+    }
+
+    async fn refuse_update(&mut self, trouble: Trouble) -> Result<(), Trouble> {
+        let message = trouble.message.clone();
         self.record(Entry::Failed {
             effect: Effect::UpdateStack,
             message,
         })
         .await?;
-        Err(error.into())
+        Err(trouble)
     }
 
     /// Learns which events there are already, so that only what follows is taken for ours.

@@ -449,6 +449,28 @@ fn somebody_who_asks_to_stop_is_heeded_and_comes_back_later() {
 }
 
 #[test]
+fn of_two_fleets_with_the_same_rack_one_rolls_it_and_the_other_leaves_no_key() {
+    in_virtual_time(async {
+        // Both have made their plans before either changes anything.
+        let scene = Scene::new(&["a"], "faults:\n  - latency: { api: \"*\", takes: 1s }\n");
+        let first = scene.roll(scene.plan(&[("a", 1)]));
+        let second = async {
+            scene.clock.sleep(Duration::from_secs(1)).await;
+            let mut plan = scene.plan(&[("a", 1)]);
+            plan.wait_busy_ms = 3_600_000;
+            scene.roll(plan).await
+        };
+        let (first, second) = tokio::join!(first, second);
+        scene.assert_rolled(rack(&first.report, "a"));
+        let second = rack(&second.report, "a");
+        assert_eq!(second.outcome, Some(Outcome::NothingChanged));
+        assert_eq!(second.new_key, None);
+        let why = &second.message;
+        assert!(why.contains("meanwhile"), "{why}");
+    });
+}
+
+#[test]
 fn two_convoxes_do_not_work_on_one_fleet() {
     in_virtual_time(async {
         let scene = Scene::new(&["a"], "");
