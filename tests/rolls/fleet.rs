@@ -449,6 +449,67 @@ fn somebody_who_asks_to_stop_is_heeded_and_comes_back_later() {
 }
 
 #[test]
+fn whenever_somebody_asks_to_stop_a_rack_that_has_not_changed_has_not_begun() {
+    let mut minting = 0;
+    for seconds in (6..46).step_by(2) {
+        in_virtual_time(async {
+            let scene = Scene::new(&["a"], "faults:\n  - latency: { api: \"*\", takes: 1s }\n");
+            let plan = scene.plan(&[("a", 1)]);
+            let stop = Stop::new();
+            let asked = async {
+                scene.clock.sleep(Duration::from_secs(seconds)).await;
+                stop.request();
+            };
+            let (played, ()) = tokio::join!(scene.roll_until(plan.clone(), &stop), asked);
+            let report = rack(&played.report, "a");
+            assert_eq!(played.report.exit_code, 6, "{seconds} s: {report:?}");
+            let lines = scene.journals().read(&plan.fleet).unwrap().unwrap();
+            let is_unchanged = |entry: &FleetEntry| {
+                let FleetEntry::Ended(report) = entry else {
+                    return false;
+                };
+                report.outcome == Some(Outcome::NothingChanged)
+            };
+            if lines.iter().any(|line| is_unchanged(&line.entry)) {
+                minting += 1;
+                assert_eq!(report.state, FleetState::Waiting, "{seconds} s");
+                scene.assert_untouched("a");
+            }
+            let report = scene.resume(&plan).await;
+            assert_eq!(report.exit_code, 0, "{seconds} s: {}", report.message);
+            scene.assert_rolled(rack(&report, "a"));
+        });
+    }
+    assert!(minting > 0, "it was never asked for while a key was made");
+}
+
+#[test]
+fn a_roll_that_goes_on_unseen_is_waited_for_by_no_wave() {
+    in_virtual_time(async {
+        // Credentials end while the first rack is rolled, and hold again a minute later.
+        let faults = "faults:\n  - deny: { api: \"cloudformation:DescribeStackEvents\", after: \
+                      \"cloudformation:UpdateStack\", from: 30s, for: 60s }\n";
+        let scene = Scene::new(&["a", "b"], faults);
+        let mut plan = scene.plan(&[("a", 1), ("b", 2)]);
+        plan.stop_after = 2;
+        let played = scene.roll(plan.clone()).await;
+        let report = &played.report;
+        assert_eq!(report.exit_code, 6, "{}", report.message);
+        let why = report.stopped.as_deref();
+        assert_eq!(why, Some("the roll of a goes on unseen"));
+        assert_eq!(rack(report, "b").state, FleetState::Waiting);
+        scene.assert_untouched("b");
+        scene.clock.sleep(Duration::from_secs(60)).await;
+        let again = scene.resume(&plan).await;
+        assert_eq!(again.exit_code, 0, "{}", again.message);
+        assert_eq!(rack(&again, "a").roll, rack(report, "a").roll);
+        for report in &again.racks {
+            scene.assert_rolled(report);
+        }
+    });
+}
+
+#[test]
 fn of_two_fleets_with_the_same_rack_one_rolls_it_and_the_other_leaves_no_key() {
     in_virtual_time(async {
         // Both have made their plans before either changes anything.

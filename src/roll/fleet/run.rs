@@ -16,6 +16,7 @@ use crate::roll::engine::Engine;
 use crate::roll::event::EVENT_VERSION;
 use crate::roll::journal::JournalError;
 use crate::roll::lineup::{Next, Place, Turn};
+use crate::roll::outcome::Outcome;
 use crate::roll::plan::{Advice, Plan};
 use crate::roll::preflight::Refusal;
 use crate::roll::stop::Stop;
@@ -236,6 +237,9 @@ async fn all_turns<S: EngineSource>(
                         standing.report = report.clone();
                         if is_kept {
                             turner.note(FleetEntry::Ended(Box::new(report.clone())));
+                            if turner.stop.is_requested() && report.left_nothing() {
+                                *standing = Standing::fresh(&turner.plan.racks[at]);
+                            }
                         }
                         telling.emit(FleetEventKind::RackEnded(Box::new(report)));
                     }
@@ -334,6 +338,11 @@ impl Standing {
             report: RackReport::waiting(rack),
         }
     }
+
+    /// Tells whether its roll goes on and is not followed any more, though nobody asked for that.
+    fn is_unseen(&self) -> bool {
+        self.turn == Turn::Failed && self.report.outcome == Some(Outcome::Detached)
+    }
 }
 
 fn place((standing, rack): (&Standing, &FleetRack)) -> Place {
@@ -341,7 +350,8 @@ fn place((standing, rack): (&Standing, &FleetRack)) -> Place {
     let wave = standing.earlier.as_ref().map_or(rack.wave, |_| 0);
     Place {
         wave,
-        is_canary: rack.canary,
+        // Of one that rolls on unseen nobody knows when it ends, which later waves wait for.
+        is_canary: rack.canary || standing.is_unseen(),
         turn: standing.turn,
     }
 }
@@ -383,6 +393,10 @@ fn standings(plan: &FleetPlan, lines: &[FleetLine]) -> Vec<Standing> {
 }
 
 fn why_stopped(stands: &[Standing], racks: &[FleetRack]) -> String {
+    let mut unseen = stands.iter().filter(|standing| standing.is_unseen());
+    if let Some(Standing { report, .. }) = unseen.next() {
+        return format!("the roll of {} goes on unseen", report.rack);
+    }
     let failed = |(standing, _): &(&Standing, &FleetRack)| standing.turn == Turn::Failed;
     let mut failed = stands.iter().zip(racks).filter(failed);
     if let Some((_, canary)) = failed.clone().find(|(_, rack)| rack.canary) {
