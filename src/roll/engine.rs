@@ -493,7 +493,7 @@ impl Run<'_> {
     }
 
     /// Tells whether the new key pair is there, and its private half kept.
-    pub(super) async fn stage_of_new_key(&mut self) -> Result<Stage, Refusal> {
+    async fn stage_of_new_key(&mut self) -> Result<Stage, Refusal> {
         let name = self.plan.new_key.clone();
         let stored = self
             .patiently(async |rack| rack.keys.get(&name).await)

@@ -157,6 +157,9 @@ impl Run<'_> {
         self.finished(Effect::CreateKeyPair).await?;
 
         let name = self.plan.new_key.clone();
+        if self.resumed {
+            self.refuse_to_overwrite(&name, &minted).await?;
+        }
         self.started(Effect::StoreKey).await?;
         self.patiently(async |rack| rack.keys.put(&name, &minted.private).await)
             .await?;
@@ -173,6 +176,23 @@ impl Run<'_> {
         let detail = format!("key pair {name} is made, and its private half kept");
         self.done(Step::Mint, detail);
         Ok(())
+    }
+
+    /// Refuses to put a key in the place of another of the same name, which may open instances.
+    async fn refuse_to_overwrite(
+        &mut self,
+        name: &str,
+        minted: &MintedKeyPair,
+    ) -> Result<(), Trouble> {
+        let kept = self
+            .patiently(async |rack| rack.keys.get(name).await)
+            .await?;
+        if kept.is_none_or(|key| key.is_same_as(&minted.private)) {
+            return Ok(());
+        }
+        let store = &self.plan.key_store;
+        let trouble = Trouble::new(format!("{store} keeps another private key as {name}"));
+        Err(trouble.hint("somebody has deleted its key pair: roll again, which makes another"))
     }
 
     /// Makes the key pair. A pair whose answer was lost is no use, since only the answer

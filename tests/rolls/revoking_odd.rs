@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use convox::rack::{Instance, KeyAccess, KeyAnswer, KeyDeed, KeySwap, KeyType, PortError, Through};
-use convox::roll::{EventKind, KeyTools, Outcome, Report};
+use convox::roll::{Effect, Entry, EventKind, KeyTools, Outcome, Report};
 use convox::sandbox::ec2::{self, InstanceState, LaunchSpec, Owner};
 use convox::sandbox::scenario::{Fault, Latency, Span};
 use convox::ssh::SigningKey;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::rehearsal::{Rehearsal, in_virtual_time, scenario};
@@ -310,5 +311,48 @@ fn one_that_is_gone_keeps_no_other_from_being_tagged() {
         // The two others, and whatever has come in the place of the one that is gone.
         assert!(shut.count() >= 2, "{report:?}");
         assert!(!held_out(&report).contains_key(one.as_str()), "{report:?}");
+    });
+}
+
+#[test]
+fn a_key_that_instances_let_in_is_not_made_again_when_ec2_has_lost_it() {
+    in_virtual_time(async {
+        let undisturbed = Rehearsal::new(&scenario("success"));
+        let journals = undisturbed.journals();
+        revoke(&undisturbed, journals.clone()).await.unwrap();
+        let roll = journals.rolls().unwrap().remove(0);
+        let lines = journals.read(&roll).unwrap().unwrap();
+        let is_let_in = |entry: &Entry| {
+            let Entry::Answered { effect, .. } = entry else {
+                return false;
+            };
+            *effect == Effect::AdmitKey
+        };
+        let line = lines.iter().position(|line| is_let_in(&line.entry));
+        let rehearsal = Rehearsal::new(&scenario("success"));
+        let tripped = Arc::new(Notify::new());
+        let line = line.unwrap() + 1;
+        let journals = rehearsal.journals();
+        let killed = journals.crashing_at(line, false, Arc::clone(&tripped));
+        tokio::select! {
+            report = revoke(&rehearsal, killed) => panic!("it ended before: {report:?}"),
+            () = tripped.notified() => {}
+        }
+        let roll = rehearsal.journals().rolls().unwrap().remove(0);
+        let names = rehearsal.sandbox.peek(|world| world.key_pair_names());
+        let new = names.into_iter().find(|name| name != OLD).unwrap();
+        let keys = rehearsal.rack().await.keys;
+        let kept = keys.get(&new).await.unwrap().unwrap();
+        rehearsal
+            .sandbox
+            .with(|world| world.delete_key_pair(&new).unwrap());
+        let report = resume(&rehearsal, &roll, rehearsal.journals()).await;
+        let report = report.unwrap();
+        assert_ne!(report.outcome, Outcome::Done, "{report:?}");
+        assert!(report.message.contains(&new), "{report:?}");
+        // It opens what has been tagged so far, and whoever logs in has it.
+        let after = keys.get(&new).await.unwrap().unwrap();
+        assert!(after.is_same_as(&kept), "it was put over");
+        rehearsal.watcher.assert_whole("lost in EC2");
     });
 }
