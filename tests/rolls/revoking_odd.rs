@@ -77,26 +77,58 @@ fn an_instance_of_nobody_that_the_key_opens_is_named_until_it_is_gone() {
     });
 }
 
+/// Has the group of an instance replace it, and returns the new one as soon as it is there.
+async fn replaced(rehearsal: &Rehearsal) -> String {
+    let gone = ids(rehearsal).into_iter().next().unwrap();
+    rehearsal
+        .sandbox
+        .with(|world| world.terminate_instance(&gone, "a test"));
+    let is_pending = |it: &&ec2::Instance| it.state == InstanceState::Pending;
+    let find = || {
+        rehearsal.sandbox.peek(|world| {
+            let found = world.live_instances().find(is_pending);
+            found.map(|it| it.id.clone())
+        })
+    };
+    wait_until(rehearsal, || find().is_some()).await;
+    find().unwrap()
+}
+
+/// What was told of an instance, one after the other.
+fn told_of(rehearsal: &Rehearsal, id: &str) -> Vec<Option<String>> {
+    let told = rehearsal.tape.events().into_iter();
+    told.filter_map(|event| match event.kind {
+        EventKind::Instance(report) if report.instance == id => Some(report.error),
+        _ => None,
+    })
+    .collect()
+}
+
 #[test]
-fn an_instance_that_is_pending_is_named_and_mended_once_it_runs() {
+fn an_instance_that_is_starting_is_waited_for() {
     in_virtual_time(async {
         let rehearsal = Rehearsal::new(&scenario("success"));
-        let gone = ids(&rehearsal).into_iter().next().unwrap();
+        let starting = replaced(&rehearsal).await;
+        let report = revoke(&rehearsal, rehearsal.journals()).await.unwrap();
+        assert_eq!(report.outcome, Outcome::Done, "{report:?}");
+        assert_shut(&rehearsal, &report.new_key.unwrap(), "it runs by now");
+        assert_eq!(told_of(&rehearsal, &starting), [None]);
+        rehearsal.watcher.assert_whole("starting");
+    });
+}
+
+#[test]
+fn an_instance_that_is_pending_for_long_is_named_and_mended_once_it_runs() {
+    in_virtual_time(async {
+        let rehearsal = Rehearsal::new(&scenario("success"));
         rehearsal
             .sandbox
-            .with(|world| world.terminate_instance(&gone, "a test"));
-        let is_pending = |it: &&ec2::Instance| it.state == InstanceState::Pending;
-        let find = || {
-            rehearsal.sandbox.peek(|world| {
-                let found = world.live_instances().find(is_pending);
-                found.map(|it| it.id.clone())
-            })
-        };
-        wait_until(&rehearsal, || find().is_some()).await;
-        let pending = find().unwrap();
+            .with(|world| world.pace.pending_ms = (200_000, 200_001));
+        let pending = replaced(&rehearsal).await;
         let report = revoke(&rehearsal, rehearsal.journals()).await.unwrap();
         assert_eq!(report.outcome, Outcome::Unproven, "{report:?}");
         assert!(held_out(&report).contains_key(pending.as_str()));
+        assert_eq!(told_of(&rehearsal, &pending).len(), 1, "it is told once");
         rehearsal.clock.sleep(Duration::from_secs(300)).await;
         let roll = rehearsal.journals().rolls().unwrap().remove(0);
         let report = resume(&rehearsal, &roll, rehearsal.journals()).await;
@@ -202,6 +234,7 @@ fn an_instance_whose_line_nobody_knows_is_not_taken_for_shut() {
 #[derive(Default)]
 struct Noted {
     lost: Option<String>,
+    unvouched: BTreeSet<String>,
     done: Mutex<BTreeSet<(String, KeyDeed)>>,
 }
 
@@ -238,6 +271,11 @@ impl KeyAccess for Noted {
             answers.send(answer).unwrap();
         }
     }
+
+    fn unvouched(&self, ids: &[String]) -> Vec<String> {
+        let ids = ids.iter().filter(|id| self.unvouched.contains(*id));
+        ids.cloned().collect()
+    }
 }
 
 #[test]
@@ -247,8 +285,10 @@ fn where_ssm_fails_the_next_way_is_taken() {
         scenario.faults = vec![Fault::Deny(calls("ssm:SendCommand"))];
         let rehearsal = Rehearsal::new(&scenario);
         let lost = ids(&rehearsal).into_iter().next();
+        let unvouched: BTreeSet<String> = ids(&rehearsal).into_iter().take(2).collect();
         let noted = Arc::new(Noted {
             lost: lost.clone(),
+            unvouched: unvouched.clone(),
             ..Noted::default()
         });
         let mut engine = engine(&rehearsal, rehearsal.journals()).await;
@@ -277,6 +317,13 @@ fn where_ssm_fails_the_next_way_is_taken() {
             2 * 4,
             "two instances went all the way: {done:?}"
         );
+        // Of those that were reached, and of no other.
+        let stranger = unvouched.iter().find(|id| **id != lost).unwrap();
+        let warned = rehearsal.tape.events().into_iter().filter(|event| {
+            matches!(&event.kind, EventKind::Warning { message }
+                if message.starts_with(&format!("no console has told the host keys of {stranger}:")))
+        });
+        assert_eq!(warned.count(), 1);
     });
 }
 
