@@ -47,7 +47,7 @@ pub(in crate::roll) fn append_line(
 }
 
 /// Writes all of `text` by `to`, the end of `file`, or nothing: a disk may have room for a part.
-fn write_whole(file: &File, mut to: impl io::Write, text: &[u8]) -> io::Result<()> {
+pub(super) fn write_whole(file: &File, mut to: impl io::Write, text: &[u8]) -> io::Result<()> {
     let before = file.metadata()?.len();
     to.write_all(text).inspect_err(|_| {
         // Where even that fails, whoever opens the journal next cuts what is torn.
