@@ -8,7 +8,7 @@ use convox::clock::Clock;
 use convox::rack::aws::{Budgets, CALLS_PER_SECOND};
 use convox::roll::{
     Engine, EngineSource, Fleet, FleetEntry, FleetEvent, FleetJournals, FleetPlan, FleetRack,
-    FleetReport, FleetState, Journals, Outcome, RackReport, Refusal, Stop,
+    FleetReport, FleetState, Journals, Outcome, RackReport, Refusal, RollOptions, Stop,
 };
 use convox::sandbox::{Sandbox, Scenario};
 use jiff::Timestamp;
@@ -288,6 +288,32 @@ fn a_rack_that_is_busy_is_told_and_the_others_go_on() {
         assert_eq!(played.report.exit_code, 7, "{}", played.report.message);
         assert_eq!(rack(&played.report, "a").outcome, Some(Outcome::Busy));
         scene.assert_rolled(rack(&played.report, "b"));
+    });
+}
+
+#[test]
+fn a_rack_of_a_fleet_costs_a_fraction_of_the_calls_of_one_by_itself() {
+    in_virtual_time(async {
+        let scene = Scene::new(&["a", "b"], "");
+        let played = scene.roll(scene.plan(&[("a", 1)])).await;
+        assert_eq!(played.report.exit_code, 0, "{}", played.report.message);
+        let of_fleet = scene.sandbox().calls();
+        let stop = Stop::new();
+        let source = scene.accounts(&stop).await;
+        let mut engine = source.engine(&scene.plan(&[("b", 1)]).racks[0]).await;
+        let engine = engine.as_mut().unwrap();
+        let patience = Duration::from_secs(60);
+        let plan = engine.plan(RollOptions::DEFAULT, patience).await.unwrap();
+        assert!(plan.changes.is_some(), "a person is shown them");
+        let report = engine.run(plan, false).await;
+        assert_eq!(report.outcome, Outcome::Done, "{report:?}");
+        let all = scene.sandbox().calls();
+        let alone = |api: &str| all[api] - of_fleet.get(api).copied().unwrap_or(0);
+        let polls = "cloudformation:DescribeStackEvents";
+        let (one, other) = (of_fleet[polls], alone(polls));
+        assert!(one * 2 < other, "{one} in a fleet, and {other} alone");
+        let preview = "cloudformation:CreateChangeSet";
+        assert_eq!((of_fleet.get(preview), alone(preview)), (None, 1));
     });
 }
 

@@ -281,6 +281,7 @@ impl<S: EngineSource> Turner<'_, S> {
         let bare = |refusal| (None, refusal);
         let engine = self.source.engine(rack).await;
         let mut engine = engine.map_err(|refusal| (earlier.clone(), refusal))?;
+        engine.be_one_of_many();
         if let Some(roll) = earlier {
             match engine.resume(&roll).await {
                 Ok(report) => return Ok(Some(RackReport::ended(rack, roll, report))),
