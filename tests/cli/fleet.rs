@@ -127,6 +127,29 @@ fn the_plans_of_all_racks_are_shown_and_nothing_is_done() {
 }
 
 #[test]
+fn fleets_are_listed_below_rolls_and_keep_to_the_calls_that_were_asked_for() {
+    let env = racks("faults:\n  - deny: { api: \"ec2:CreateKeyPair\" }\n");
+    let rolled = env.run("instances keyroll --racks prod-* --concurrency 1 --calls-per-second 2");
+    assert!(rolled.starts_with("exit 1\n"), "{rolled}");
+    let files = env.files();
+    let journal = files.iter().find(|file| file.contains("/fleets/")).unwrap();
+    assert!(env.read(journal).contains("\"calls_per_second\":2"));
+    insta::assert_snapshot!(env.run("rolls list --rack prod-eu"), @r"
+    exit 0
+    --- stdout
+    ID  RACK  STARTED  STATE  OLD KEY  NEW KEY  JOURNAL
+
+    FLEET             STARTED   RACKS  DONE  NOT WELL  STOPPED
+    ROLL  just now  2      0     1         prod-eu did not end well
+    --- stderr
+    ");
+    let told = env.run("rolls list --rack prod-eu --output json");
+    let line = told.lines().find(|line| line.starts_with('{')).unwrap();
+    let fleet: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert_eq!((&fleet["racks"], &fleet["done"]), (&2.into(), &0.into()));
+}
+
+#[test]
 fn a_stack_that_is_reached_in_two_ways_is_in_the_fleet_once() {
     let env = racks("");
     // The region that the sandbox is in where none is said.
@@ -183,8 +206,12 @@ fn racks_of_the_same_names_in_another_account_are_not_rolled_in_their_place() {
                123456789012 in us-east-1";
     assert!(shown.contains(why), "{shown}");
     env.write(journal, &kept);
-    let shown = env.run(&format!("rolls resume {fleet}"));
+    let shown = env.run(&format!("rolls resume {fleet} --report again.json"));
     assert!(!shown.contains("calls go to"), "{shown}");
+    let report: serde_json::Value = serde_json::from_str(&env.read("again.json")).unwrap();
+    assert_eq!(report["racks"][0]["outcome"], "nothing_changed");
+    let nowhere = env.run(&format!("rolls resume {fleet} --report none/again.json"));
+    assert!(nowhere.starts_with("exit 2\n"), "{nowhere}");
 }
 
 #[test]
@@ -239,6 +266,10 @@ fn flags_that_contradict_each_other_are_refused() {
         ),
         ("--racks prod-* --concurrency 0", "0 is not in 1.."),
         ("--racks prod-* --racks ,", "names no rack"),
+        (
+            "--calls-per-second 2",
+            "--calls-per-second is for a roll of many",
+        ),
         (
             "--racks prod-* --report none/report.json",
             "no report can be written",

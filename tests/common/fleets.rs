@@ -92,6 +92,7 @@ pub(crate) fn plan_of(clock: &Clock, profile: &str, racks: &[(&str, u32)]) -> Fl
         stop_after: 1,
         options: RollOptions::DEFAULT,
         wait_busy_ms: 60_000,
+        calls_per_second: None,
     }
 }
 

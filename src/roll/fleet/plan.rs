@@ -24,6 +24,10 @@ pub struct FleetPlan {
     pub options: RollOptions,
     /// How long a stack that is busy is waited for, in milliseconds.
     pub wait_busy_ms: u64,
+    /// How many calls of each API are made in a second at most, in each account and region, where
+    /// that is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_per_second: Option<u32>,
 }
 
 /// One rack of a fleet.

@@ -14,9 +14,7 @@ use crate::console::schedule::Glob;
 use crate::ids::Entropy;
 use crate::rack::aws::{Access, Account, Budgets, CALLS_PER_SECOND, Identity, Transport};
 use crate::rack::{PortError, Rack};
-use crate::roll::{
-    Engine, EngineSource, FleetRack, Journals, RackHome, RackPlace, Refusal, Stop,
-};
+use crate::roll::{Engine, EngineSource, FleetRack, Journals, RackHome, RackPlace, Refusal, Stop};
 use crate::sandbox::Sandbox;
 use crate::ui::{CliError, FleetView};
 
@@ -52,11 +50,13 @@ struct Found {
 }
 
 impl Reacher {
-    /// Gets ready to reach racks, each of which tells `view` what happens.
+    /// Gets ready to reach racks, each of which tells `view` what happens, with so many calls of
+    /// each API a second if that is said.
     pub(super) async fn open(
         context: &Context,
         view: FleetView,
         stop: Stop,
+        calls_per_second: Option<u32>,
     ) -> Result<Self, CliError> {
         if let Way::Api(_) = decide(context, None)?.way {
             return Err(
@@ -75,7 +75,10 @@ impl Reacher {
             config,
             entropy: context.entropy()?,
             journals: Journals::new(context.journals_dir()?),
-            budgets: Budgets::new(clock.clone(), CALLS_PER_SECOND),
+            budgets: Budgets::new(
+                clock.clone(),
+                calls_per_second.map_or(CALLS_PER_SECOND, f64::from),
+            ),
             clock,
             sandbox,
             accounts: RefCell::default(),
