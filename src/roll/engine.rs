@@ -13,7 +13,7 @@ use super::event::{EventKind, EventSink};
 use super::find::Found;
 use super::gate::{GateRunner, GateState};
 use super::journal::{Effect, Entry, JournalKeeper, JournalWriter, Line};
-use super::observe::observe;
+use super::observe::{Depth, observe};
 use super::outcome::{Outcome, Report};
 use super::pacing::Pacing;
 use super::plan::{Advice, Plan, RollOptions};
@@ -38,6 +38,7 @@ pub struct Engine {
     pub(super) desk: Desk,
     pub(super) tools: Option<KeyTools>,
     gate_runner: Option<Arc<dyn GateRunner>>,
+    is_one_of_many: bool,
 }
 
 /// A roll as a list shows it.
@@ -80,6 +81,7 @@ impl Engine {
             api: ApiKeyAccess::default(),
             tools: None,
             gate_runner: None,
+            is_one_of_many: false,
             desk: Desk::new(clock, entropy, Box::new(journals), sink, stop),
         }
     }
@@ -94,6 +96,12 @@ impl Engine {
     /// Lets the engine run the commands of gates.
     pub fn set_gate_runner(&mut self, runner: Arc<dyn GateRunner>) {
         self.gate_runner = Some(runner);
+    }
+
+    /// Spares calls, as one of many racks that share what calls an account may make: the stack is
+    /// looked at less often, and no change set is asked what its update would touch.
+    pub(super) fn be_one_of_many(&mut self) {
+        self.is_one_of_many = true;
     }
 
     /// Looks at the rack and says what a roll of its API key would do. Changes nothing that
@@ -160,8 +168,12 @@ impl Engine {
         self.desk.wait_busy = wait_busy;
         let roll = self.desk.name_roll();
         self.wait_until_at_rest(&roll, wait_busy).await?;
+        let depth = match self.is_one_of_many {
+            true => Depth::WithoutPreview,
+            false => Depth::Whole,
+        };
         let observed = self
-            .patiently(&roll, async |rack| observe(rack, &roll).await)
+            .patiently(&roll, async |rack| observe(rack, &roll, depth).await)
             .await?;
         let plan = preflight::plan(&self.rack, roll.clone(), options, care, &observed)?;
         self.patiently(&roll, async |rack| care.gates.check(rack).await)
@@ -361,12 +373,15 @@ impl Engine {
             rack.keys = keys;
         }
         let keys = Arc::clone(&rack.keys);
+        // Instances that are held, gates and refreshes are looked after with every look.
+        let is_watched = !plan.touches.is_empty() || !plan.gates.is_none();
+        let is_calm = self.is_one_of_many && !is_watched && plan.refresh.is_none();
         let base = self.desk.base(plan, journal, keys, &self.api);
         Run {
             rack,
             tail: EventTail::new(&base.plan.stack_id, since),
             tracker: if resumed { tracker.strictly() } else { tracker },
-            pacing: Pacing::new(base.clock.now()),
+            pacing: Pacing::new(base.clock.now()).calm(is_calm),
             resumed,
             tools: self.tools.clone(),
             gate: GateState {
@@ -501,7 +516,7 @@ impl Run<'_> {
     }
 
     /// Tells whether the new key pair is there, and its private half kept.
-    pub(super) async fn stage_of_new_key(&mut self) -> Result<Stage, Refusal> {
+    async fn stage_of_new_key(&mut self) -> Result<Stage, Refusal> {
         let name = self.plan.new_key.clone();
         let stored = self
             .patiently(async |rack| rack.keys.get(&name).await)

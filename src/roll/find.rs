@@ -12,7 +12,7 @@ use super::forward::{
 };
 use super::gate::TAG_GATED;
 use super::journal::{Entry, JournalKeeper, Line};
-use super::observe::observe;
+use super::observe::{Depth, observe};
 use super::plan::{Advice, Plan, RollOptions};
 use super::preflight::{self, Refusal};
 use super::revoke::TAG_REVOKES;
@@ -167,7 +167,7 @@ impl Engine {
         // The name does not find a stack that has been deleted meanwhile.
         rack.stack = tag(TAG_STACK).unwrap_or(rack.stack);
         let observed = self
-            .patiently(id, async |_| observe(&rack, id).await)
+            .patiently(id, async |_| observe(&rack, id, Depth::Whole).await)
             .await?;
         let rsa = tag(TAG_KEY_TYPE).as_deref() == Some(KeyType::Rsa.as_str());
         let options = RollOptions {

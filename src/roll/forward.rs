@@ -12,7 +12,7 @@ use super::revoke::{TAG_REVOKES, TAG_REVOKING, mark};
 use super::run::{Run, Trouble};
 use super::strategy::Strategy;
 use crate::ids::RollId;
-use crate::rack::{KeyPair, MintedKeyPair, PortError, UpdateRequest};
+use crate::rack::{KeyPair, MintedKeyPair, PortError, Stack, UpdateRequest};
 
 /// The tag that says which rack a key pair belongs to.
 pub const TAG_RACK: &str = "convox:rack";
@@ -87,7 +87,7 @@ pub(super) fn is_of_roll(pair: &KeyPair, roll: &RollId) -> bool {
 }
 
 /// Makes the update that a plan stands for, keeping everything but the key.
-pub(super) fn update_request(plan: &Plan, stack: &crate::rack::Stack) -> UpdateRequest {
+pub(super) fn update_request(plan: &Plan, stack: &Stack) -> UpdateRequest {
     let set = BTreeMap::from([(plan.key_parameter.clone(), plan.new_key.clone())]);
     UpdateRequest::keeping(stack, plan.roll.as_str(), set)
 }
@@ -157,6 +157,9 @@ impl Run<'_> {
         self.finished(Effect::CreateKeyPair).await?;
 
         let name = self.plan.new_key.clone();
+        if self.resumed {
+            self.refuse_to_overwrite(&name, &minted).await?;
+        }
         self.started(Effect::StoreKey).await?;
         self.patiently(async |rack| rack.keys.put(&name, &minted.private).await)
             .await?;
@@ -173,6 +176,23 @@ impl Run<'_> {
         let detail = format!("key pair {name} is made, and its private half kept");
         self.done(Step::Mint, detail);
         Ok(())
+    }
+
+    /// Refuses to put a key in the place of another of the same name, which may open instances.
+    async fn refuse_to_overwrite(
+        &mut self,
+        name: &str,
+        minted: &MintedKeyPair,
+    ) -> Result<(), Trouble> {
+        let kept = self
+            .patiently(async |rack| rack.keys.get(name).await)
+            .await?;
+        if kept.is_none_or(|key| key.is_same_as(&minted.private)) {
+            return Ok(());
+        }
+        let store = &self.plan.key_store;
+        let trouble = Trouble::new(format!("{store} keeps another private key as {name}"));
+        Err(trouble.hint("somebody has deleted its key pair: roll again, which makes another"))
     }
 
     /// Makes the key pair. A pair whose answer was lost is no use, since only the answer
@@ -246,6 +266,10 @@ impl Run<'_> {
             let stack = self
                 .patiently(async |rack| rack.stacks.describe(&id).await)
                 .await?;
+            // Once an update of ours may be under way, only its end tells what the stack names.
+            if let Some(other) = self.other_key(&stack).filter(|_| !unsure) {
+                return self.refuse_update(other).await;
+            }
             let request = self.update_request(&stack)?;
             let error = match self.rack.stacks.update(&request).await {
                 Ok(_) => break,
@@ -270,7 +294,7 @@ impl Run<'_> {
                 }
                 let refused = matches!(error, PortError::Rejected { .. });
                 if !(refused && stack.status.is_busy()) {
-                    return self.refuse_update(error).await;
+                    return self.refuse_update(error.into()).await;
                 }
                 busy = Some(stack.status);
             }
@@ -329,14 +353,32 @@ impl Run<'_> {
             .hint(self.resume_hint())
     }
 
-    async fn refuse_update(&mut self, error: PortError) -> Result<(), Trouble> {
-        let message = error.to_string();
+    /// Says what is wrong where somebody else has changed the key since the roll was planned: its
+    /// key pair would stay behind with nobody to delete it.
+    fn other_key(&self, stack: &Stack) -> Option<Trouble> {
+        let plan = &self.plan;
+        let named = stack.parameter(&plan.key_parameter);
+        let named = named.filter(|name| !name.is_empty());
+        let known = [plan.old_key.as_deref(), Some(&plan.new_key)];
+        if plan.is_api() || known.contains(&named) {
+            return None;
+        }
+        let parameter = &plan.key_parameter;
+        let now = named.unwrap_or("no key");
+        let trouble = Trouble::new(format!(
+            "somebody has changed {parameter} to {now} meanwhile"
+        ));
+        Some(trouble.hint("roll again, which begins with that key"))
+    }
+
+    async fn refuse_update(&mut self, trouble: Trouble) -> Result<(), Trouble> {
+        let message = trouble.message.clone();
         self.record(Entry::Failed {
             effect: Effect::UpdateStack,
             message,
         })
         .await?;
-        Err(error.into())
+        Err(trouble)
     }
 
     /// Learns which events there are already, so that only what follows is taken for ours.

@@ -53,8 +53,8 @@ pub use far::FarEngine;
 pub use find::journaled_rolls;
 pub use fleet::{
     EngineSource, Fleet, FleetEntry, FleetEvent, FleetEventKind, FleetJournal, FleetJournals,
-    FleetLine, FleetPlan, FleetRack, FleetReport, FleetSink, FleetState, RackPlace, RackReport,
-    plans_of,
+    FleetLine, FleetPlan, FleetRack, FleetReport, FleetSink, FleetState, FleetSummary, RackHome,
+    RackPlace, RackReport, plans_of,
 };
 pub use forward::{
     TAG_CREATED_BY, TAG_KEEP_OLD, TAG_KEY_TYPE, TAG_PROTECTED, TAG_RACK, TAG_REPLACES, TAG_ROLL,

@@ -57,11 +57,20 @@ impl Observed {
     }
 }
 
+/// How much is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// All of it.
+    Whole,
+    /// What a plan needs, and not what a change set would say for people to read.
+    WithoutPreview,
+}
+
 /// Reads everything that a plan needs. A change set may be made, and is deleted again.
 ///
 /// # Errors
 /// When something that cannot be done without cannot be read.
-pub(super) async fn observe(rack: &Rack, roll: &RollId) -> Result<Observed, Refusal> {
+pub(super) async fn observe(rack: &Rack, roll: &RollId, depth: Depth) -> Result<Observed, Refusal> {
     let stack = rack.stacks.describe(&rack.stack).await?;
     let resources = rack.stacks.resources(&stack.id).await?;
     let reached = reached_by_key(rack, &stack, &resources).await?;
@@ -81,7 +90,10 @@ pub(super) async fn observe(rack: &Rack, roll: &RollId) -> Result<Observed, Refu
     } else {
         rack.key_pairs.find(&current).await?
     };
-    let changes = preview(rack, roll, &stack).await;
+    let changes = match depth {
+        Depth::Whole => preview(rack, roll, &stack).await,
+        Depth::WithoutPreview => None,
+    };
     // Advice about services is worth having, and worth no refusal.
     let (mut clusters, mut hooks, mut unread) = (Vec::new(), BTreeMap::new(), Vec::new());
     for cluster in physical_ids(&resources, CLUSTER) {

@@ -23,6 +23,19 @@ const MIDDLING: Duration = Duration::from_secs(4);
 const CURIOUS: Duration = Duration::from_secs(2);
 /// Calls kept back for the very end.
 const RESERVE: f64 = 5.0;
+/// Between looks at one of many racks: they share what calls an account may make, and nobody
+/// watches each of them.
+mod calm {
+    use std::time::Duration;
+
+    /// While instances are being replaced.
+    pub(super) const FAR: Duration = Duration::from_secs(30);
+    /// Before the first instance is touched.
+    pub(super) const EARLY: Duration = Duration::from_secs(10);
+    /// At any other time.
+    pub(super) const NEAR: Duration = Duration::from_secs(5);
+}
+
 /// Between looks when every earned call is spent.
 const SPENT: Duration = Duration::from_secs(6);
 /// The longest pause after a read that failed.
@@ -47,6 +60,7 @@ pub(super) struct Pacing {
     saved: f64,
     earned_until: Timestamp,
     failures: u32,
+    is_calm: bool,
 }
 
 impl Pacing {
@@ -56,7 +70,14 @@ impl Pacing {
             saved: FIRST_SAVED,
             earned_until: now,
             failures: 0,
+            is_calm: false,
         }
+    }
+
+    /// Looks less often, as at one of many racks, if that is so.
+    pub(super) fn calm(mut self, is_calm: bool) -> Self {
+        self.is_calm = is_calm;
+        self
     }
 
     /// Returns how long to wait after a read that was answered.
@@ -64,9 +85,12 @@ impl Pacing {
         self.failures = 0;
         self.spend_one(now);
         match expected {
+            Expectation::Starting if self.is_calm => calm::EARLY,
+            Expectation::Replacing if self.is_calm => calm::FAR,
             Expectation::Starting => EARLY,
             Expectation::Replacing => FAR,
             _ if self.saved < 1.0 => SPENT,
+            _ if self.is_calm => calm::NEAR,
             Expectation::EndIsNear => NEAR,
             Expectation::Working if self.saved > RESERVE => CURIOUS,
             Expectation::Working => MIDDLING,
@@ -92,9 +116,13 @@ mod tests {
     use super::*;
 
     fn calls_in(minutes: i64, expected: Expectation) -> usize {
+        calls_if(false, minutes, expected)
+    }
+
+    fn calls_if(is_calm: bool, minutes: i64, expected: Expectation) -> usize {
         let mut now = Timestamp::UNIX_EPOCH;
         let end = Timestamp::from_second(minutes * 60).unwrap();
-        let mut pacing = Pacing::new(now);
+        let mut pacing = Pacing::new(now).calm(is_calm);
         let mut calls = 0;
         while now < end {
             calls += 1;
@@ -110,6 +138,18 @@ mod tests {
         assert!(calls_in(60, Expectation::EndIsNear) <= 12 * 60);
         assert!(calls_in(60, Expectation::Working) <= 12 * 60);
         assert!(calls_in(60, Expectation::Replacing) <= 8 * 60);
+    }
+
+    #[test]
+    fn one_of_many_is_looked_at_less_often() {
+        for (expected, calm, alone) in [
+            (Expectation::Starting, 6, 12),
+            (Expectation::Replacing, 2, 6),
+            (Expectation::EndIsNear, 12, 18),
+        ] {
+            assert_eq!(calls_if(true, 1, expected), calm, "{expected:?}");
+            assert_eq!(calls_in(1, expected), alone, "{expected:?}");
+        }
     }
 
     #[test]

@@ -278,6 +278,12 @@ impl KeyAccess for SshAccess {
         });
         join_all(each).await;
     }
+
+    fn unvouched(&self, ids: &[String]) -> Vec<String> {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let untold = ids.iter().filter(|id| !told.contains(*id));
+        untold.cloned().collect()
+    }
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ pub use plain::PlainLines;
 pub use plan::{print_plan, print_plan_summary, print_plan_warnings};
 pub use printer::{Printer, Verbosity};
 pub use report::{Task, print_refusal, print_report};
-pub use rolls::{outcome_word, print_rolls, print_timeline};
+pub use rolls::{outcome_word, print_fleets, print_rolls, print_timeline};
 pub use system::{
     PlannedChange, print_accepted, print_change, print_instances, print_instances_json,
     print_parameters, print_system, print_terminated, print_unchanged,

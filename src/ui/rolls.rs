@@ -8,7 +8,7 @@ use super::printer::Printer;
 use super::table::Table;
 use super::text::{ago, one_line};
 use super::words::{Line, Narrator, Weight};
-use crate::roll::{Event, EventKind, Outcome, RollSummary};
+use crate::roll::{Event, EventKind, FleetSummary, Outcome, RollSummary};
 
 /// Prints rolls as a table, in the order given.
 pub fn print_rolls(printer: &Printer, rolls: &[RollSummary], now: Timestamp) {
@@ -30,6 +30,25 @@ pub fn print_rolls(printer: &Printer, rolls: &[RollSummary], now: Timestamp) {
         ]);
     }
     printer.data(&table.render());
+}
+
+/// Prints fleets as a table of their own, in the order given; nothing where there are none.
+pub fn print_fleets(printer: &Printer, fleets: &[FleetSummary], now: Timestamp) {
+    if fleets.is_empty() {
+        return;
+    }
+    let mut table = Table::new(["FLEET", "STARTED", "RACKS", "DONE", "NOT WELL", "STOPPED"]);
+    for fleet in fleets {
+        table.row([
+            fleet.fleet.to_string(),
+            ago(fleet.started_at, now),
+            fleet.racks.to_string(),
+            fleet.done.to_string(),
+            fleet.failed.to_string(),
+            fleet.stopped.clone().unwrap_or_default(),
+        ]);
+    }
+    printer.data(&format!("\n{}", table.render()));
 }
 
 /// Words an outcome in a table or a list.

@@ -127,6 +127,94 @@ fn the_plans_of_all_racks_are_shown_and_nothing_is_done() {
 }
 
 #[test]
+fn fleets_are_listed_below_rolls_and_keep_to_the_calls_that_were_asked_for() {
+    let env = racks("faults:\n  - deny: { api: \"ec2:CreateKeyPair\" }\n");
+    let rolled = env.run("instances keyroll --racks prod-* --concurrency 1 --calls-per-second 2");
+    assert!(rolled.starts_with("exit 1\n"), "{rolled}");
+    let files = env.files();
+    let journal = files.iter().find(|file| file.contains("/fleets/")).unwrap();
+    assert!(env.read(journal).contains("\"calls_per_second\":2"));
+    insta::assert_snapshot!(env.run("rolls list --rack prod-eu"), @r"
+    exit 0
+    --- stdout
+    ID  RACK  STARTED  STATE  OLD KEY  NEW KEY  JOURNAL
+
+    FLEET             STARTED   RACKS  DONE  NOT WELL  STOPPED
+    ROLL  just now  2      0     1         prod-eu did not end well
+    --- stderr
+    ");
+    let told = env.run("rolls list --rack prod-eu --output json");
+    let line = told.lines().find(|line| line.starts_with('{')).unwrap();
+    let fleet: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert_eq!((&fleet["racks"], &fleet["done"]), (&2.into(), &0.into()));
+}
+
+#[test]
+fn a_stack_that_is_reached_in_two_ways_is_in_the_fleet_once() {
+    let env = racks("");
+    // The region that the sandbox is in where none is said.
+    for list in [
+        "racks: [prod-eu, { name: prod-*, wave: 2, region: us-east-1 }]\ncanary: prod-eu\n",
+        "racks: [{ name: prod-*, wave: 2, region: us-east-1 }]\ncanary: prod-eu\n",
+        "racks: [{ name: prod-eu, canary: true }, { name: prod-*, wave: 2, region: us-east-1 }]\n",
+    ] {
+        env.write("racks.yaml", list);
+        let shown = env.run("instances keyroll --racks-file racks.yaml --plan");
+        assert!(shown.starts_with("exit 0\n"), "{list}: {shown}");
+        let rows: Vec<Vec<&str>> = shown
+            .lines()
+            .filter(|line| line.contains("-keypair-"))
+            .map(|line| line.split_whitespace().take(2).collect())
+            .collect();
+        assert_eq!(rows, [["canary", "prod-eu"], ["2", "prod-us"]], "{list}");
+    }
+}
+
+#[test]
+fn a_canary_is_where_the_pattern_of_a_list_finds_it() {
+    let env = racks("");
+    let list = "racks: [{ name: prod-*, region: eu-west-1 }]\ncanary: prod-eu\n";
+    env.write("racks.yaml", list);
+    let shown = env.run("instances keyroll --racks-file racks.yaml --output json");
+    let began = shown.lines().find(|line| line.contains("fleet_began"));
+    let began: serde_json::Value = serde_json::from_str(began.unwrap()).unwrap();
+    let racks = began["data"]["plan"]["racks"].as_array().unwrap();
+    let told: Vec<_> = racks
+        .iter()
+        .map(|rack| (rack["name"].as_str(), rack["home"]["region"].as_str()))
+        .collect();
+    let region = Some("eu-west-1");
+    assert_eq!(told, [(Some("prod-eu"), region), (Some("prod-us"), region)]);
+}
+
+#[test]
+fn racks_of_the_same_names_in_another_account_are_not_rolled_in_their_place() {
+    let env = racks("faults:\n  - deny: { api: \"ec2:CreateKeyPair\" }\n");
+    let shown = env.run("instances keyroll --racks prod-* --concurrency 1");
+    assert!(shown.starts_with("exit 1\n"), "{shown}");
+    let files = env.files();
+    let journal = files.iter().find(|file| file.contains("/fleets/")).unwrap();
+    let (_, fleet) = journal.rsplit_once('/').unwrap();
+    let fleet = fleet.strip_suffix(".jsonl").unwrap();
+    // As if it had been begun with other credentials.
+    let kept = env.read(journal);
+    assert!(kept.contains("\"account\":\"123456789012\""), "{kept}");
+    env.write(journal, &kept.replace("123456789012", "210987654321"));
+    let shown = env.run(&format!("rolls resume {fleet}"));
+    assert!(shown.starts_with("exit 1\n"), "{shown}");
+    let why = "prod-eu is in account 210987654321 in us-east-1, and calls go to account \
+               123456789012 in us-east-1";
+    assert!(shown.contains(why), "{shown}");
+    env.write(journal, &kept);
+    let shown = env.run(&format!("rolls resume {fleet} --report again.json"));
+    assert!(!shown.contains("calls go to"), "{shown}");
+    let report: serde_json::Value = serde_json::from_str(&env.read("again.json")).unwrap();
+    assert_eq!(report["racks"][0]["outcome"], "nothing_changed");
+    let nowhere = env.run(&format!("rolls resume {fleet} --report none/again.json"));
+    assert!(nowhere.starts_with("exit 2\n"), "{nowhere}");
+}
+
+#[test]
 fn what_is_not_there_is_told_before_anything_begins() {
     let env = racks("");
     insta::assert_snapshot!(env.run("instances keyroll --racks prod-eu,prod-uss,test-*"), @r"
@@ -177,6 +265,11 @@ fn flags_that_contradict_each_other_are_refused() {
             "--concurrency is for a roll of many racks",
         ),
         ("--racks prod-* --concurrency 0", "0 is not in 1.."),
+        ("--racks prod-* --racks ,", "names no rack"),
+        (
+            "--calls-per-second 2",
+            "--calls-per-second is for a roll of many",
+        ),
         (
             "--racks prod-* --report none/report.json",
             "no report can be written",

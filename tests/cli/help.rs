@@ -329,6 +329,10 @@ fn version_and_help_are_data() {
           --stop-after <N>
               After so many racks that did not end well, no more begin [default: 1]
 
+          --calls-per-second <N>
+              How many calls of each AWS API are made in a second at most, in each account and region
+              [default: 5]
+
           --report <FILE>
               Also write how it ended, rack by rack, to this JSON file
 

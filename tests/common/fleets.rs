@@ -83,6 +83,7 @@ pub(crate) fn plan_of(clock: &Clock, profile: &str, racks: &[(&str, u32)]) -> Fl
             profile: Some(profile.to_owned()),
             ..RackPlace::default()
         },
+        home: None,
     };
     FleetPlan {
         fleet: RollId::generate(clock.now(), &Entropy::seeded(1)),
@@ -91,6 +92,7 @@ pub(crate) fn plan_of(clock: &Clock, profile: &str, racks: &[(&str, u32)]) -> Fl
         stop_after: 1,
         options: RollOptions::DEFAULT,
         wait_busy_ms: 60_000,
+        calls_per_second: None,
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use convox::clock::Clock;
 use convox::rack::aws::{Budgets, CALLS_PER_SECOND};
 use convox::roll::{
-    Fleet, FleetEntry, FleetEvent, FleetJournals, FleetPlan, FleetReport, FleetState, Outcome,
-    RackReport, Stop,
+    Engine, EngineSource, Fleet, FleetEntry, FleetEvent, FleetJournals, FleetPlan, FleetRack,
+    FleetReport, FleetState, Journals, Outcome, RackReport, Refusal, RollOptions, Stop,
 };
 use convox::sandbox::{Sandbox, Scenario};
 use jiff::Timestamp;
@@ -104,11 +104,21 @@ impl Scene {
 
     /// Takes up a fleet and carries it to its end.
     async fn resume(&self, plan: &FleetPlan) -> FleetReport {
-        let (clock, stop) = (self.clock.clone(), Stop::new());
+        let stop = Stop::new();
         let source = self.accounts(&stop).await;
+        self.resume_by(plan, &source, stop).await
+    }
+
+    async fn resume_by(
+        &self,
+        plan: &FleetPlan,
+        source: &impl EngineSource,
+        stop: Stop,
+    ) -> FleetReport {
+        let clock = self.clock.clone();
         let mut events: Vec<FleetEvent> = Vec::new();
         let journals = self.journals();
-        let fleet = Fleet::take_up(&plan.fleet, &journals, &source, clock, &mut events, stop);
+        let fleet = Fleet::take_up(&plan.fleet, &journals, source, clock, &mut events, stop);
         fleet.unwrap().run().await
     }
 
@@ -281,6 +291,32 @@ fn a_rack_that_is_busy_is_told_and_the_others_go_on() {
     });
 }
 
+#[test]
+fn a_rack_of_a_fleet_costs_a_fraction_of_the_calls_of_one_by_itself() {
+    in_virtual_time(async {
+        let scene = Scene::new(&["a", "b"], "");
+        let played = scene.roll(scene.plan(&[("a", 1)])).await;
+        assert_eq!(played.report.exit_code, 0, "{}", played.report.message);
+        let of_fleet = scene.sandbox().calls();
+        let stop = Stop::new();
+        let source = scene.accounts(&stop).await;
+        let mut engine = source.engine(&scene.plan(&[("b", 1)]).racks[0]).await;
+        let engine = engine.as_mut().unwrap();
+        let patience = Duration::from_secs(60);
+        let plan = engine.plan(RollOptions::DEFAULT, patience).await.unwrap();
+        assert!(plan.changes.is_some(), "a person is shown them");
+        let report = engine.run(plan, false).await;
+        assert_eq!(report.outcome, Outcome::Done, "{report:?}");
+        let all = scene.sandbox().calls();
+        let alone = |api: &str| all[api] - of_fleet.get(api).copied().unwrap_or(0);
+        let polls = "cloudformation:DescribeStackEvents";
+        let (one, other) = (of_fleet[polls], alone(polls));
+        assert!(one * 2 < other, "{one} in a fleet, and {other} alone");
+        let preview = "cloudformation:CreateChangeSet";
+        assert_eq!((of_fleet.get(preview), alone(preview)), (None, 1));
+    });
+}
+
 fn many() -> Vec<String> {
     (0..30).map(|number| format!("prod-{number:02}")).collect()
 }
@@ -370,6 +406,44 @@ fn a_fleet_that_was_killed_goes_on_and_rolls_no_rack_twice() {
     }
 }
 
+/// Reaches no rack, as with credentials that have expired.
+struct Expired;
+
+impl EngineSource for Expired {
+    async fn engine(&self, _: &FleetRack) -> Result<Engine, Refusal> {
+        Err(Refusal::unreachable("the SSO token has expired", None))
+    }
+}
+
+#[test]
+fn a_roll_that_could_not_be_taken_up_is_taken_up_later_and_none_is_begun_in_its_place() {
+    for is_held in [false, true] {
+        in_virtual_time(async {
+            let scene = Scene::new(&["a"], "");
+            let plan = scene.plan(&[("a", 1)]);
+            let after = Duration::from_secs(60);
+            scene.roll_and_die(plan.clone(), after).await;
+            let rolls = Journals::new(scene.home().join("rolls"));
+            let roll = rolls.rolls().unwrap().remove(0);
+            let refused = if is_held {
+                // Somebody else is at work on that very roll.
+                let _held = rolls.reopen(&roll).unwrap();
+                scene.resume(&plan).await
+            } else {
+                scene.resume_by(&plan, &Expired, Stop::new()).await
+            };
+            let refused = rack(&refused, "a");
+            assert!(!refused.is_done(), "{}", refused.message);
+            assert_eq!(refused.roll.as_ref(), Some(&roll));
+            let report = scene.resume(&plan).await;
+            assert_eq!(report.exit_code, 0, "{}", report.message);
+            assert_eq!(rack(&report, "a").roll, Some(roll), "the same roll");
+            scene.assert_rolled(rack(&report, "a"));
+            assert_eq!(rolls.rolls().unwrap().len(), 1, "and no other");
+        });
+    }
+}
+
 #[test]
 fn somebody_who_asks_to_stop_is_heeded_and_comes_back_later() {
     in_virtual_time(async {
@@ -397,6 +471,89 @@ fn somebody_who_asks_to_stop_is_heeded_and_comes_back_later() {
         for report in &report.racks {
             scene.assert_rolled(report);
         }
+    });
+}
+
+#[test]
+fn whenever_somebody_asks_to_stop_a_rack_that_has_not_changed_has_not_begun() {
+    let mut minting = 0;
+    for seconds in (6..46).step_by(2) {
+        in_virtual_time(async {
+            let scene = Scene::new(&["a"], "faults:\n  - latency: { api: \"*\", takes: 1s }\n");
+            let plan = scene.plan(&[("a", 1)]);
+            let stop = Stop::new();
+            let asked = async {
+                scene.clock.sleep(Duration::from_secs(seconds)).await;
+                stop.request();
+            };
+            let (played, ()) = tokio::join!(scene.roll_until(plan.clone(), &stop), asked);
+            let report = rack(&played.report, "a");
+            assert_eq!(played.report.exit_code, 6, "{seconds} s: {report:?}");
+            let lines = scene.journals().read(&plan.fleet).unwrap().unwrap();
+            let is_unchanged = |entry: &FleetEntry| {
+                let FleetEntry::Ended(report) = entry else {
+                    return false;
+                };
+                report.outcome == Some(Outcome::NothingChanged)
+            };
+            if lines.iter().any(|line| is_unchanged(&line.entry)) {
+                minting += 1;
+                assert_eq!(report.state, FleetState::Waiting, "{seconds} s");
+                scene.assert_untouched("a");
+            }
+            let report = scene.resume(&plan).await;
+            assert_eq!(report.exit_code, 0, "{seconds} s: {}", report.message);
+            scene.assert_rolled(rack(&report, "a"));
+        });
+    }
+    assert!(minting > 0, "it was never asked for while a key was made");
+}
+
+#[test]
+fn a_roll_that_goes_on_unseen_is_waited_for_by_no_wave() {
+    in_virtual_time(async {
+        // Credentials end while the first rack is rolled, and hold again a minute later.
+        let faults = "faults:\n  - deny: { api: \"cloudformation:DescribeStackEvents\", after: \
+                      \"cloudformation:UpdateStack\", from: 30s, for: 60s }\n";
+        let scene = Scene::new(&["a", "b"], faults);
+        let mut plan = scene.plan(&[("a", 1), ("b", 2)]);
+        plan.stop_after = 2;
+        let played = scene.roll(plan.clone()).await;
+        let report = &played.report;
+        assert_eq!(report.exit_code, 6, "{}", report.message);
+        let why = report.stopped.as_deref();
+        assert_eq!(why, Some("the roll of a goes on unseen"));
+        assert_eq!(rack(report, "b").state, FleetState::Waiting);
+        scene.assert_untouched("b");
+        scene.clock.sleep(Duration::from_secs(60)).await;
+        let again = scene.resume(&plan).await;
+        assert_eq!(again.exit_code, 0, "{}", again.message);
+        assert_eq!(rack(&again, "a").roll, rack(report, "a").roll);
+        for report in &again.racks {
+            scene.assert_rolled(report);
+        }
+    });
+}
+
+#[test]
+fn of_two_fleets_with_the_same_rack_one_rolls_it_and_the_other_leaves_no_key() {
+    in_virtual_time(async {
+        // Both have made their plans before either changes anything.
+        let scene = Scene::new(&["a"], "faults:\n  - latency: { api: \"*\", takes: 1s }\n");
+        let first = scene.roll(scene.plan(&[("a", 1)]));
+        let second = async {
+            scene.clock.sleep(Duration::from_secs(1)).await;
+            let mut plan = scene.plan(&[("a", 1)]);
+            plan.wait_busy_ms = 3_600_000;
+            scene.roll(plan).await
+        };
+        let (first, second) = tokio::join!(first, second);
+        scene.assert_rolled(rack(&first.report, "a"));
+        let second = rack(&second.report, "a");
+        assert_eq!(second.outcome, Some(Outcome::NothingChanged));
+        assert_eq!(second.new_key, None);
+        let why = &second.message;
+        assert!(why.contains("meanwhile"), "{why}");
     });
 }
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use convox::rack::{Instance, KeyAccess, KeyAnswer, KeyDeed, KeySwap, KeyType, PortError, Through};
-use convox::roll::{EventKind, KeyTools, Outcome, Report};
+use convox::roll::{Effect, Entry, EventKind, KeyTools, Outcome, Report};
 use convox::sandbox::ec2::{self, InstanceState, LaunchSpec, Owner};
 use convox::sandbox::scenario::{Fault, Latency, Span};
 use convox::ssh::SigningKey;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::rehearsal::{Rehearsal, in_virtual_time, scenario};
@@ -76,26 +77,58 @@ fn an_instance_of_nobody_that_the_key_opens_is_named_until_it_is_gone() {
     });
 }
 
+/// Has the group of an instance replace it, and returns the new one as soon as it is there.
+async fn replaced(rehearsal: &Rehearsal) -> String {
+    let gone = ids(rehearsal).into_iter().next().unwrap();
+    rehearsal
+        .sandbox
+        .with(|world| world.terminate_instance(&gone, "a test"));
+    let is_pending = |it: &&ec2::Instance| it.state == InstanceState::Pending;
+    let find = || {
+        rehearsal.sandbox.peek(|world| {
+            let found = world.live_instances().find(is_pending);
+            found.map(|it| it.id.clone())
+        })
+    };
+    wait_until(rehearsal, || find().is_some()).await;
+    find().unwrap()
+}
+
+/// What was told of an instance, one after the other.
+fn told_of(rehearsal: &Rehearsal, id: &str) -> Vec<Option<String>> {
+    let told = rehearsal.tape.events().into_iter();
+    told.filter_map(|event| match event.kind {
+        EventKind::Instance(report) if report.instance == id => Some(report.error),
+        _ => None,
+    })
+    .collect()
+}
+
 #[test]
-fn an_instance_that_is_pending_is_named_and_mended_once_it_runs() {
+fn an_instance_that_is_starting_is_waited_for() {
     in_virtual_time(async {
         let rehearsal = Rehearsal::new(&scenario("success"));
-        let gone = ids(&rehearsal).into_iter().next().unwrap();
+        let starting = replaced(&rehearsal).await;
+        let report = revoke(&rehearsal, rehearsal.journals()).await.unwrap();
+        assert_eq!(report.outcome, Outcome::Done, "{report:?}");
+        assert_shut(&rehearsal, &report.new_key.unwrap(), "it runs by now");
+        assert_eq!(told_of(&rehearsal, &starting), [None]);
+        rehearsal.watcher.assert_whole("starting");
+    });
+}
+
+#[test]
+fn an_instance_that_is_pending_for_long_is_named_and_mended_once_it_runs() {
+    in_virtual_time(async {
+        let rehearsal = Rehearsal::new(&scenario("success"));
         rehearsal
             .sandbox
-            .with(|world| world.terminate_instance(&gone, "a test"));
-        let is_pending = |it: &&ec2::Instance| it.state == InstanceState::Pending;
-        let find = || {
-            rehearsal.sandbox.peek(|world| {
-                let found = world.live_instances().find(is_pending);
-                found.map(|it| it.id.clone())
-            })
-        };
-        wait_until(&rehearsal, || find().is_some()).await;
-        let pending = find().unwrap();
+            .with(|world| world.pace.pending_ms = (200_000, 200_001));
+        let pending = replaced(&rehearsal).await;
         let report = revoke(&rehearsal, rehearsal.journals()).await.unwrap();
         assert_eq!(report.outcome, Outcome::Unproven, "{report:?}");
         assert!(held_out(&report).contains_key(pending.as_str()));
+        assert_eq!(told_of(&rehearsal, &pending).len(), 1, "it is told once");
         rehearsal.clock.sleep(Duration::from_secs(300)).await;
         let roll = rehearsal.journals().rolls().unwrap().remove(0);
         let report = resume(&rehearsal, &roll, rehearsal.journals()).await;
@@ -201,6 +234,7 @@ fn an_instance_whose_line_nobody_knows_is_not_taken_for_shut() {
 #[derive(Default)]
 struct Noted {
     lost: Option<String>,
+    unvouched: BTreeSet<String>,
     done: Mutex<BTreeSet<(String, KeyDeed)>>,
 }
 
@@ -237,6 +271,11 @@ impl KeyAccess for Noted {
             answers.send(answer).unwrap();
         }
     }
+
+    fn unvouched(&self, ids: &[String]) -> Vec<String> {
+        let ids = ids.iter().filter(|id| self.unvouched.contains(*id));
+        ids.cloned().collect()
+    }
 }
 
 #[test]
@@ -246,8 +285,10 @@ fn where_ssm_fails_the_next_way_is_taken() {
         scenario.faults = vec![Fault::Deny(calls("ssm:SendCommand"))];
         let rehearsal = Rehearsal::new(&scenario);
         let lost = ids(&rehearsal).into_iter().next();
+        let unvouched: BTreeSet<String> = ids(&rehearsal).into_iter().take(2).collect();
         let noted = Arc::new(Noted {
             lost: lost.clone(),
+            unvouched: unvouched.clone(),
             ..Noted::default()
         });
         let mut engine = engine(&rehearsal, rehearsal.journals()).await;
@@ -276,6 +317,13 @@ fn where_ssm_fails_the_next_way_is_taken() {
             2 * 4,
             "two instances went all the way: {done:?}"
         );
+        // Of those that were reached, and of no other.
+        let stranger = unvouched.iter().find(|id| **id != lost).unwrap();
+        let warned = rehearsal.tape.events().into_iter().filter(|event| {
+            matches!(&event.kind, EventKind::Warning { message }
+                if message.starts_with(&format!("no console has told the host keys of {stranger}:")))
+        });
+        assert_eq!(warned.count(), 1);
     });
 }
 
@@ -310,5 +358,48 @@ fn one_that_is_gone_keeps_no_other_from_being_tagged() {
         // The two others, and whatever has come in the place of the one that is gone.
         assert!(shut.count() >= 2, "{report:?}");
         assert!(!held_out(&report).contains_key(one.as_str()), "{report:?}");
+    });
+}
+
+#[test]
+fn a_key_that_instances_let_in_is_not_made_again_when_ec2_has_lost_it() {
+    in_virtual_time(async {
+        let undisturbed = Rehearsal::new(&scenario("success"));
+        let journals = undisturbed.journals();
+        revoke(&undisturbed, journals.clone()).await.unwrap();
+        let roll = journals.rolls().unwrap().remove(0);
+        let lines = journals.read(&roll).unwrap().unwrap();
+        let is_let_in = |entry: &Entry| {
+            let Entry::Answered { effect, .. } = entry else {
+                return false;
+            };
+            *effect == Effect::AdmitKey
+        };
+        let line = lines.iter().position(|line| is_let_in(&line.entry));
+        let rehearsal = Rehearsal::new(&scenario("success"));
+        let tripped = Arc::new(Notify::new());
+        let line = line.unwrap() + 1;
+        let journals = rehearsal.journals();
+        let killed = journals.crashing_at(line, false, Arc::clone(&tripped));
+        tokio::select! {
+            report = revoke(&rehearsal, killed) => panic!("it ended before: {report:?}"),
+            () = tripped.notified() => {}
+        }
+        let roll = rehearsal.journals().rolls().unwrap().remove(0);
+        let names = rehearsal.sandbox.peek(|world| world.key_pair_names());
+        let new = names.into_iter().find(|name| name != OLD).unwrap();
+        let keys = rehearsal.rack().await.keys;
+        let kept = keys.get(&new).await.unwrap().unwrap();
+        rehearsal
+            .sandbox
+            .with(|world| world.delete_key_pair(&new).unwrap());
+        let report = resume(&rehearsal, &roll, rehearsal.journals()).await;
+        let report = report.unwrap();
+        assert_ne!(report.outcome, Outcome::Done, "{report:?}");
+        assert!(report.message.contains(&new), "{report:?}");
+        // It opens what has been tagged so far, and whoever logs in has it.
+        let after = keys.get(&new).await.unwrap().unwrap();
+        assert!(after.is_same_as(&kept), "it was put over");
+        rehearsal.watcher.assert_whole("lost in EC2");
     });
 }

@@ -8,7 +8,7 @@ mod revoke_key;
 mod ssh;
 mod terminate;
 
-pub(super) use fleet::resume as resume_fleet;
+pub(super) use fleet::{kept as kept_fleets, resume as resume_fleet};
 pub(super) use ssh::socket_places;
 
 use clap::{Args, Subcommand};

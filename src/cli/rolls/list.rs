@@ -5,15 +5,16 @@ use jiff::Timestamp;
 
 use crate::cli::app::Output;
 use crate::cli::context::Context;
+use crate::cli::instances::kept_fleets;
 use crate::cli::reach::{Way, decide};
 use crate::cli::session::{RackArgs, Session};
 use crate::clock::system_now;
 use crate::roll::{Journals, RollSummary, journaled_rolls};
-use crate::ui::{CliError, Exit, Task, print_rolls};
+use crate::ui::{CliError, Exit, Task, print_fleets, print_rolls};
 
 /// List the rolls of a rack, the newest first
 ///
-/// Those of this machine are found by their journals, and those of others by the tags of
+/// Rolls of many racks that were begun on this machine are listed below. Those of this machine are found by their journals, and those of others by the tags of
 /// the key pairs that they made. A rack that is reached over its API knows of none.
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
@@ -36,14 +37,18 @@ impl ListArgs {
             Err(exit) => return Ok(exit),
         };
         rolls.sort_by(|one, other| other.id.cmp(&one.id));
+        let mut fleets = kept_fleets(context)?;
+        fleets.reverse();
         let printer = context.printer();
         match self.output {
-            Output::Text => print_rolls(printer, &rolls, now),
+            Output::Text => {
+                print_rolls(printer, &rolls, now);
+                print_fleets(printer, &fleets, now);
+            }
             Output::Json => {
-                for line in rolls
-                    .iter()
-                    .filter_map(|roll| serde_json::to_string(roll).ok())
-                {
+                let rolls = rolls.iter().map(serde_json::to_string);
+                let fleets = fleets.iter().map(serde_json::to_string);
+                for line in rolls.chain(fleets).filter_map(Result::ok) {
                     printer.data(&format!("{line}\n"));
                 }
             }

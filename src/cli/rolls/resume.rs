@@ -1,5 +1,7 @@
 //! `convox rolls resume`: go on with a roll that was left or interrupted.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::one::OneRoll;
@@ -18,6 +20,10 @@ use crate::ui::{CliError, Exit, Task};
 pub(crate) struct ResumeArgs {
     #[command(flatten)]
     roll: OneRoll,
+
+    /// Of many racks: also write how it ended, rack by rack, to this JSON file
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
 }
 
 impl ResumeArgs {
@@ -27,8 +33,13 @@ impl ResumeArgs {
 
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, CliError> {
         let (id, output) = (&self.roll.id, self.roll.output);
-        if let Some(exit) = resume_fleet(context, id, output).await? {
+        let report = self.report.as_deref();
+        if let Some(exit) = resume_fleet(context, id, output, report).await? {
             return Ok(exit);
+        }
+        if report.is_some() {
+            let message = format!("--report is for a roll of many racks, and {id} is none");
+            return Err(CliError::usage(message).hint("`--output json` tells all of one rack"));
         }
         let task = Task::forward(format!("Resuming roll {}", self.roll.id));
         self.roll

@@ -11,7 +11,7 @@ use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
-use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector};
 
 use super::alarms::AwsAlarms;
 use super::bucket::BucketStore;
@@ -180,7 +180,7 @@ impl Account {
     /// [`PortError::NoRegion`] when nothing names a region.
     pub async fn connect(access: &Access) -> Result<Self, PortError> {
         let config = match &access.transport {
-            Transport::Network => over_the_network(access).await,
+            Transport::Network => over_the_network(access, transport::https_client()).await,
             Transport::InProcess(account) => in_process(access, account),
         };
         let region = config.region().ok_or(PortError::NoRegion)?.to_string();
@@ -277,13 +277,18 @@ impl Account {
     }
 }
 
-/// The SDK's ordinary chain: environment, profile, SSO, process, container, machine.
-async fn over_the_network(access: &Access) -> SdkConfig {
+/// The SDK's ordinary chain: environment, profile, SSO, process, container, machine. Requests that
+/// share a budget leave by `client`, others by the SDK's own.
+async fn over_the_network(access: &Access, client: SharedHttpClient) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .retry_config(retries(access))
         .timeout_config(time_limits(access));
     if let Some(budget) = &access.budget {
-        loader = loader.http_client(budget::within(budget.clone(), transport::https_client()));
+        // A request that waits for its turn sends nothing meanwhile, and has not stalled.
+        let protection = StalledStreamProtectionConfig::enabled().upload_enabled(false);
+        loader = loader
+            .http_client(budget::within(budget.clone(), client))
+            .stalled_stream_protection(protection.build());
     }
     if let Some(region) = &access.region {
         loader = loader.region(Region::new(region.clone()));
@@ -466,5 +471,68 @@ impl Clients {
             }
             aws_sdk_s3::Client::from_conf(config.build())
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::sync::Mutex;
+
+    use bytes::Bytes;
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::*;
+    use crate::rack::aws::transport::InProcess;
+
+    /// What STS says of a caller.
+    const CALLER: &str = "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::\
+                          123456789012:user/ada</Arn><Account>123456789012</Account>\
+                          </GetCallerIdentityResult></GetCallerIdentityResponse>";
+
+    /// Answers whoever calls, and keeps how old the signature of each request was by then.
+    fn answering(clock: &Clock, ages: &Arc<Mutex<Vec<SignedDuration>>>) -> InProcess {
+        let (clock, ages) = (clock.clone(), Arc::clone(ages));
+        Arc::new(move |request: http::Request<Bytes>| {
+            let signed = request.headers()["x-amz-date"].to_str().unwrap();
+            let signed = Timestamp::strptime("%Y%m%dT%H%M%S%z", signed.replace('Z', "+0000"));
+            let age = clock.now().duration_since(signed.unwrap());
+            ages.lock().unwrap().push(age);
+            let answer = http::Response::new(Bytes::from_static(CALLER.as_bytes()));
+            let answer: Pin<Box<dyn Future<Output = _> + Send>> =
+                Box::pin(std::future::ready(Some(answer)));
+            answer
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_over_the_network_waits_for_its_turn_and_is_signed_anew_where_that_is_long() {
+        let clock = Clock::starting_at("2026-11-22T02:00:00Z".parse().unwrap(), 1.0);
+        let mut access = Access::new(Transport::Network, clock.clone());
+        access.region = Some("us-east-1".to_owned());
+        // Of twenty calls the last has its turn after two minutes and a half.
+        access.budget = Some(Budget::new(clock.clone(), 0.1));
+        let ages = Arc::default();
+        let client = transport::client_of(answering(&clock, &ages));
+        // As it is made for the network, but for what would look outside of the test.
+        let made_up = Credentials::new("AKIAIOSFODNN7EXAMPLE", "made-up", None, None, "a test");
+        let config = over_the_network(&access, client).await.into_builder();
+        let config = config
+            .credentials_provider(SharedCredentialsProvider::new(made_up))
+            .sleep_impl(SdkClock(clock.clone()))
+            .time_source(SdkClock(clock.clone()));
+        let account = Account {
+            clients: Arc::new(Clients::new(config.build(), &access)),
+            region: "us-east-1".to_owned(),
+        };
+        let calls = (0..20).map(|_| account.identity());
+        for answer in futures_util::future::join_all(calls).await {
+            assert_eq!(answer.unwrap().account, "123456789012");
+        }
+        let ages = ages.lock().unwrap();
+        assert_eq!(ages.len(), 20);
+        let oldest = ages.iter().max().unwrap();
+        assert!(*oldest > SignedDuration::from_secs(60), "some did wait");
+        assert!(*oldest <= SignedDuration::from_secs(121), "{oldest:?}");
     }
 }

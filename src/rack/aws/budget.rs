@@ -40,6 +40,9 @@ const RECOVERY: Duration = Duration::from_secs(60);
 /// Answers to calls that were made at the same rate say the same: only the first in such a span
 /// counts.
 const SAME: Duration = Duration::from_secs(1);
+/// How long a request waits for its turn. It is signed before, and AWS takes no signature that is
+/// older than five minutes; the SDK signs anew what is given up, and waits again.
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
 /// How often calls may be made in one account and region. Clones share it.
 #[derive(Clone)]
@@ -257,7 +260,13 @@ impl HttpConnector for Patient {
         HttpConnectorFuture::new(async move {
             let api = request.extension::<Api>().map(|api| api.0.clone());
             let api = api.unwrap_or_default();
-            budget.wait(&api).await;
+            tokio::select! {
+                biased;
+                () = budget.wait(&api) => {}
+                () = budget.clock.sleep(LONGEST_WAIT) => {
+                    return Err(ConnectorError::timeout("its turn did not come".into()));
+                }
+            }
             let mut response = inner.call(request).await?;
             if says_too_many(&mut response).await? {
                 budget.cut(&api);

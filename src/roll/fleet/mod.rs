@@ -9,9 +9,11 @@ mod journal;
 mod plan;
 mod report;
 mod run;
+mod summary;
 
 pub use event::{FleetEvent, FleetEventKind, FleetSink};
 pub use journal::{FleetEntry, FleetJournal, FleetJournals, FleetLine};
-pub use plan::{FleetPlan, FleetRack, RackPlace};
+pub use plan::{FleetPlan, FleetRack, RackHome, RackPlace};
 pub use report::{FleetReport, FleetState, RackReport};
 pub use run::{EngineSource, Fleet, plans_of};
+pub use summary::FleetSummary;

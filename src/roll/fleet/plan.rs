@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::RollId;
 use crate::roll::lineup::Lineup;
 use crate::roll::plan::RollOptions;
+use crate::roll::preflight::Refusal;
 
 /// What a roll of many racks will do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +24,10 @@ pub struct FleetPlan {
     pub options: RollOptions,
     /// How long a stack that is busy is waited for, in milliseconds.
     pub wait_busy_ms: u64,
+    /// How many calls of each API are made in a second at most, in each account and region, where
+    /// that is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_per_second: Option<u32>,
 }
 
 /// One rack of a fleet.
@@ -41,6 +46,18 @@ pub struct FleetRack {
     /// Where it is, as far as the list of racks says.
     #[serde(default, flatten)]
     pub place: RackPlace,
+    /// Where it was found when the fleet began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<RackHome>,
+}
+
+/// The account and region that a rack is in, whichever profile or role leads there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RackHome {
+    /// The account's number.
+    pub account: String,
+    /// The region.
+    pub region: String,
 }
 
 impl FleetRack {
@@ -48,6 +65,27 @@ impl FleetRack {
     #[must_use]
     pub fn rack(&self) -> &str {
         self.rack.as_deref().unwrap_or(&self.name)
+    }
+
+    /// Refuses to roll a rack of the same name in another place than the one where this one was
+    /// found.
+    ///
+    /// # Errors
+    /// The calls go elsewhere, or nobody can tell where to.
+    pub fn check_home(&self, now: Option<&RackHome>) -> Result<(), Refusal> {
+        let Some(home) = &self.home else {
+            return Ok(());
+        };
+        let elsewhere = match now {
+            Some(now) if now == home => return Ok(()),
+            Some(now) => format!("calls go to account {} in {}", now.account, now.region),
+            None => "nobody says which account calls go to".to_owned(),
+        };
+        let RackHome { account, region } = home;
+        let rack = self.rack();
+        let message = format!("{rack} is in account {account} in {region}, and {elsewhere}");
+        let hint = "go on with the profile and the region that the fleet was begun with";
+        Err(Refusal::unreachable(&message, Some(hint.to_owned())))
     }
 }
 

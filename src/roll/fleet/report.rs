@@ -125,6 +125,12 @@ impl RackReport {
         }
     }
 
+    /// Tells whether its roll was begun and has ended with nothing changed and nothing left over.
+    pub(super) fn left_nothing(&self) -> bool {
+        let is_unchanged = self.outcome == Some(Outcome::NothingChanged);
+        self.roll.is_some() && is_unchanged && self.new_key.is_none()
+    }
+
     /// Tells whether the rack is done, and not to be rolled again.
     #[must_use]
     pub fn is_done(&self) -> bool {
@@ -210,6 +216,7 @@ mod tests {
                 wave: 1,
                 canary: false,
                 place: super::super::RackPlace::default(),
+                home: None,
             })
         };
         let of = |outcomes: &[Option<Outcome>]| {

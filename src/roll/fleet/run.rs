@@ -16,6 +16,7 @@ use crate::roll::engine::Engine;
 use crate::roll::event::EVENT_VERSION;
 use crate::roll::journal::JournalError;
 use crate::roll::lineup::{Next, Place, Turn};
+use crate::roll::outcome::Outcome;
 use crate::roll::plan::{Advice, Plan};
 use crate::roll::preflight::Refusal;
 use crate::roll::stop::Stop;
@@ -54,6 +55,8 @@ struct Standing {
 enum Ended {
     /// It was not begun after all, since somebody asked to stop.
     NotBegun,
+    /// The roll that it got before could not be taken up: that roll is still there to be resumed.
+    NotTakenUp(Box<RackReport>),
     /// It has ended.
     With(Box<RackReport>),
 }
@@ -216,12 +219,14 @@ async fn all_turns<S: EngineSource>(
                     return stopped;
                 };
                 let standing = &mut stands[at];
+                // An end would make the next resumption forget the roll, and begin another.
+                let is_kept = matches!(ended, Ended::With(_));
                 match ended {
                     Ended::NotBegun => {
                         standing.turn = Turn::Waiting;
                         standing.report.began = None;
                     }
-                    Ended::With(report) => {
+                    Ended::NotTakenUp(report) | Ended::With(report) => {
                         let report = RackReport {
                             began: standing.report.began,
                             ended: Some(turner.clock.now()),
@@ -230,7 +235,12 @@ async fn all_turns<S: EngineSource>(
                         let is_done = report.is_done();
                         standing.turn = if is_done { Turn::Done } else { Turn::Failed };
                         standing.report = report.clone();
-                        turner.note(FleetEntry::Ended(Box::new(report.clone())));
+                        if is_kept {
+                            turner.note(FleetEntry::Ended(Box::new(report.clone())));
+                            if turner.stop.is_requested() && report.left_nothing() {
+                                *standing = Standing::fresh(&turner.plan.racks[at]);
+                            }
+                        }
                         telling.emit(FleetEventKind::RackEnded(Box::new(report)));
                     }
                 }
@@ -254,7 +264,11 @@ impl<S: EngineSource> Turner<'_, S> {
         let report = match self.roll(rack, earlier).await {
             Ok(Some(report)) => report,
             Ok(None) => return Ended::NotBegun,
-            Err((roll, refusal)) => RackReport::refused(rack, roll, &refusal),
+            Err((Some(roll), refusal)) => {
+                let report = RackReport::refused(rack, Some(roll), &refusal);
+                return Ended::NotTakenUp(Box::new(report));
+            }
+            Err((None, refusal)) => RackReport::refused(rack, None, &refusal),
         };
         Ended::With(Box::new(report))
     }
@@ -265,7 +279,9 @@ impl<S: EngineSource> Turner<'_, S> {
         earlier: Option<RollId>,
     ) -> Result<Option<RackReport>, (Option<RollId>, Refusal)> {
         let bare = |refusal| (None, refusal);
-        let mut engine = self.source.engine(rack).await.map_err(bare)?;
+        let engine = self.source.engine(rack).await;
+        let mut engine = engine.map_err(|refusal| (earlier.clone(), refusal))?;
+        engine.be_one_of_many();
         if let Some(roll) = earlier {
             match engine.resume(&roll).await {
                 Ok(report) => return Ok(Some(RackReport::ended(rack, roll, report))),
@@ -323,6 +339,11 @@ impl Standing {
             report: RackReport::waiting(rack),
         }
     }
+
+    /// Tells whether its roll goes on and is not followed any more, though nobody asked for that.
+    fn is_unseen(&self) -> bool {
+        self.turn == Turn::Failed && self.report.outcome == Some(Outcome::Detached)
+    }
 }
 
 fn place((standing, rack): (&Standing, &FleetRack)) -> Place {
@@ -330,7 +351,8 @@ fn place((standing, rack): (&Standing, &FleetRack)) -> Place {
     let wave = standing.earlier.as_ref().map_or(rack.wave, |_| 0);
     Place {
         wave,
-        is_canary: rack.canary,
+        // Of one that rolls on unseen nobody knows when it ends, which later waves wait for.
+        is_canary: rack.canary || standing.is_unseen(),
         turn: standing.turn,
     }
 }
@@ -372,6 +394,10 @@ fn standings(plan: &FleetPlan, lines: &[FleetLine]) -> Vec<Standing> {
 }
 
 fn why_stopped(stands: &[Standing], racks: &[FleetRack]) -> String {
+    let mut unseen = stands.iter().filter(|standing| standing.is_unseen());
+    if let Some(Standing { report, .. }) = unseen.next() {
+        return format!("the roll of {} goes on unseen", report.rack);
+    }
     let failed = |(standing, _): &(&Standing, &FleetRack)| standing.turn == Turn::Failed;
     let mut failed = stands.iter().zip(racks).filter(failed);
     if let Some((_, canary)) = failed.clone().find(|(_, rack)| rack.canary) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use super::lines::{append_line, ids_in, open_lines, read_journal, read_lines};
+use super::lines::{append_line, ids_in, open_lines, read_journal, read_lines, write_whole};
 use super::{Entry, JOURNAL_VERSION, JournalError, JournalKeeper, JournalWriter, Line};
 use crate::ids::RollId;
 use crate::private;
@@ -97,16 +97,10 @@ impl Journals {
     ) -> Result<Journal, JournalError> {
         let path = self.path(roll);
         let file = open_lines(&path, roll, options)?;
-        let mut events = private::open_options();
-        events.create(true).append(true);
-        let events_path = self.events_path(roll);
-        let events = events
-            .open(&events_path)
-            .map_err(JournalError::io("open", &events_path))?;
         Ok(Journal {
             path,
             file,
-            events,
+            events: self.events_path(roll),
             lines,
             tripwire: self.tripwire.clone(),
             full_from: self.full_from,
@@ -147,7 +141,8 @@ impl Journals {
 pub struct Journal {
     path: PathBuf,
     file: File,
-    events: File,
+    /// Where events are kept.
+    events: PathBuf,
     lines: usize,
     tripwire: Option<Tripwire>,
     full_from: Option<usize>,
@@ -173,10 +168,16 @@ impl JournalWriter for Journal {
     }
 
     fn keep_event(&mut self, event: &Event) {
-        if let Ok(mut text) = serde_json::to_vec(event) {
-            text.push(b'\n');
+        let Ok(mut text) = serde_json::to_vec(event) else {
+            return;
+        };
+        text.push(b'\n');
+        // Open no longer than that takes: a fleet has hundreds of journals open at once, and a
+        // process may have few files.
+        let mut options = private::open_options();
+        if let Ok(file) = options.create(true).append(true).open(&self.events) {
             // A full disk must not stop a roll that is under way.
-            let _ = self.events.write_all(&text);
+            let _ = write_whole(&file, &file, &text);
         }
     }
 }
@@ -278,6 +279,26 @@ mod tests {
                 Entry::Finished(Effect::CreateKeyPair)
             ]
         );
+    }
+
+    #[test]
+    fn an_open_journal_has_no_file_open_for_events() {
+        let dir = tempfile::tempdir().unwrap();
+        let journals = Journals::new(dir.path().to_owned());
+        let mut journal = journals.create(&id(1)).unwrap();
+        let event = Event {
+            v: crate::roll::EVENT_VERSION,
+            seq: 0,
+            at: Timestamp::UNIX_EPOCH,
+            roll: id(1),
+            kind: EventKind::Warning {
+                message: "once".to_owned(),
+            },
+        };
+        journal.keep_event(&event);
+        fs::remove_file(journals.events_path(&id(1))).unwrap();
+        journal.keep_event(&event);
+        assert_eq!(journals.events(&id(1)).unwrap(), Some(vec![event]));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Files of JSON lines, of which each is on the disk before what it announces is done.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -32,18 +32,27 @@ pub(in crate::roll) fn open_lines(
 /// Adds a line, and returns when it is kept for good.
 ///
 /// # Errors
-/// When it is not: then nothing that the line announces may be done.
+/// When it is not: then nothing that the line announces may be done, and nothing is left of it
+/// that the next line would be added to.
 pub(in crate::roll) fn append_line(
-    mut file: &File,
+    file: &File,
     path: &Path,
     line: &impl Serialize,
 ) -> Result<(), JournalError> {
     let mut text =
         serde_json::to_vec(line).map_err(|error| JournalError::io("write", path)(error.into()))?;
     text.push(b'\n');
-    file.write_all(&text)
-        .map_err(JournalError::io("write", path))?;
+    write_whole(file, file, &text).map_err(JournalError::io("write", path))?;
     file.sync_data().map_err(JournalError::io("sync", path))
+}
+
+/// Writes all of `text` by `to`, the end of `file`, or nothing: a disk may have room for a part.
+pub(super) fn write_whole(file: &File, mut to: impl io::Write, text: &[u8]) -> io::Result<()> {
+    let before = file.metadata()?.len();
+    to.write_all(text).inspect_err(|_| {
+        // Where even that fails, whoever opens the journal next cuts what is torn.
+        let _ = file.set_len(before);
+    })
 }
 
 /// Reads the lines of a journal; `version` tells the version of each.
@@ -135,5 +144,42 @@ fn cut_torn_line(file: &File) -> io::Result<()> {
             };
         }
         whole += u64::try_from(read).unwrap_or(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A disk with room for so many bytes.
+    struct Room<'a>(&'a File, usize);
+
+    impl io::Write for Room<'_> {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            let fits = text.len().min(self.1);
+            self.1 -= fits;
+            if fits == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.0.write(&text[..fits])
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_that_the_disk_had_no_room_for_spoils_none_that_follows() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lines.jsonl");
+        let mut options = fs::File::options();
+        let file = options.append(true).create_new(true).open(&path).unwrap();
+        append_line(&file, &path, &"first").unwrap();
+        let refused = write_whole(&file, Room(&file, 4), b"\"second\"\n");
+        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        append_line(&file, &path, &"third").unwrap();
+        let lines: Option<Vec<String>> = read_lines(&path).unwrap();
+        assert_eq!(lines.unwrap(), ["first", "third"]);
     }
 }

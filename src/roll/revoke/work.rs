@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
@@ -15,8 +16,15 @@ use crate::roll::outcome::Outcome;
 use crate::roll::plan::Step;
 use crate::roll::run::{Run, Trouble};
 
-/// How often the instances are listed: those that start meanwhile let the old key in, too.
+/// How often there may be instances that were not there before: those that start meanwhile let
+/// the old key in, too.
 const ROUNDS: u32 = 4;
+/// How long an instance that is starting is waited for: it boots, and then its agent says so.
+const STARTING: Duration = Duration::from_secs(90);
+/// How long after a look it is looked for again.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
+/// What EC2 says of an instance that is starting.
+const PENDING: &str = "pending";
 
 /// What came of all of it.
 #[derive(Debug, Default)]
@@ -101,10 +109,37 @@ struct Work {
     under_way: BTreeMap<String, (Instance, usize)>,
     /// Why a way before has failed for an instance, by id.
     before: BTreeMap<String, String>,
+    /// Those that were starting when they were first seen, by id.
+    starting: BTreeSet<String>,
+    /// Whether some of them are not reached yet.
+    is_awaiting: bool,
+    /// Whether they have had the time that it takes.
+    is_late: bool,
+    /// Those that are done, by the way that was taken.
+    done_by: BTreeMap<usize, Vec<String>>,
     tally: Tally,
 }
 
 impl Work {
+    fn new(ways: Vec<Arc<dyn KeyAccess>>, swap: KeySwap) -> Self {
+        let (tell, heard) = mpsc::unbounded_channel();
+        Self {
+            ways,
+            swap,
+            tell,
+            heard,
+            tasks: JoinSet::new(),
+            ready: BTreeMap::new(),
+            under_way: BTreeMap::new(),
+            before: BTreeMap::new(),
+            starting: BTreeSet::new(),
+            is_awaiting: false,
+            is_late: false,
+            done_by: BTreeMap::new(),
+            tally: Tally::default(),
+        }
+    }
+
     fn through(&self, way: usize) -> Option<Through> {
         self.ways.get(way).map(|way| way.through())
     }
@@ -127,18 +162,18 @@ impl Work {
     async fn hear(&mut self) -> Vec<KeyAnswer> {
         let mut answers = Vec::new();
         loop {
-            tokio::select! {
-                biased;
-                answer = self.heard.recv() => answers.extend(answer),
-                // Whoever ends without an answer for each is told from below.
-                Some(_) = self.tasks.join_next() => {}
-                else => {}
-            }
             while let Ok(answer) = self.heard.try_recv() {
                 answers.push(answer);
             }
+            // With nobody at work there is nobody to wait for: one may have ended without an
+            // answer for each, whose last answer was heard before.
             if !answers.is_empty() || self.tasks.is_empty() {
                 return answers;
+            }
+            tokio::select! {
+                biased;
+                answer = self.heard.recv() => answers.extend(answer),
+                _ = self.tasks.join_next() => {}
             }
         }
     }
@@ -156,20 +191,10 @@ impl Run<'_> {
         swap: &KeySwap,
         mut looked: Option<(Vec<Instance>, Chosen)>,
     ) -> Result<Tally, Trouble> {
-        let (tell, heard) = mpsc::unbounded_channel();
-        let mut work = Work {
-            ways: self.ways(),
-            swap: swap.clone(),
-            tell,
-            heard,
-            tasks: JoinSet::new(),
-            ready: BTreeMap::new(),
-            under_way: BTreeMap::new(),
-            before: BTreeMap::new(),
-            tally: Tally::default(),
-        };
+        let mut work = Work::new(self.ways(), swap.clone());
         self.begin(Step::Admit);
-        for _ in 0..ROUNDS {
+        let (began, mut rounds) = (self.clock.now(), ROUNDS);
+        loop {
             let (live, chosen) = match looked.take() {
                 Some((live, chosen)) => (live, Some(chosen)),
                 None => (self.live_now().await?, None),
@@ -184,10 +209,38 @@ impl Run<'_> {
             if fresh.is_empty() {
                 break;
             }
+            if fresh.iter().any(|it| !work.starting.contains(&it.id)) {
+                if rounds == 0 {
+                    break;
+                }
+                rounds -= 1;
+            }
+            let starting = fresh.iter().filter(|it| it.state == PENDING);
+            work.starting.extend(starting.map(|it| it.id.clone()));
+            let passed = Duration::try_from(self.clock.now().duration_since(began));
+            work.is_late = passed.unwrap_or_default() >= STARTING;
             self.choose(&mut work, &fresh, chosen).await?;
             self.finish_round(&mut work).await?;
+            if std::mem::take(&mut work.is_awaiting) && !self.pause(BETWEEN_LOOKS).await {
+                return Err(stopped());
+            }
         }
+        self.tell_who_is_unvouched(&work);
         Ok(work.tally)
+    }
+
+    /// Names the instances that a login was taken for a proof of, and that may be other machines.
+    fn tell_who_is_unvouched(&mut self, work: &Work) {
+        let done = work.done_by.iter();
+        let asked = done.filter_map(|(way, ids)| Some(work.ways.get(*way)?.unvouched(ids)));
+        let mut ids: Vec<String> = asked.flatten().collect();
+        ids.sort();
+        if !ids.is_empty() {
+            self.warn(format!(
+                "no console has told the host keys of {}: who answered there may be another machine",
+                ids.join(", ")
+            ));
+        }
     }
 
     async fn live_now(&mut self) -> Result<Vec<Instance>, PortError> {
@@ -211,7 +264,12 @@ impl Run<'_> {
             }
         };
         for instance in fresh {
-            if let Some(why) = chosen.unreached.get(&instance.id) {
+            let Some(why) = chosen.unreached.get(&instance.id) else {
+                continue;
+            };
+            if work.starting.contains(&instance.id) && !work.is_late {
+                work.is_awaiting = true;
+            } else {
                 self.failed(work, instance.clone(), None, why.clone());
             }
         }
@@ -436,6 +494,8 @@ impl Run<'_> {
         let proof = through.map(Through::proof);
         let known = proof.map(|proof| (instance.id.clone(), proof));
         work.tally.done.extend(known);
+        let done = work.done_by.entry(way).or_default();
+        done.push(instance.id.clone());
         self.emit(EventKind::Instance(InstanceReport {
             instance: instance.id.clone(),
             through,
@@ -473,4 +533,25 @@ impl Work {
 
 fn stopped() -> Trouble {
     Trouble::new("stopped before every instance had the new key").outcome(Outcome::Unproven)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rack::PublicLine;
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_waited_for_once_nobody_is_at_work() {
+        let line = |name| PublicLine::read(name, "ssh-ed25519 KEY").unwrap();
+        let swap = KeySwap {
+            user: "ec2-user".to_owned(),
+            new: line("new"),
+            old: line("old"),
+            kept: None,
+        };
+        let mut work = Work::new(Vec::new(), swap);
+        let minute = Duration::from_secs(60);
+        let answers = tokio::time::timeout(minute, work.hear()).await;
+        assert!(answers.unwrap().is_empty());
+    }
 }

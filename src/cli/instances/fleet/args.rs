@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::list::{self, Listed};
+use crate::cli::complete;
 use crate::roll::RackPlace;
 use crate::ui::CliError;
 
@@ -19,7 +20,12 @@ const STOP_AFTER: u32 = 1;
 pub(in crate::cli::instances) struct FleetArgs {
     /// Roll all racks of these names or patterns, such as `prod-*`; given again, a wave that
     /// waits for the one before
-    #[arg(long, value_name = "GLOB,..", conflicts_with_all = ["rack", "detach", "save_key"])]
+    #[arg(
+        long,
+        value_name = "GLOB,..",
+        conflicts_with_all = ["rack", "detach", "save_key"],
+        add = complete::racks()
+    )]
     racks: Vec<String>,
 
     /// Roll the racks of a YAML list, which says where each is and which wave it belongs to
@@ -27,7 +33,7 @@ pub(in crate::cli::instances) struct FleetArgs {
     racks_file: Option<PathBuf>,
 
     /// Roll this rack before all others, and none of them unless it ends well
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = complete::racks())]
     canary_rack: Option<String>,
 
     /// How many racks are rolled at once [default: 5]
@@ -37,6 +43,11 @@ pub(in crate::cli::instances) struct FleetArgs {
     /// After so many racks that did not end well, no more begin [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     stop_after: Option<u32>,
+
+    /// How many calls of each AWS API are made in a second at most, in each account and region
+    /// [default: 5]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    calls_per_second: Option<u32>,
 
     /// Also write how it ended, rack by rack, to this JSON file
     #[arg(long, value_name = "FILE")]
@@ -52,6 +63,8 @@ pub(super) struct Wanted {
     pub(super) at_once: u32,
     /// How many may fail before no more begin.
     pub(super) stop_after: u32,
+    /// How many calls of each API a second, if that is said.
+    pub(super) calls_per_second: Option<u32>,
 }
 
 /// A rack, or all that a pattern stands for.
@@ -65,6 +78,8 @@ pub(super) struct WantedRack {
     pub(super) canary: bool,
     /// Where it is, as far as that is said.
     pub(super) place: RackPlace,
+    /// Whether it may be in any place where a pattern would find it.
+    pub(super) anywhere: bool,
 }
 
 impl FleetArgs {
@@ -79,6 +94,7 @@ impl FleetArgs {
             ("--canary-rack", self.canary_rack.is_some()),
             ("--concurrency", self.concurrency.is_some()),
             ("--stop-after", self.stop_after.is_some()),
+            ("--calls-per-second", self.calls_per_second.is_some()),
             ("--report", self.report.is_some()),
         ];
         match given.into_iter().find(|(_, given)| *given) {
@@ -99,11 +115,17 @@ impl FleetArgs {
         let mut racks = list.racks;
         for (number, wave) in (1..).zip(&self.racks) {
             let names = wave.split(',').map(str::trim).filter(|it| !it.is_empty());
+            if names.clone().next().is_none() {
+                // Such as the value of a variable that is not set.
+                let error = CliError::usage(format!("`--racks '{wave}'` names no rack"));
+                return Err(error.hint("name racks or patterns, such as `--racks 'prod-*'`"));
+            }
             racks.extend(names.map(|name| WantedRack {
                 name: name.to_owned(),
                 wave: number,
                 canary: false,
                 place: RackPlace::default(),
+                anywhere: false,
             }));
         }
         if let Some(canary) = self.canary_rack.as_ref().or(list.canary.as_ref()) {
@@ -116,6 +138,7 @@ impl FleetArgs {
                     wave: 1,
                     canary: true,
                     place: RackPlace::default(),
+                    anywhere: true,
                 },
             };
             let rack = WantedRack {
@@ -128,6 +151,7 @@ impl FleetArgs {
             racks,
             at_once: self.concurrency.or(list.concurrency).unwrap_or(AT_ONCE),
             stop_after: self.stop_after.or(list.stop_after).unwrap_or(STOP_AFTER),
+            calls_per_second: self.calls_per_second,
         })
     }
 }
@@ -160,7 +184,22 @@ mod tests {
             ..args
         };
         assert_eq!(wanted(&args)[0], ("prod-7".to_owned(), 1, true));
+        let wanted_racks = args.wanted().unwrap().racks;
+        assert!(wanted_racks[0].anywhere, "a pattern may say where it is");
         assert_eq!(wanted(&args).len(), 4);
+    }
+
+    #[test]
+    fn a_flag_that_names_no_rack_is_refused() {
+        for (racks, wrong) in [(vec![""], "''"), (vec!["a", " , "], "' , '")] {
+            let racks = racks.into_iter().map(str::to_owned).collect();
+            let args = FleetArgs {
+                racks,
+                ..FleetArgs::default()
+            };
+            let error = args.wanted().unwrap_err();
+            assert!(error.message().contains(wrong), "{error:?}");
+        }
     }
 
     #[test]

@@ -119,6 +119,7 @@ fn wanted(rack: serde_yaml::Value) -> Result<WantedRack, String> {
             profile: rack.profile,
             role_arn: rack.role_arn,
         },
+        anywhere: false,
     })
 }
 

@@ -19,7 +19,8 @@ use crate::cli::way::Way;
 use crate::ids::RollId;
 use crate::private;
 use crate::roll::{
-    Fleet, FleetJournals, FleetPlan, FleetReport, JournalError, RollOptions, Stop, plans_of,
+    Fleet, FleetEntry, FleetJournals, FleetPlan, FleetReport, FleetSummary, JournalError,
+    RollOptions, Stop, plans_of,
 };
 use crate::ui::{
     Board, CliError, Exit, FleetView, Task, print_fleet_plans, print_fleet_plans_json,
@@ -56,7 +57,8 @@ pub(super) async fn roll(
     }
     let mut view = view(context, each.output);
     let stop = Stop::new();
-    let reacher = Reacher::open(context, view.clone(), stop.clone()).await?;
+    let pace = wanted.calls_per_second;
+    let reacher = Reacher::open(context, view.clone(), stop.clone(), pace).await?;
     let racks = reacher.find(&wanted).await?;
     let plan = FleetPlan {
         fleet: RollId::generate(reacher.clock().now(), reacher.entropy()),
@@ -65,6 +67,7 @@ pub(super) async fn roll(
         stop_after: wanted.stop_after,
         options: each.options,
         wait_busy_ms: u64::try_from(each.wait_busy.as_millis()).unwrap_or(u64::MAX),
+        calls_per_second: pace,
     }
     .in_order();
     if each.plan {
@@ -96,15 +99,23 @@ pub(in crate::cli) async fn resume(
     context: &Context,
     id: &RollId,
     output: Output,
+    file: Option<&Path>,
 ) -> Result<Option<Exit>, CliError> {
     let journals = journals(context)?;
-    if journals.read(id).map_err(unkept)?.is_none() {
+    let Some(lines) = journals.read(id).map_err(unkept)? else {
         return Ok(None);
+    };
+    if let Some(file) = file {
+        check(file)?;
     }
+    let pace = lines.iter().find_map(|line| match &line.entry {
+        FleetEntry::Opened(plan) => plan.calls_per_second,
+        _ => None,
+    });
     let printer = context.printer();
     let mut view = view(context, output);
     let stop = Stop::new();
-    let reacher = Reacher::open(context, view.clone(), stop.clone()).await?;
+    let reacher = Reacher::open(context, view.clone(), stop.clone(), pace).await?;
     let clock = reacher.clock().clone();
     let taken = Fleet::take_up(id, &journals, &reacher, clock, &mut view, stop.clone());
     let fleet = match taken {
@@ -115,7 +126,21 @@ pub(in crate::cli) async fn resume(
         }
     };
     let report = signals::heed(printer, &stop, fleet.run()).await;
-    ended(context, output, report, None).map(Some)
+    ended(context, output, report, file).map(Some)
+}
+
+/// Lists the fleets that have a journal on this machine, oldest first.
+pub(in crate::cli) fn kept(context: &Context) -> Result<Vec<FleetSummary>, CliError> {
+    let journals = journals(context)?;
+    let mut fleets = Vec::new();
+    for id in journals.fleets().map_err(unkept)? {
+        match journals.read(&id) {
+            Ok(lines) => fleets.extend(FleetSummary::of(&lines.unwrap_or_default())),
+            // One that cannot be read hides no other.
+            Err(error) => context.printer().warn(&error.to_string(), None),
+        }
+    }
+    Ok(fleets)
 }
 
 /// Tells how a fleet ended, if it did before somebody asked twice to leave.

@@ -12,9 +12,9 @@ use crate::clock::Clock;
 use crate::config::{Config, RackSettings, nearest};
 use crate::console::schedule::Glob;
 use crate::ids::Entropy;
-use crate::rack::aws::{Access, Account, Budgets, CALLS_PER_SECOND, Transport};
+use crate::rack::aws::{Access, Account, Budgets, CALLS_PER_SECOND, Identity, Transport};
 use crate::rack::{PortError, Rack};
-use crate::roll::{Engine, EngineSource, FleetRack, Journals, RackPlace, Refusal, Stop};
+use crate::roll::{Engine, EngineSource, FleetRack, Journals, RackHome, RackPlace, Refusal, Stop};
 use crate::sandbox::Sandbox;
 use crate::ui::{CliError, FleetView};
 
@@ -29,10 +29,17 @@ pub(super) struct Reacher {
     journals: Journals,
     budgets: Budgets,
     sandbox: Option<Sandbox>,
-    accounts: RefCell<BTreeMap<Route, Account>>,
+    accounts: RefCell<BTreeMap<Route, Reached>>,
     context: Context,
     view: FleetView,
     stop: Stop,
+}
+
+/// A connection, and where it leads if anybody says so.
+#[derive(Clone)]
+struct Reached {
+    account: Account,
+    home: Option<RackHome>,
 }
 
 /// A rack that was found, and what tells it from others.
@@ -43,11 +50,13 @@ struct Found {
 }
 
 impl Reacher {
-    /// Gets ready to reach racks, each of which tells `view` what happens.
+    /// Gets ready to reach racks, each of which tells `view` what happens, with so many calls of
+    /// each API a second if that is said.
     pub(super) async fn open(
         context: &Context,
         view: FleetView,
         stop: Stop,
+        calls_per_second: Option<u32>,
     ) -> Result<Self, CliError> {
         if let Way::Api(_) = decide(context, None)?.way {
             return Err(
@@ -66,7 +75,10 @@ impl Reacher {
             config,
             entropy: context.entropy()?,
             journals: Journals::new(context.journals_dir()?),
-            budgets: Budgets::new(clock.clone(), CALLS_PER_SECOND),
+            budgets: Budgets::new(
+                clock.clone(),
+                calls_per_second.map_or(CALLS_PER_SECOND, f64::from),
+            ),
             clock,
             sandbox,
             accounts: RefCell::default(),
@@ -92,15 +104,15 @@ impl Reacher {
     /// One that is named is not there, or a pattern stands for none.
     pub(super) async fn find(&self, wanted: &Wanted) -> Result<Vec<FleetRack>, CliError> {
         let mut known: BTreeMap<RackPlace, Vec<String>> = BTreeMap::new();
-        for rack in &wanted.racks {
-            if !known.contains_key(&rack.place) {
-                let names = self.known(&rack.place).await?;
-                known.insert(rack.place.clone(), names);
-            }
+        for rack in wanted.racks.iter().filter(|rack| !rack.anywhere) {
+            self.list(&rack.place, &mut known).await?;
         }
+        let racks = wanted.racks.iter();
+        let racks: Vec<_> = racks.map(|it| placed(it, &wanted.racks, &known)).collect();
         let mut found: Vec<Found> = Vec::new();
         let mut missing = Vec::new();
-        for rack in &wanted.racks {
+        for rack in &racks {
+            self.list(&rack.place, &mut known).await?;
             let names = &known[&rack.place];
             let glob = Glob::new(&rack.name);
             if !glob.is_pattern() {
@@ -115,13 +127,26 @@ impl Reacher {
                 missing.push(rack);
             }
             for name in fitting {
-                found.push(self.found(rack, name)?);
+                found.push(self.found(rack, name).await?);
             }
         }
         if !missing.is_empty() {
             return Err(not_there(&missing, &known));
         }
         once(found)
+    }
+
+    /// Puts the racks of a place with those that are known, once.
+    async fn list(
+        &self,
+        place: &RackPlace,
+        known: &mut BTreeMap<RackPlace, Vec<String>>,
+    ) -> Result<(), CliError> {
+        if !known.contains_key(place) {
+            let names = self.known(place).await?;
+            known.insert(place.clone(), names);
+        }
+        Ok(())
     }
 
     /// Lists the racks of a place: those of its account, by the names that `config.yaml` gives
@@ -138,10 +163,10 @@ impl Reacher {
                 names.insert(name);
             }
         }
-        let account = match self.account(&self.access(None, place)).await {
+        let account = match self.reach(&self.access(None, place)).await {
             // Every rack says for itself where it is.
             Err(PortError::NoRegion) if !names.is_empty() => return Ok(Vec::from_iter(names)),
-            account => account?,
+            reached => reached?.account,
         };
         let stacks = account.stacks().racks().await?;
         names.extend(stacks.into_iter().filter(|it| !described.contains(it)));
@@ -150,13 +175,13 @@ impl Reacher {
 
     /// Finds a rack by its name, if its stack is there.
     async fn named(&self, rack: &WantedRack, known: &[String]) -> Result<Option<Found>, CliError> {
-        let found = self.found(rack, &rack.name)?;
+        let found = self.found(rack, &rack.name).await?;
         let is_described = self.config.describes(&rack.name);
         if known.contains(&rack.name) && !is_described {
             return Ok(Some(found));
         }
         let access = self.access(Some(&found.settings), &rack.place);
-        let account = self.account(&access).await?;
+        let account = self.reach(&access).await?.account;
         match account.stacks().describe(&found.settings.stack).await {
             Ok(_) => Ok(Some(found)),
             Err(PortError::NotFound { .. }) => Ok(None),
@@ -164,11 +189,13 @@ impl Reacher {
         }
     }
 
-    fn found(&self, rack: &WantedRack, name: &str) -> Result<Found, CliError> {
+    async fn found(&self, rack: &WantedRack, name: &str) -> Result<Found, CliError> {
         let settings = self
             .config
             .resolve(Some(name), self.context.environment())?;
-        let route = route(&self.access(Some(&settings), &rack.place));
+        let access = self.access(Some(&settings), &rack.place);
+        // One that cannot be reached is told when its turn comes.
+        let home = self.reach(&access).await.ok().and_then(|it| it.home);
         Ok(Found {
             rack: FleetRack {
                 name: name.to_owned(),
@@ -176,9 +203,10 @@ impl Reacher {
                 wave: rack.wave,
                 canary: rack.canary,
                 place: rack.place.clone(),
+                home,
             },
             settings,
-            route,
+            route: route(&access),
         })
     }
 
@@ -205,41 +233,50 @@ impl Reacher {
 
     /// Returns the connection that all racks share that are reached in the same way. Whoever
     /// calls the same account and region shares a budget besides, by whichever way.
-    async fn account(&self, access: &Access) -> Result<Account, PortError> {
+    async fn reach(&self, access: &Access) -> Result<Reached, PortError> {
         let route = route(access);
         let known = self.accounts.borrow().get(&route).cloned();
-        if let Some(account) = known {
-            return Ok(account);
+        if let Some(reached) = known {
+            return Ok(reached);
         }
         let bare = Account::connect(access).await?;
-        let budget = match bare.identity().await {
-            Ok(identity) => self.budgets.of_account(&identity.account, bare.region()),
-            Err(error) if error.is_transient() => self.budgets.of(access),
+        let (budget, home) = match bare.identity().await {
+            Ok(Identity { account, .. }) => {
+                let region = bare.region().to_owned();
+                let budget = self.budgets.of_account(&account, &region);
+                (budget, Some(RackHome { account, region }))
+            }
+            Err(error) if error.is_transient() => (self.budgets.of(access), None),
             Err(error) => return Err(error),
         };
         let mut access = access.clone();
         access.budget = Some(budget);
         let account = Account::connect(&access).await?;
+        let reached = Reached { account, home };
+        if reached.home.is_none() {
+            // Whoever comes next asks again.
+            return Ok(reached);
+        }
         let mut accounts = self.accounts.borrow_mut();
-        Ok(accounts.entry(route).or_insert(account).clone())
+        Ok(accounts.entry(route).or_insert(reached).clone())
     }
 
-    async fn rack(&self, rack: &FleetRack) -> Result<Rack, CliError> {
+    async fn rack(&self, rack: &FleetRack) -> Result<(Rack, Option<RackHome>), CliError> {
         let environment = self.context.environment();
         let settings = self.config.resolve(Some(rack.rack()), environment)?;
-        let account = self
-            .account(&self.access(Some(&settings), &rack.place))
-            .await?;
-        Ok(account.rack(&target(settings), &self.entropy)?)
+        let access = self.access(Some(&settings), &rack.place);
+        let Reached { account, home } = self.reach(&access).await?;
+        Ok((account.rack(&target(settings), &self.entropy)?, home))
     }
 }
 
 impl EngineSource for Reacher {
     async fn engine(&self, rack: &FleetRack) -> Result<Engine, Refusal> {
-        let found = self.rack(rack).await.map_err(|error| {
+        let (found, home) = self.rack(rack).await.map_err(|error| {
             let hint = error.hints().first().cloned();
             Refusal::unreachable(error.message(), hint)
         })?;
+        rack.check_home(home.as_ref())?;
         Ok(Engine::new(
             found,
             self.clock.clone(),
@@ -259,9 +296,30 @@ fn route(access: &Access) -> Route {
     ]
 }
 
+/// Says where a rack is that is named without a place: where a pattern of another finds it.
+fn placed(
+    rack: &WantedRack,
+    all: &[WantedRack],
+    known: &BTreeMap<RackPlace, Vec<String>>,
+) -> WantedRack {
+    let finds = |other: &&WantedRack| {
+        let has_name = Glob::new(&other.name).fits(&rack.name);
+        let names = known.get(&other.place);
+        has_name && names.is_some_and(|names| names.contains(&rack.name))
+    };
+    let mut rack = rack.clone();
+    if rack.anywhere
+        && let Some(other) = all.iter().filter(|it| !it.anywhere).find(finds)
+    {
+        rack.place = other.place.clone();
+    }
+    rack
+}
+
 /// Leaves out racks that were found before, and tells racks of one name in several places apart.
 fn once(found: Vec<Found>) -> Result<Vec<FleetRack>, CliError> {
-    let mut stacks: BTreeMap<(Route, String), String> = BTreeMap::new();
+    // The same account and region may be reached in several ways.
+    let mut stacks: BTreeMap<(Result<RackHome, Route>, String), String> = BTreeMap::new();
     let mut taken = BTreeSet::new();
     let mut racks = Vec::new();
     for Found {
@@ -270,7 +328,8 @@ fn once(found: Vec<Found>) -> Result<Vec<FleetRack>, CliError> {
         route,
     } in found
     {
-        let stack = (route.clone(), settings.stack.clone());
+        let home = rack.home.clone().ok_or_else(|| route.clone());
+        let stack = (home, settings.stack);
         match stacks.get(&stack) {
             Some(before) if *before == rack.name => continue,
             Some(before) => {
@@ -281,7 +340,10 @@ fn once(found: Vec<Found>) -> Result<Vec<FleetRack>, CliError> {
         }
         stacks.insert(stack, rack.name.clone());
         if !taken.insert(rack.name.clone()) {
-            let place: Vec<_> = route.into_iter().flatten().collect();
+            let mut place: Vec<_> = route.into_iter().flatten().collect();
+            if let (true, Some(home)) = (place.is_empty(), &rack.home) {
+                place.extend([home.account.clone(), home.region.clone()]);
+            }
             let called = format!("{}@{}", rack.name, place.join("/"));
             rack.rack = Some(std::mem::replace(&mut rack.name, called));
             taken.insert(rack.name.clone());

@@ -59,6 +59,15 @@ pub(super) fn pass(
 
 /// Matches with `*` for any text and `?` for any letter.
 fn matches(pattern: &str, text: &str) -> bool {
+    // Every instance of the account is asked, and nearly always for one very text.
+    if pattern.contains(['*', '?']) {
+        matches_wildly(pattern, text)
+    } else {
+        pattern == text
+    }
+}
+
+fn matches_wildly(pattern: &str, text: &str) -> bool {
     match pattern.chars().next() {
         None => text.is_empty(),
         Some('*') => {
@@ -66,14 +75,14 @@ fn matches(pattern: &str, text: &str) -> bool {
             text.char_indices()
                 .map(|(place, _)| place)
                 .chain([text.len()])
-                .any(|place| matches(rest, &text[place..]))
+                .any(|place| matches_wildly(rest, &text[place..]))
         }
         Some(letter) => {
             let mut letters = text.chars();
             letters
                 .next()
                 .is_some_and(|found| letter == '?' || letter == found)
-                && matches(&pattern[letter.len_utf8()..], letters.as_str())
+                && matches_wildly(&pattern[letter.len_utf8()..], letters.as_str())
         }
     }
 }
