@@ -17,14 +17,14 @@ use tokio::sync::Notify;
 use crate::outcomes::{assert_no_secret, assert_settled};
 use crate::rehearsal::{OPTIONS, Rehearsal, WAIT_BUSY, in_virtual_time, scenario};
 
-const SURGE: RollOptions = RollOptions {
+pub(crate) const SURGE: RollOptions = RollOptions {
     strategy: Strategy::Surge,
     ..OPTIONS
 };
 
 /// What a roll may change of a group besides its instances, and must put back.
 #[derive(Debug, PartialEq, Eq)]
-struct Kept {
+pub(crate) struct Kept {
     sizes: (u32, u32, u32),
     protects_new: bool,
     protected: usize,
@@ -33,7 +33,7 @@ struct Kept {
 }
 
 /// Everything that must be as it was: groups, parameters, container instances that take tasks.
-fn kept(world: &World) -> (BTreeMap<String, Kept>, Vec<(String, String)>, usize) {
+pub(crate) fn kept(world: &World) -> (BTreeMap<String, Kept>, Vec<(String, String)>, usize) {
     let groups = world.autoscaling.groups().map(|group| {
         let protected = group.members().filter(|member| member.protected);
         let kept = Kept {
@@ -61,7 +61,7 @@ fn kept(world: &World) -> (BTreeMap<String, Kept>, Vec<(String, String)>, usize)
 }
 
 /// The fewest tasks that each service had since counts were kept.
-fn fewest(sandbox: &Sandbox) -> BTreeMap<String, u64> {
+pub(crate) fn fewest(sandbox: &Sandbox) -> BTreeMap<String, u64> {
     sandbox.peek(|world| {
         let all = world.ledger().unwrap().all();
         all.filter_map(|(counted, points)| match counted {
@@ -76,7 +76,7 @@ fn fewest(sandbox: &Sandbox) -> BTreeMap<String, u64> {
 }
 
 /// A service of one process, which takes its time to come up and to stop.
-fn add_service(world: &mut World, name: &str, processes: u32, minimum: u32) {
+pub(crate) fn add_service(world: &mut World, name: &str, processes: u32, minimum: u32) {
     let cluster = world.ecs.clusters().next().unwrap().name.clone();
     let task = world.register_task_definition(&json!({
         "Family": name,
@@ -98,13 +98,13 @@ fn add_service(world: &mut World, name: &str, processes: u32, minimum: u32) {
     world.create_service(name, &service).unwrap();
 }
 
-async fn settled(scenario: &Scenario) -> Rehearsal {
+pub(crate) async fn settled(scenario: &Scenario) -> Rehearsal {
     let rehearsal = Rehearsal::new(scenario);
     rehearsal.clock.sleep(Duration::from_secs(300)).await;
     rehearsal
 }
 
-async fn roll(
+pub(crate) async fn roll(
     rehearsal: &Rehearsal,
     options: RollOptions,
     journals: Journals,
@@ -115,7 +115,7 @@ async fn roll(
 }
 
 /// Waits until instances that were let go are gone, and those of the groups are there.
-async fn come_to_rest(rehearsal: &Rehearsal) {
+pub(crate) async fn come_to_rest(rehearsal: &Rehearsal) {
     rehearsal.clock.sleep(Duration::from_secs(600)).await;
 }
 
@@ -248,7 +248,7 @@ fn a_surge_that_rolls_back_puts_everything_back() {
 
 /// A rack whose group keeps more in service than the three it wants: the others are taken in one
 /// go at the end.
-fn with_surplus(seed: u64, in_service: u32) -> Scenario {
+pub(crate) fn with_surplus(seed: u64, in_service: u32) -> Scenario {
     let mut scenario = scenario("success");
     scenario.seed = seed;
     scenario.rack.min_in_service = Some(in_service);
@@ -301,7 +301,7 @@ fn the_one_shot_scale_in_takes_a_service_down_without_guard_rails_and_not_with_t
     assert_eq!(down_without_draining(OPTIONS), 0);
 }
 
-fn roll_of(rehearsal: &Rehearsal) -> Option<RollId> {
+pub(crate) fn roll_of(rehearsal: &Rehearsal) -> Option<RollId> {
     let journals = rehearsal.journals();
     let roll = journals.rolls().unwrap().into_iter().next()?;
     let opened = journals.read(&roll).unwrap();
