@@ -316,7 +316,7 @@ fn a_rolled_back_stack_may_be_rolled() {
 #[test]
 fn every_warning_is_given() {
     type Change = fn(&mut Observed);
-    let table: [(&str, Change); 10] = [
+    let table: [(&str, Change); 11] = [
         ("ssm-image", |o| {
             let kind = "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>".to_owned();
             o.declared.insert(

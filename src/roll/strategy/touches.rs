@@ -220,7 +220,12 @@ pub(in crate::roll) fn warnings(options: RollOptions, observed: &Observed) -> Ve
                     "group {} protects new instances from scale-in, which roll {roll} may have left so",
                     group.logical_id
                 ),
-                format!("unless it is meant so, take that roll up: `convox rolls resume {roll}`"),
+                format!(
+                    "unless it is meant so, take that roll up (`convox rolls resume {roll}`), or end \
+                     it: `aws autoscaling update-auto-scaling-group --auto-scaling-group-name {} \
+                     --no-new-instances-protected-from-scale-in`",
+                    group.name
+                ),
             ));
         }
     }
