@@ -106,10 +106,12 @@ impl Run<'_> {
             let stack = self
                 .patiently(async |rack| rack.stacks.describe(&id).await)
                 .await?;
-            let is_ours = self.named_by(&stack) == Some(true)
-                || (self.resumed && self.update_has_begun().await);
-            if is_ours || !stack.status.is_busy() {
-                return Ok(is_ours);
+            if !stack.status.is_busy() {
+                return Ok(false);
+            }
+            let named = self.named_by(&stack) == Some(true);
+            if named || (self.resumed && self.update_has_begun().await) {
+                return Ok(true);
             }
             let status = stack.status.to_string();
             if self.passed_since(began) + wait > self.wait_busy.max(Duration::from_secs(60)) {
