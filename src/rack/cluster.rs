@@ -111,9 +111,24 @@ pub struct ClusterHost {
     pub cpu: u32,
     /// Memory that tasks may reserve, in MiB.
     pub memory: u32,
-    /// Tasks on it that have not stopped, those that are asked to included.
+    /// Tasks on it that are meant to run; those that are asked to stop count no more (ECS API
+    /// reference, `runningTasksCount`).
     #[serde(default)]
     pub tasks: u32,
+}
+
+/// What an instance of a cluster has yet to get rid of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostLoad {
+    /// The EC2 instance.
+    pub instance: String,
+    /// Whether it takes no more tasks.
+    pub is_draining: bool,
+    /// Tasks of services that have not stopped, those that are asked to included: they may still
+    /// answer what they were asked before.
+    pub tasks: u32,
+    /// Tasks that belong to no service and have not stopped: nothing can move them.
+    pub alone: u32,
 }
 
 /// A lifecycle hook of a group.

@@ -29,7 +29,7 @@ pub use authorized_keys::{
 };
 pub use change::{Change, ChangeProblem, Difference, check_change};
 pub use cluster::{
-    Cluster, ClusterDefinition, ClusterHost, ClusterService, ClusterTask, Hook, Launch,
+    Cluster, ClusterDefinition, ClusterHost, ClusterService, ClusterTask, Hook, HostLoad, Launch,
     STOP_TIMEOUT_SECS,
 };
 pub use command::{CommandState, Commands, Invoked};

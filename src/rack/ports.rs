@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::api_key::ApiProbe;
-use super::cluster::{Cluster, Hook, Launch};
+use super::cluster::{Cluster, Hook, HostLoad, Launch};
 use super::command::Commands;
 use super::error::PortError;
 use super::fleet::{Group, Instance, LaunchTemplateRef, ServiceState, ServiceTask};
@@ -128,6 +128,9 @@ pub trait Fleet: Send + Sync {
 pub trait Services: Send + Sync {
     /// Reads what a cluster runs and where.
     async fn cluster(&self, cluster: &str) -> Result<Cluster>;
+    /// Says what is left on every instance of a cluster. What cannot be read is an error: an instance
+    /// that is not listed is in the cluster no more.
+    async fn loads(&self, cluster: &str) -> Result<Vec<HostLoad>>;
     /// Has a cluster give no more tasks to these EC2 instances and move those of services away
     /// (`DRAINING`), or give them tasks again. Those that it does not know are left out.
     async fn drain(&self, cluster: &str, instances: &[String], draining: bool) -> Result<()>;

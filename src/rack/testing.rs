@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::{
-    Alarm, Alarms, Cluster, Commands, EventPage, Fleet, Group, Hook, Instance, InstanceRefresh,
-    Invoked, KeyPair, KeyPairs, KeyStore, KeyType, Launch, LaunchTemplateRef, MintedKeyPair,
-    PortError, PrivateKey, RefreshWish, Refreshes, ResourceChange, ServiceState, ServiceTask,
-    Services, Stack, StackResource, Stacks, System, SystemDescription, SystemInstance,
+    Alarm, Alarms, Cluster, Commands, EventPage, Fleet, Group, Hook, HostLoad, Instance,
+    InstanceRefresh, Invoked, KeyPair, KeyPairs, KeyStore, KeyType, Launch, LaunchTemplateRef,
+    MintedKeyPair, PortError, PrivateKey, RefreshWish, Refreshes, ResourceChange, ServiceState,
+    ServiceTask, Services, Stack, StackResource, Stacks, System, SystemDescription, SystemInstance,
     TemplateBody, UpdateAccepted, UpdateRequest,
 };
 
@@ -162,6 +162,9 @@ impl Commands for Unreachable {
 impl Services for Unreachable {
     async fn cluster(&self, _: &str) -> Result<Cluster, PortError> {
         refuse("ListServices")
+    }
+    async fn loads(&self, _: &str) -> Result<Vec<HostLoad>, PortError> {
+        refuse("ListContainerInstances")
     }
     async fn drain(&self, _: &str, _: &[String], _: bool) -> Result<(), PortError> {
         refuse("UpdateContainerInstancesState")

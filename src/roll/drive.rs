@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::follow::Followed;
-use super::journal::Effect;
+use super::journal::{Effect, Entry};
 use super::outcome::{Outcome, Report};
 use super::plan::Step;
 use super::refresh::Led;
@@ -120,17 +120,39 @@ impl Run<'_> {
 
     /// Takes back what was made before the stack was touched.
     async fn turn_back(&mut self, trouble: Trouble) -> Report {
-        let discarded = match trouble.outcome {
-            Outcome::Detached => None,
-            _ => Some(self.undo().await),
-        };
-        self.base.turned_back(trouble, discarded)
+        if trouble.outcome == Outcome::Detached {
+            return self.base.turned_back(trouble, None);
+        }
+        // Somebody else's update may have taken instances meanwhile, which only we hold.
+        if self.is_guarded() {
+            self.note(Entry::TurnedBack).await;
+            if let Err(left) = self.settle_rack(true).await {
+                return self.left_guarded(trouble, left);
+            }
+        }
+        let discarded = self.discard().await;
+        self.base.turned_back(trouble, Some(discarded))
     }
 
-    /// Puts back what was changed for the roll, and lets the new key go.
-    async fn undo(&mut self) -> Result<(), Trouble> {
-        self.put_back().await?;
-        self.discard().await
+    /// The roll is turned back, but what was changed for it cannot be put back yet.
+    fn left_guarded(&self, trouble: Trouble, left: Trouble) -> Report {
+        let outcome = match left.outcome {
+            Outcome::Detached => Outcome::Detached,
+            _ => Outcome::Stuck,
+        };
+        let mut report = self.report(outcome, format!("{}; {}", trouble.message, left.message));
+        report.hints = trouble.hints;
+        report.hints.extend(left.hints);
+        report.hints.push(self.resume_hint());
+        report.hints.extend(self.held_hint());
+        report
+    }
+
+    fn held_hint(&self) -> Option<String> {
+        let is_holding = !self.plan.touches.held.is_empty();
+        is_holding.then(|| {
+            "instances on their way out are held for an hour at the most until then".to_owned()
+        })
     }
 
     /// The stack is complete: puts back what was changed for the roll, then asks the instances.
@@ -390,10 +412,7 @@ impl Run<'_> {
     pub(super) fn detached(&self, why: &str) -> Report {
         let mut report = self.report(Outcome::Detached, format!("{why}; the roll goes on in AWS"));
         report.hints = vec![self.resume_hint()];
-        if !self.plan.touches.held.is_empty() {
-            let held = "instances on their way out are held for an hour at the most until then";
-            report.hints.push(held.to_owned());
-        }
+        report.hints.extend(self.held_hint());
         report.hints.push(if self.plan.is_api() {
             "the rack API is restarted, and the old key let go, only then".to_owned()
         } else {

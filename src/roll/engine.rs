@@ -430,6 +430,7 @@ impl Engine {
         let id = &found.plan.roll;
         let journal = self.desk.journals.go_on(id).await?;
         let mut run = self.prepare(found.plan.clone(), journal, since(id), true);
+        run.tending = Tending::recalled(&found.lines);
         run.gate.is_past = found.lines.iter().any(is_promoting);
         run.gate.halted = halted(&found.lines);
         if let Some(why) = run.gate.halted.clone() {

@@ -56,7 +56,8 @@ impl Run<'_> {
                     {
                         return followed;
                     }
-                    self.tend_meanwhile().await;
+                    let goes_back = self.tracker.is_rolling_back();
+                    self.tend_meanwhile(goes_back).await;
                     self.pacing
                         .after_success(self.clock.now(), self.tracker.expectation())
                 }
@@ -72,13 +73,6 @@ impl Run<'_> {
             if !self.pause(wait).await {
                 return Followed::Stopped;
             }
-        }
-    }
-
-    /// Looks after the instances that are held; what goes wrong is tried again at the next look.
-    async fn tend_meanwhile(&mut self) {
-        if let Err(error) = self.tend(self.tracker.is_rolling_back()).await {
-            self.warn(format!("instances on their way out are held: {error}"));
         }
     }
 

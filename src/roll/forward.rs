@@ -325,6 +325,8 @@ impl Run<'_> {
                 }),
                 None => self.tell_of_retry(&error, wait),
             }
+            // Somebody else's update takes instances too, and our hooks hold them already.
+            self.tend_meanwhile(!unsure).await;
             if !self.pause(wait).await {
                 if unsure {
                     return Err(self.left_unsure());
@@ -400,7 +402,7 @@ impl Run<'_> {
     }
 
     /// Looks whether the stack's events say that our update has begun.
-    async fn update_has_begun(&mut self) -> bool {
+    pub(super) async fn update_has_begun(&mut self) -> bool {
         // An unreadable stream is no evidence either way; the token makes asking again safe.
         let _ = self.read_events().await;
         self.tracker.has_started()

@@ -222,6 +222,7 @@ pub(super) fn plan(
         return Err(Refusal::busy(&observed.stack.status));
     }
     let mut reasons = refusals(rack, options.strategy, observed);
+    reasons.extend(strategy::left_over_hooks(observed));
     reasons.extend(strategy::refusals(options, observed));
     reasons.extend(care.conflicts(options.strategy));
     if !reasons.is_empty() {
@@ -292,6 +293,7 @@ pub(super) fn draft(
         // Nothing is cut off: instances are held until their tasks have stopped.
         plan.warnings.retain(|it| it.code != "stop-timeout");
     }
+    plan.warnings.extend(strategy::warnings(options, observed));
     let held = plan.gates.warnings(&plan);
     plan.warnings.extend(held);
     plan.steps = steps(&plan);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::care::{Care, not_detachable};
+use super::forward::{TAG_PROTECTED, TAG_ROLL};
 use super::gate::Gates;
 use super::lint::lint;
 use super::observe::{Observed, ObservedGroup};
@@ -12,7 +13,7 @@ use super::plan::{Advice, RollOptions, Step};
 use super::preflight::{Refusal, cluster_plans, no_such_stack, plan};
 use super::reached::{Declared, ObservedPolicy};
 use super::refresh::RefreshSettings;
-use super::strategy::Strategy;
+use super::strategy::{self, Strategy};
 use crate::ids::{Entropy, RollId};
 use crate::rack::testing::Unreachable;
 use crate::rack::{
@@ -354,7 +355,7 @@ fn a_rolled_back_stack_may_be_rolled() {
 #[test]
 fn every_warning_is_given() {
     type Change = fn(&mut Observed);
-    let table: [(&str, Change); 10] = [
+    let table: [(&str, Change); 11] = [
         ("ssm-image", |o| {
             let kind = "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>".to_owned();
             o.declared.insert(
@@ -399,10 +400,51 @@ fn every_warning_is_given() {
         ("other-keys", |o| {
             o.instances[0].key_name = Some("older".to_owned());
         }),
+        ("left-over-protection", |o| {
+            let group = &mut o.groups[0];
+            group.group.as_mut().unwrap().protects_new = true;
+            let tags = &mut o.current_pair.as_mut().unwrap().tags;
+            tags.insert(TAG_ROLL.to_owned(), "20260101T000000-abc".to_owned());
+            tags.insert(TAG_PROTECTED.to_owned(), group.logical_id.clone());
+        }),
     ];
     for (code, change) in table {
         assert_eq!(warned(change), [code]);
     }
+}
+
+/// Refuses a surge of a rack after a change.
+fn surge_refused(change: fn(&mut Observed)) -> Vec<String> {
+    let mut observed = healthy();
+    observed.clusters.push(cluster(3));
+    change(&mut observed);
+    let options = RollOptions {
+        strategy: Strategy::Surge,
+        ..RollOptions::DEFAULT
+    };
+    let reasons = strategy::refusals(options, &observed);
+    reasons.into_iter().map(|reason| reason.code).collect()
+}
+
+#[test]
+fn a_surge_is_refused_where_nobody_could_hold_instances() {
+    assert!(
+        !surge_refused(|_| {})
+            .iter()
+            .any(|code| code == "surge-hook")
+    );
+    let refused = surge_refused(|o| {
+        let mut own = hook(300);
+        own.is_handled = false;
+        own.default_result = "ABANDON".to_owned();
+        o.hooks = BTreeMap::from([("prod-Instances".to_owned(), vec![own])]);
+    });
+    assert!(refused.contains(&"surge-hook".to_owned()), "{refused:?}");
+    let refused = surge_refused(|o| {
+        o.unread
+            .push("cluster c: its instances: not allowed".to_owned());
+    });
+    assert!(refused.contains(&"surge-unread".to_owned()), "{refused:?}");
 }
 
 #[test]

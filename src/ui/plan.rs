@@ -79,7 +79,7 @@ pub fn print_plan(printer: &Printer, plan: &Plan) {
 
     for cluster in &plan.clusters {
         text.push_str(&heading(&format!("Services of {}", cluster.name)));
-        text.push_str(&cluster_words(cluster));
+        text.push_str(&cluster_words(cluster, !plan.touches.held.is_empty()));
     }
 
     text.push_str(&changes_and_warnings(plan, colour));

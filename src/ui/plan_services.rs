@@ -6,8 +6,9 @@ use super::table::Table;
 use super::text::{count, span};
 use crate::roll::{ClusterPlan, ServicePlan};
 
-/// Words the facts of a cluster's services, one a line, and how its instances are emptied.
-pub(super) fn cluster_words(cluster: &ClusterPlan) -> String {
+/// Words the facts of a cluster's services, one a line, and how its instances are emptied; with
+/// `held`, they are held for as long as that takes.
+pub(super) fn cluster_words(cluster: &ClusterPlan, held: bool) -> String {
     let mut table = Table::new([
         "SERVICE",
         "DESIRED",
@@ -33,7 +34,7 @@ pub(super) fn cluster_words(cluster: &ClusterPlan) -> String {
         ]);
     }
     let mut text = table.render();
-    text.push_str(&format!("{}\n", draining_words(cluster)));
+    text.push_str(&format!("{}\n", draining_words(cluster, held)));
     let up = cluster.services.iter().filter(|service| service.stays_up);
     let up: Vec<&str> = up.map(|service| service.name.as_str()).collect();
     if !up.is_empty() {
@@ -49,7 +50,10 @@ pub(super) fn cluster_words(cluster: &ClusterPlan) -> String {
     text
 }
 
-fn draining_words(cluster: &ClusterPlan) -> String {
+fn draining_words(cluster: &ClusterPlan, held: bool) -> String {
+    if held {
+        return "instances are held until their tasks run elsewhere, however long".to_owned();
+    }
     let managed = match cluster.managed_draining {
         Some(true) => return "ECS drains instances before they go (managed draining)".to_owned(),
         Some(false) => "no managed draining",

@@ -30,5 +30,6 @@ mod revoking_twice;
 #[path = "../common/sandbox_api.rs"]
 mod sandbox_api;
 mod surging;
+mod surging_odd;
 #[path = "../common/virtual_time.rs"]
 mod virtual_time;

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use crate::outcomes::{assert_no_secret, assert_settled};
 use crate::rehearsal::{OPTIONS, Rehearsal, WAIT_BUSY, in_virtual_time, scenario};
 
-const SURGE: RollOptions = RollOptions {
+pub(crate) const SURGE: RollOptions = RollOptions {
     strategy: Strategy::Surge,
     ..OPTIONS
 };
@@ -76,7 +76,7 @@ pub(crate) fn fewest(sandbox: &Sandbox) -> BTreeMap<String, u64> {
 }
 
 /// A service of one process, which takes its time to come up and to stop.
-fn add_service(world: &mut World, name: &str, processes: u32, minimum: u32) {
+pub(crate) fn add_service(world: &mut World, name: &str, processes: u32, minimum: u32) {
     let cluster = world.ecs.clusters().next().unwrap().name.clone();
     let task = world.register_task_definition(&json!({
         "Family": name,
@@ -104,7 +104,7 @@ pub(crate) async fn settled(scenario: &Scenario) -> Rehearsal {
     rehearsal
 }
 
-async fn roll(
+pub(crate) async fn roll(
     rehearsal: &Rehearsal,
     options: RollOptions,
     journals: Journals,
@@ -301,7 +301,7 @@ fn the_one_shot_scale_in_takes_a_service_down_without_guard_rails_and_not_with_t
     assert_eq!(down_without_draining(OPTIONS), 0);
 }
 
-fn roll_of(rehearsal: &Rehearsal) -> Option<RollId> {
+pub(crate) fn roll_of(rehearsal: &Rehearsal) -> Option<RollId> {
     let journals = rehearsal.journals();
     let roll = journals.rolls().unwrap().into_iter().next()?;
     let opened = journals.read(&roll).unwrap();

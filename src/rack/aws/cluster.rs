@@ -14,7 +14,7 @@ use super::error::Call;
 use super::services::{TASKS_AT_ONCE, count_of};
 use super::stacks::timestamp_of;
 use crate::rack::{
-    Cluster, ClusterDefinition, ClusterHost, ClusterService, ClusterTask, PortError,
+    Cluster, ClusterDefinition, ClusterHost, ClusterService, ClusterTask, HostLoad, PortError,
 };
 
 /// How many task definitions are asked for at a time.
@@ -85,6 +85,46 @@ pub(super) async fn read(
         read.definitions.extend(known);
     }
     Ok(read)
+}
+
+/// Says what is left on every instance of a cluster.
+pub(super) async fn loads(clients: &Clients, cluster: &str) -> Result<Vec<HostLoad>, PortError> {
+    let what = format!("cluster {cluster}");
+    let ((hosts, instances), mut left) = tokio::try_join!(
+        hosts(clients, cluster, &what),
+        tasks(clients, cluster, &what, DesiredStatus::Running),
+    )?;
+    // Only afterwards: a task that is asked to stop meanwhile is in both lists, and not in none.
+    left.extend(tasks(clients, cluster, &what, DesiredStatus::Stopped).await?);
+    Ok(loads_of(&hosts, &instances, &left))
+}
+
+/// Counts what is left on each host. A host's own count knows of no task that is being stopped, and
+/// the list of tasks may be behind: the larger of the two is believed.
+fn loads_of(
+    hosts: &[ClusterHost],
+    instances: &BTreeMap<String, String>,
+    tasks: &[Task],
+) -> Vec<HostLoad> {
+    let on = |host: &ClusterHost, of_service: bool| {
+        let own = tasks.iter().filter(|task| {
+            let arn = task.container_instance_arn.as_ref();
+            arn.and_then(|arn| instances.get(arn)) == Some(&host.instance)
+                && task.last_status.as_deref() != Some("STOPPED")
+                && service_in(task.group.as_deref()).is_some() == of_service
+        });
+        u32::try_from(own.count()).unwrap_or(u32::MAX)
+    };
+    let load = |host: &ClusterHost| {
+        let alone = on(host, false);
+        HostLoad {
+            instance: host.instance.clone(),
+            is_draining: host.is_draining,
+            tasks: on(host, true).max(host.tasks.saturating_sub(alone)),
+            alone,
+        }
+    };
+    hosts.iter().map(load).collect()
 }
 
 /// Takes nothing for what cannot be read, with a word of why; the lack of an answer stays an error,
@@ -349,6 +389,39 @@ mod tests {
             let service = service.build();
             assert_eq!(is_fargate(&service), expected, "{service:?}");
         }
+    }
+
+    #[test]
+    fn a_task_that_is_being_stopped_is_still_on_its_host() {
+        let hosts = [host_of(
+            ContainerInstance::builder()
+                .ec2_instance_id("i-1")
+                .status("DRAINING")
+                .running_tasks_count(1)
+                .build(),
+        )];
+        let instances = BTreeMap::from([("arn:1".to_owned(), "i-1".to_owned())]);
+        let task = |group: &str, last: &str| {
+            let task = Task::builder().container_instance_arn("arn:1");
+            task.group(group).last_status(last).build()
+        };
+        let load = |tasks: &[Task]| {
+            let load = &loads_of(&hosts, &instances, tasks)[0];
+            (load.tasks, load.alone)
+        };
+        let (web, alone) = ("service:web", "family:once");
+        // ECS counts one that runs, which the list may not show yet.
+        assert_eq!(load(&[]), (1, 0));
+        assert_eq!(load(&[task(alone, "RUNNING")]), (0, 1));
+        assert_eq!(
+            load(&[task(alone, "RUNNING"), task(web, "DEACTIVATING")]),
+            (1, 1)
+        );
+        assert_eq!(load(&[task(web, "RUNNING"), task(web, "STOPPING")]), (2, 0));
+        assert_eq!(
+            load(&[task(alone, "RUNNING"), task(web, "STOPPED")]),
+            (0, 1)
+        );
     }
 
     #[test]

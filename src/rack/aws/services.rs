@@ -9,7 +9,9 @@ use super::account::Clients;
 use super::cluster;
 use super::error::Call;
 use super::stacks::timestamp_of;
-use crate::rack::{Cluster, PortError, ServiceDeployment, ServiceState, ServiceTask, Services};
+use crate::rack::{
+    Cluster, HostLoad, PortError, ServiceDeployment, ServiceState, ServiceTask, Services,
+};
 
 /// How many services one `DescribeServices` takes (ECS API reference).
 const AT_ONCE: usize = 10;
@@ -62,6 +64,10 @@ impl Services for AwsServices {
             found.extend(answer.services.unwrap_or_default());
         }
         cluster::read(&self.clients, cluster, found).await
+    }
+
+    async fn loads(&self, cluster: &str) -> Result<Vec<HostLoad>, PortError> {
+        cluster::loads(&self.clients, cluster).await
     }
 
     async fn drain(

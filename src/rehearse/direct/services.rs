@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::{Direct, not_rehearsed};
 use crate::rack::{
-    Cluster, ClusterDefinition, ClusterHost, ClusterService, ClusterTask, PortError, ServiceState,
-    ServiceTask, Services,
+    Cluster, ClusterDefinition, ClusterHost, ClusterService, ClusterTask, HostLoad, PortError,
+    ServiceState, ServiceTask, Services,
 };
 use crate::sandbox::ecs::{self, TaskState};
 use crate::sandbox::world::World;
@@ -15,6 +15,17 @@ use crate::sandbox::world::World;
 impl Services for Direct {
     async fn cluster(&self, cluster: &str) -> Result<Cluster, PortError> {
         let found = self.sandbox.with(|world| cluster_of(world, cluster));
+        found.ok_or_else(|| PortError::NotFound {
+            what: format!("cluster {cluster}"),
+        })
+    }
+
+    async fn loads(&self, cluster: &str) -> Result<Vec<HostLoad>, PortError> {
+        let found = self.sandbox.with(|world| {
+            let found = world.ecs.cluster(cluster)?;
+            let hosts = found.instances.values();
+            Some(hosts.map(|host| load_of(found, host)).collect())
+        });
         found.ok_or_else(|| PortError::NotFound {
             what: format!("cluster {cluster}"),
         })
@@ -53,6 +64,22 @@ impl Services for Direct {
     }
 }
 
+fn load_of(cluster: &ecs::Cluster, host: &ecs::ContainerInstance) -> HostLoad {
+    let tasks = host.tasks.iter().filter_map(|id| cluster.tasks.get(id));
+    let count = |of_service: bool| {
+        let own = tasks
+            .clone()
+            .filter(|task| task.service.is_some() == of_service);
+        u32::try_from(own.count()).unwrap_or(u32::MAX)
+    };
+    HostLoad {
+        instance: host.instance.clone(),
+        is_draining: host.draining,
+        tasks: count(true),
+        alone: count(false),
+    }
+}
+
 fn cluster_of(world: &World, name: &str) -> Option<Cluster> {
     let found = world.ecs.cluster(name)?;
     let meant = found.tasks.values().filter(|task| !task.stopping);
@@ -72,7 +99,7 @@ fn cluster_of(world: &World, name: &str) -> Option<Cluster> {
                 registered_at: Some(host.registered),
                 cpu: whole(found.room.cpu),
                 memory: whole(found.room.memory),
-                tasks: u32::try_from(host.tasks.len()).unwrap_or(u32::MAX),
+                tasks: meant_for(found, host),
             })
             .collect(),
         managed_draining: Some(false),
@@ -90,6 +117,12 @@ fn cluster_of(world: &World, name: &str) -> Option<Cluster> {
         })
         .collect();
     Some(read)
+}
+
+/// Counts the tasks on an instance that are meant to run.
+fn meant_for(cluster: &ecs::Cluster, host: &ecs::ContainerInstance) -> u32 {
+    let tasks = host.tasks.iter().filter_map(|id| cluster.tasks.get(id));
+    u32::try_from(tasks.filter(|task| !task.stopping).count()).unwrap_or(u32::MAX)
 }
 
 fn service_of(cluster: &ecs::Cluster, service: &ecs::Service) -> ClusterService {

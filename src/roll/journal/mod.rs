@@ -46,6 +46,8 @@ pub enum Effect {
     EmptyInstances,
     /// Let instances go that are held or protected.
     LetInstancesGo,
+    /// Keep instances that were to go: protect them, and have ECS give them tasks again.
+    KeepInstances,
     /// Put back the hooks and the protection that groups had.
     PutBackRack,
     /// Replace the rack API's processes.
@@ -128,6 +130,11 @@ pub enum Entry {
         done: Vec<String>,
         /// Those where it is not known to have happened, and why.
         failed: BTreeMap<String, String>,
+    },
+    /// Instances that were protected from scale-in before the roll: they stay so.
+    Spared {
+        /// Their ids.
+        instances: Vec<String>,
     },
     /// A gate is shut, or a step has failed: the roll is taken back from here.
     Halted {

@@ -5,6 +5,7 @@
 
 mod guard;
 mod hooks;
+mod leaving;
 mod outlook;
 mod surplus;
 mod tend;
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub(super) use outlook::stays_up;
 pub(super) use tend::Tending;
 pub use touches::Touches;
-pub(super) use touches::refusals;
+pub(super) use touches::{left_over_hooks, refusals, warnings};
 pub(super) use words::{guard_words, restore_words};
 
 /// A way to replace the instances.

@@ -5,128 +5,211 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::hooks;
-use crate::rack::{Cluster, ClusterHost, Group, Instance, PortError};
-use crate::roll::journal::{Effect, Entry};
+use super::leaving::{Held, Leaving};
+use crate::rack::{HostLoad, Instance, PortError};
+use crate::roll::journal::{Effect, Entry, Line};
 use crate::roll::run::Run;
 
-/// Between two heartbeats for an instance that is held.
-const BETWEEN_BEATS: Duration = Duration::from_secs(600);
-/// How long new instances are waited for to join their cluster before old ones are emptied all
-/// the same.
+/// How long new instances are waited for to join their cluster, once they are all there, before old
+/// ones are emptied all the same.
 const JOINING: Duration = Duration::from_secs(900);
 /// After this long, that an instance is still held is told.
 const LONG: Duration = Duration::from_secs(1800);
 
+/// What is left on the instances of a cluster, by the cluster's name.
+pub(super) type Loads = BTreeMap<String, Vec<HostLoad>>;
+
 /// What is known of the instances that are held.
 #[derive(Debug, Default)]
 pub(in crate::roll) struct Tending {
+    /// Whether our hooks may be on the groups.
+    pub(super) guarded: bool,
+    /// The names of our hooks as they were seen last, by the group's name.
+    pub(super) hooks: BTreeMap<String, Vec<String>>,
+    /// When each instance that is held had its last heartbeat.
+    pub(super) beats: BTreeMap<String, Timestamp>,
+    /// Those that were let go.
+    pub(super) released: BTreeSet<String>,
     /// Since when each is held, as far as was seen.
     since: BTreeMap<String, Timestamp>,
-    /// When each had its last heartbeat.
-    beats: BTreeMap<String, Timestamp>,
+    /// Since when the new set is complete.
+    complete_since: Option<Timestamp>,
+    /// Instances that tasks were moved away from.
+    pub(super) emptied: BTreeSet<String>,
+    /// Those that were protected from scale-in before the roll, where that is known.
+    pub(super) spared: Option<BTreeSet<String>>,
     /// Those of which it was told that they take long.
     told: BTreeSet<String>,
+    /// What went wrong at the last look, so that it is told once.
+    trouble: Option<String>,
 }
 
-/// An instance that is held.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Held {
-    group: String,
-    instance: String,
+impl Tending {
+    /// Learns from a journal what was done to instances.
+    pub(in crate::roll) fn recalled(lines: &[Line]) -> Self {
+        let mut known = Self::default();
+        for line in lines {
+            match &line.entry {
+                Entry::Asked {
+                    effect: Effect::EmptyInstances,
+                    instances,
+                } => known.emptied.extend(instances.iter().cloned()),
+                Entry::Spared { instances } => {
+                    known.spared = Some(instances.iter().cloned().collect());
+                }
+                _ => {}
+            }
+        }
+        known
+    }
 }
 
 impl Run<'_> {
     /// Looks after the instances that are on their way out: those whose turn it is are emptied,
-    /// those that are empty are let go, the others are held. Returns how many are still there.
+    /// those that are empty are let go, the others are held. Returns who was on the way out, and
+    /// what went wrong first; that does not keep the others from being looked after.
     ///
     /// With `hurried`, nothing is waited for: the update goes back, or is over.
-    pub(in crate::roll) async fn tend(&mut self, hurried: bool) -> Result<usize, PortError> {
-        let names = self.plan.touches.held.clone();
-        if names.is_empty() {
-            return Ok(0);
+    pub(super) async fn tend(&mut self, hurried: bool) -> Result<Leaving, PortError> {
+        if self.plan.touches.held.is_empty() {
+            return Ok(Leaving::default());
         }
-        let rack = self.rack.clone();
+        let mut leaving = self.leaving().await?;
+        let mut trouble = leaving.trouble.take();
+        if !leaving.held.is_empty() {
+            let now = self.clock.now();
+            for one in &leaving.held {
+                let since = &mut self.tending.since;
+                since.entry(one.instance.clone()).or_insert(now);
+            }
+            if let Err(error) = self.move_on(&leaving, hurried).await {
+                trouble.get_or_insert(error);
+            }
+        }
+        match trouble {
+            Some(error) => Err(error),
+            None => Ok(leaving),
+        }
+    }
+
+    /// Looks after the instances that are held; what goes wrong is tried again at the next look.
+    pub(in crate::roll) async fn tend_meanwhile(&mut self, hurried: bool) {
+        let trouble = self.tend(hurried).await.err();
+        self.tell_of_trouble(trouble.as_ref());
+    }
+
+    /// Tells what goes wrong with instances that are held, once and not at every look.
+    pub(super) fn tell_of_trouble(&mut self, trouble: Option<&PortError>) {
+        let trouble = trouble.map(ToString::to_string);
+        if trouble == self.tending.trouble {
+            return;
+        }
+        if let Some(error) = &trouble {
+            self.warn(format!("instances on their way out are held: {error}"));
+        }
+        self.tending.trouble = trouble;
+    }
+
+    /// Empties those who are held and whose turn it is, and lets those go who are empty.
+    async fn move_on(&mut self, leaving: &Leaving, hurried: bool) -> Result<(), PortError> {
+        let loads = self.loads().await?;
+        let due = self.due(leaving, &loads, hurried).await?;
+        let mut trouble = None;
+        for (cluster, hosts) in &loads {
+            let active = |id: &String| host_of(hosts, id).is_some_and(|host| !host.is_draining);
+            let empties: Vec<String> = due.iter().filter(|id| active(id)).cloned().collect();
+            if !empties.is_empty()
+                && let Err(error) = self.empty(cluster, &empties).await
+            {
+                trouble.get_or_insert(error);
+            }
+        }
+        let held = &leaving.held;
+        let (empty, busy): (Vec<Held>, Vec<Held>) = held
+            .iter()
+            .cloned()
+            .partition(|one| is_empty(&loads, one, &due));
+        if let Err(error) = self.let_go(&empty).await {
+            trouble.get_or_insert(error);
+        }
+        for one in &busy {
+            self.tell_of(one);
+        }
+        trouble.map_or(Ok(()), Err)
+    }
+
+    /// Reads what is left on the instances of every cluster.
+    ///
+    /// # Errors
+    /// When it cannot be read, or there is no cluster: nobody could tell what runs on an instance,
+    /// and none may be let go.
+    pub(super) async fn loads(&self) -> Result<Loads, PortError> {
         if self.plan.clusters.is_empty() {
-            // Nobody could tell what runs on an instance: none may be let go.
             let what = format!("the cluster of rack {}", self.plan.rack);
             return Err(PortError::NotFound { what });
         }
-        let groups = rack.fleet.groups(&names).await?;
-        let (held, coming) = on_the_way_out(&groups);
-        if held.is_empty() {
-            return Ok(coming);
-        }
-        let now = self.clock.now();
-        for one in &held {
-            let since = &mut self.tending.since;
-            since.entry(one.instance.clone()).or_insert(now);
-        }
-        let mut clusters = Vec::new();
+        let mut loads = Loads::new();
         for cluster in &self.plan.clusters {
-            clusters.push(rack.services.cluster(&cluster.name).await?);
+            let hosts = self.rack.services.loads(&cluster.name).await?;
+            loads.insert(cluster.name.clone(), hosts);
         }
-        let due = self.due(&held, &clusters, hurried).await?;
-        for cluster in &clusters {
-            let active = |id: &String| host_of(cluster, id).is_some_and(|host| !host.is_draining);
-            let empties: Vec<String> = due.iter().filter(|id| active(id)).cloned().collect();
-            if !empties.is_empty() {
-                self.empty(&cluster.name, &empties).await?;
-            }
-        }
-        let empty = held.iter().filter(|one| is_empty(&clusters, one, &due));
-        let empty: Vec<Held> = empty.cloned().collect();
-        let ours = self.hooks_of(&held).await?;
-        self.let_go(&empty, &ours).await?;
-        for one in held.iter().filter(|one| !empty.contains(one)) {
-            self.beat(one, &ours).await?;
-            self.tell_of(one);
-        }
-        Ok(held.len() + coming)
+        Ok(loads)
     }
 
     /// Decides which instances are to be emptied: the surge is as large as it may be, or all the
     /// new instances are there.
     async fn due(
-        &self,
-        held: &[Held],
-        clusters: &[Cluster],
+        &mut self,
+        leaving: &Leaving,
+        loads: &Loads,
         hurried: bool,
     ) -> Result<Vec<String>, PortError> {
-        let mut order: Vec<&str> = held.iter().map(|one| one.instance.as_str()).collect();
-        order.sort_by_key(|id| self.tending.since.get(*id));
-        let take = |count: usize| {
-            order
-                .iter()
-                .take(count)
-                .map(|id| (*id).to_owned())
-                .collect()
-        };
+        let held = leaving.held.iter();
+        let mut order: Vec<String> = held.map(|one| one.instance.clone()).collect();
+        order.sort_by_key(|id| self.tending.since.get(id));
         if hurried {
-            return Ok(take(order.len()));
+            return Ok(order);
         }
-        let names = &self.plan.touches.held;
-        let instances = self.rack.fleet.instances(names, &[]).await?;
-        if self.all_are_new(&instances) {
-            let first = order.first().and_then(|id| self.tending.since.get(*id));
-            let waited = first.map(|since| self.clock.now().duration_since(*since));
-            let waited = waited.and_then(|waited| Duration::try_from(waited).ok());
-            if have_joined(&instances, clusters) || waited.unwrap_or_default() > JOINING {
-                return Ok(take(order.len()));
+        let names = self.plan.touches.held.clone();
+        let instances = self.rack.fleet.instances(&names, &[]).await?;
+        if self.is_complete(leaving, &instances) {
+            let now = self.clock.now();
+            let since = *self.tending.complete_since.get_or_insert(now);
+            let waited = Duration::try_from(now.duration_since(since));
+            if have_joined(&instances, loads) || waited.unwrap_or_default() > JOINING {
+                return Ok(order);
             }
+        } else {
+            self.tending.complete_since = None;
         }
         let beside = self.plan.touches.beside;
         let beside = beside.map_or(usize::MAX, |most| {
             usize::try_from(most).unwrap_or(usize::MAX)
         });
-        Ok(take(order.len().saturating_sub(beside)))
+        order.truncate(order.len().saturating_sub(beside));
+        Ok(order)
     }
 
-    fn all_are_new(&self, instances: &[Instance]) -> bool {
-        let mut staying = instances
-            .iter()
-            .filter(|instance| instance.is_live() && !instance.is_leaving());
-        staying.all(|instance| instance.key_name.as_deref() == Some(self.plan.new_key.as_str()))
+    /// Tells whether every group has as many new instances in service as it wants, and no other
+    /// that stays.
+    fn is_complete(&self, leaving: &Leaving, instances: &[Instance]) -> bool {
+        let new = self.plan.new_key.as_str();
+        leaving.groups.iter().all(|group| {
+            let staying = group.members.iter().filter(|member| !member.is_leaving());
+            let mut in_service = 0;
+            for member in staying {
+                let known = instances.iter().find(|it| it.id == member.instance);
+                // One that EC2 does not list has gone.
+                let Some(known) = known.filter(|it| it.is_live()) else {
+                    continue;
+                };
+                if known.key_name.as_deref() != Some(new) {
+                    return false;
+                }
+                in_service += u32::from(member.lifecycle == "InService");
+            }
+            in_service >= group.desired
+        })
     }
 
     async fn empty(&mut self, cluster: &str, instances: &[String]) -> Result<(), PortError> {
@@ -137,44 +220,42 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn let_go(
-        &mut self,
-        empty: &[Held],
-        ours: &BTreeMap<String, Vec<String>>,
-    ) -> Result<(), PortError> {
+    /// Lets every one of these go; one that is refused does not keep the others.
+    async fn let_go(&mut self, empty: &[Held]) -> Result<(), PortError> {
         if empty.is_empty() {
             return Ok(());
         }
         let ids: Vec<String> = empty.iter().map(|one| one.instance.clone()).collect();
         self.announce(Effect::LetInstancesGo, &ids).await?;
+        let (mut done, mut failed, mut trouble) = (Vec::new(), BTreeMap::new(), None);
         for one in empty {
-            for hook in ours.get(&one.group).into_iter().flatten() {
-                let fleet = self.rack.fleet.clone();
-                fleet.let_go(&one.group, hook, &one.instance).await?;
+            let id = one.instance.clone();
+            match self.release(one).await {
+                Ok(()) => {
+                    self.tending.released.insert(id.clone());
+                    done.push(id);
+                }
+                Err(error) => {
+                    failed.insert(id, error.to_string());
+                    trouble.get_or_insert(error);
+                }
             }
         }
-        self.confirm(Effect::LetInstancesGo, &ids).await;
-        Ok(())
+        let effect = Effect::LetInstancesGo;
+        self.note(Entry::Answered {
+            effect,
+            done,
+            failed,
+        })
+        .await;
+        trouble.map_or(Ok(()), Err)
     }
 
-    /// Has the hooks hold an instance for longer, now and then.
-    async fn beat(
-        &mut self,
-        one: &Held,
-        ours: &BTreeMap<String, Vec<String>>,
-    ) -> Result<(), PortError> {
-        let now = self.clock.now();
-        if let Some(last) = self.tending.beats.get(&one.instance) {
-            let passed = Duration::try_from(now.duration_since(*last));
-            if passed.unwrap_or_default() < BETWEEN_BEATS {
-                return Ok(());
-            }
-        }
-        for hook in ours.get(&one.group).into_iter().flatten() {
+    async fn release(&self, one: &Held) -> Result<(), PortError> {
+        for hook in &one.hooks {
             let fleet = self.rack.fleet.clone();
-            fleet.hold(&one.group, hook, &one.instance).await?;
+            fleet.let_go(&one.group, hook, &one.instance).await?;
         }
-        self.tending.beats.insert(one.instance.clone(), now);
         Ok(())
     }
 
@@ -191,18 +272,6 @@ impl Run<'_> {
         }
     }
 
-    async fn hooks_of(&self, held: &[Held]) -> Result<BTreeMap<String, Vec<String>>, PortError> {
-        let mut ours = BTreeMap::new();
-        for one in held {
-            if !ours.contains_key(&one.group) {
-                let found = self.rack.fleet.hooks(&one.group).await?;
-                let found = found.into_iter().filter(hooks::is_ours);
-                ours.insert(one.group.clone(), found.map(|hook| hook.name).collect());
-            }
-        }
-        Ok(ours)
-    }
-
     /// Writes down what is about to be done to instances. Nothing is done that is not written.
     pub(super) async fn announce(
         &mut self,
@@ -210,6 +279,9 @@ impl Run<'_> {
         instances: &[String],
     ) -> Result<(), PortError> {
         let instances = instances.to_vec();
+        if effect == Effect::EmptyInstances {
+            self.tending.emptied.extend(instances.iter().cloned());
+        }
         let entry = Entry::Asked { effect, instances };
         self.record(entry)
             .await
@@ -230,34 +302,14 @@ impl Run<'_> {
     }
 }
 
-/// Lists the members that hooks hold on their way out, and counts those that come to that.
-fn on_the_way_out(groups: &[Group]) -> (Vec<Held>, usize) {
-    let mut held = Vec::new();
-    let mut coming = 0;
-    for group in groups {
-        for member in &group.members {
-            match member.lifecycle.as_str() {
-                "Terminating:Wait" => held.push(Held {
-                    group: group.name.clone(),
-                    instance: member.instance.clone(),
-                }),
-                "Terminating" => coming += 1,
-                _ => {}
-            }
-        }
-    }
-    (held, coming)
-}
-
-fn host_of<'a>(cluster: &'a Cluster, instance: &str) -> Option<&'a ClusterHost> {
-    let mut hosts = cluster.hosts.iter();
-    hosts.find(|host| host.instance == instance)
+fn host_of<'a>(hosts: &'a [HostLoad], instance: &str) -> Option<&'a HostLoad> {
+    hosts.iter().find(|host| host.instance == instance)
 }
 
 /// Tells whether every instance that stays has joined the cluster that others of its group are in.
-fn have_joined(instances: &[Instance], clusters: &[Cluster]) -> bool {
-    clusters.iter().all(|cluster| {
-        let is_in = |instance: &&Instance| host_of(cluster, &instance.id).is_some();
+fn have_joined(instances: &[Instance], loads: &Loads) -> bool {
+    loads.values().all(|hosts| {
+        let is_in = |instance: &&Instance| host_of(hosts, &instance.id).is_some();
         let owners: BTreeSet<&str> = instances
             .iter()
             .filter(is_in)
@@ -270,32 +322,21 @@ fn have_joined(instances: &[Instance], clusters: &[Cluster]) -> bool {
                 let owner = instance.owner.as_deref();
                 owner.is_some_and(|owner| owners.contains(owner))
             });
-        staying.all(|instance| host_of(cluster, &instance.id).is_some())
+        staying.all(|instance| host_of(hosts, &instance.id).is_some())
     })
 }
 
 /// Tells whether no task is left on an instance whose turn it is, other than those that belong to
 /// no service, which nothing can move.
-fn is_empty(clusters: &[Cluster], one: &Held, due: &[String]) -> bool {
-    if !due.contains(&one.instance) {
-        return clusters
-            .iter()
-            .all(|cluster| host_of(cluster, &one.instance).is_none());
-    }
-    clusters
-        .iter()
-        .all(|cluster| is_empty_in(cluster, &one.instance))
+fn is_empty(loads: &Loads, one: &Held, due: &[String]) -> bool {
+    let is_due = due.contains(&one.instance);
+    loads.values().all(|hosts| match is_due {
+        true => is_empty_in(hosts, &one.instance),
+        false => host_of(hosts, &one.instance).is_none(),
+    })
 }
 
 /// Tells the same of one cluster; an instance that is not draining may be given tasks any time.
-pub(super) fn is_empty_in(cluster: &Cluster, instance: &str) -> bool {
-    let Some(host) = host_of(cluster, instance) else {
-        return true;
-    };
-    let alone = cluster
-        .tasks
-        .iter()
-        .filter(|task| task.service.is_none() && task.instance.as_deref() == Some(instance));
-    let alone = u32::try_from(alone.count()).unwrap_or(u32::MAX);
-    host.is_draining && host.tasks <= alone
+pub(super) fn is_empty_in(hosts: &[HostLoad], instance: &str) -> bool {
+    host_of(hosts, instance).is_none_or(|host| host.is_draining && host.tasks == 0)
 }

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Strategy, SurgeSize};
-use crate::rack::{Cluster, ClusterService};
+use super::{Strategy, SurgeSize, hooks};
+use crate::rack::{Cluster, ClusterService, Hook};
+use crate::roll::forward::{TAG_PROTECTED, TAG_ROLL};
 use crate::roll::observe::{Observed, ObservedGroup};
 use crate::roll::plan::{Advice, RollOptions};
 use crate::roll::preflight::advice;
@@ -116,11 +117,119 @@ pub(in crate::roll) fn refusals(options: RollOptions, observed: &Observed) -> Ve
             "allow ecs:List* and ecs:Describe*, or roll with `--strategy cloudformation`",
         ));
     }
+    let unread = observed.unread.iter();
+    let unread =
+        unread.filter(|what| what.starts_with("cluster ") && !observed.clusters.is_empty());
+    reasons.extend(unread.map(|what| {
+        advice(
+            "surge-unread",
+            format!("{what}: nobody could see which instance is empty"),
+            "allow ecs:List* and ecs:Describe*, or roll with `--strategy cloudformation`",
+        )
+    }));
+    for (group, hook) in bare_hooks(observed) {
+        if hook.default_result == "ABANDON" {
+            reasons.push(advice(
+                "surge-hook",
+                format!(
+                    "hook {} of {group} notifies nobody and abandons: when its time is up, Auto \
+                     Scaling heeds no other hook and takes the instance",
+                    hook.name
+                ),
+                "give it the default result CONTINUE, or roll with `--strategy cloudformation`",
+            ));
+        }
+    }
     for cluster in &observed.clusters {
         let services = cluster.services.iter();
         reasons.extend(services.flat_map(|service| service_refusals(cluster, service)));
     }
     reasons
+}
+
+/// Lists the terminating hooks that ours do not stand in for, each with its group.
+fn bare_hooks(observed: &Observed) -> impl Iterator<Item = (&str, &Hook)> {
+    let groups = observed.groups.iter();
+    let hooks = groups.flat_map(move |group| {
+        let own = observed.hooks.get(&group.name).into_iter().flatten();
+        own.map(move |hook| (group.name.as_str(), hook))
+    });
+    hooks.filter(|(_, hook)| {
+        hook.is_terminating && !hooks::is_replaced(hook) && !hooks::is_ours(hook)
+    })
+}
+
+/// Refuses a roll while hooks of another one are on a group: they hold instances that nobody
+/// empties, and the group's own are gone.
+pub(in crate::roll) fn left_over_hooks(observed: &Observed) -> Vec<Advice> {
+    let mut reasons = Vec::new();
+    for (group, hooks) in &observed.hooks {
+        let Some(hook) = hooks.iter().find(|hook| hooks::is_ours(hook)) else {
+            continue;
+        };
+        let (whose, hint) = match hooks::left_by(hook) {
+            Some(roll) => (
+                format!("roll {roll}"),
+                format!("take it up: `convox rolls resume {roll}`"),
+            ),
+            None => (
+                "another roll".to_owned(),
+                "take that one up: `convox rolls list` shows it".to_owned(),
+            ),
+        };
+        reasons.push(advice(
+            "left-over-hook",
+            format!(
+                "{whose} left hook {} on {group}: it holds instances that nobody empties",
+                hook.name
+            ),
+            hint,
+        ));
+    }
+    reasons
+}
+
+/// Warns of what a strategy cannot see to, and of what another roll may have left behind.
+pub(in crate::roll) fn warnings(options: RollOptions, observed: &Observed) -> Vec<Advice> {
+    let mut warnings = Vec::new();
+    if options.strategy == Strategy::Surge {
+        let going_on = bare_hooks(observed).filter(|(_, hook)| hook.default_result != "ABANDON");
+        warnings.extend(going_on.map(|(group, hook)| {
+            advice(
+                "surge-other-hook",
+                format!(
+                    "hook {} of {group} notifies nobody directly: whoever else hears of it may \
+                     stop tasks before they run elsewhere",
+                    hook.name
+                ),
+                "make sure that nobody empties instances by it",
+            )
+        }));
+    }
+    let tags = observed.current_pair.as_ref().map(|pair| &pair.tags);
+    let tag = |name: &str| tags.and_then(|tags| tags.get(name));
+    let (Some(roll), Some(protected)) = (tag(TAG_ROLL), tag(TAG_PROTECTED)) else {
+        return warnings;
+    };
+    for group in &observed.groups {
+        let protects_new = group.group.as_ref().is_some_and(|it| it.protects_new);
+        if protects_new && protected.split(',').any(|id| id == group.logical_id) {
+            warnings.push(advice(
+                "left-over-protection",
+                format!(
+                    "group {} protects new instances from scale-in, which roll {roll} may have left so",
+                    group.logical_id
+                ),
+                format!(
+                    "unless it is meant so, take that roll up (`convox rolls resume {roll}`), or end \
+                     it: `aws autoscaling update-auto-scaling-group --auto-scaling-group-name {} \
+                     --no-new-instances-protected-from-scale-in`",
+                    group.name
+                ),
+            ));
+        }
+    }
+    warnings
 }
 
 /// Tells whether no instance matters to a service, or each has a task of its own.

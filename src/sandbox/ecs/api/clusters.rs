@@ -193,11 +193,12 @@ pub(super) fn deregister_instance(world: &mut World, input: &Input) -> Answer {
 }
 
 fn shown_host(world: &World, cluster: &Cluster, host: &ContainerInstance) -> Value {
+    // As AWS counts: a task that is asked to stop counts no more, although it is still there.
     let in_state = |state: TaskState| {
         host.tasks
             .iter()
             .filter_map(|id| cluster.tasks.get(id))
-            .filter(|task| task.state == state)
+            .filter(|task| task.state == state && !task.stopping)
             .count()
     };
     let taken = world.ecs.taken(cluster, host);
