@@ -125,7 +125,6 @@ async fn kms_wraps_the_master_key_and_it_is_rotated_under_a_server() {
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("is not in"), "{said}");
 
-    let server = program.serve();
     let back = [&rotate[..], &["--to-file"]].concat();
     let (_, said) = program.done(&back);
     assert!(said.contains("1 things were sealed anew"), "{said}");

@@ -150,7 +150,8 @@ async fn a_roll_that_goes_back_says_what_failed_first() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_roll_that_is_cancelled_goes_back() {
-    on_both("success", async |console| {
+    // One that takes hours, so that it cannot be over before somebody has pressed the button.
+    on_both("terminating-wait-stuck", async |console| {
         let ada = console.operator().await;
         let browser = Browser::of(&ada).await;
         let before = console.racks.keys_of_instances().await;
@@ -160,6 +161,13 @@ async fn a_roll_that_is_cancelled_goes_back() {
         let page = browser.post(&format!("{roll}/cancel"), &[]).await;
         assert_eq!(page.leads_to(), roll);
         until(console, &browser, &roll, &["<strong>rolled back</strong>"]).await;
+        // The new one that was there already waits on its way out for an hour as well.
+        for _ in 0..120 {
+            if console.racks.keys_of_instances().await == before {
+                break;
+            }
+            console.racks.clock.sleep(Duration::from_secs(60)).await;
+        }
         assert_eq!(console.racks.keys_of_instances().await, before);
         let page = browser.post(&format!("{roll}/cancel"), &[]).await;
         assert_eq!(page.status, 409);
