@@ -3,8 +3,6 @@
 
 #![no_main]
 
-use std::collections::BTreeSet;
-
 use convox_fuzz::database::Database;
 use convox_fuzz::keys::analytics::{AnalyticsQuery, Argument, Planned, Scope, plan};
 use convox_fuzz::statement;
@@ -51,48 +49,69 @@ fn scopes() -> [Scope; 3] {
     ]
 }
 
-/// The values that stand in a question, by another reader's word.
+/// The values that stand in a question, by another reader's word: each as often as it does.
+#[derive(Clone)]
 struct Values {
-    texts: BTreeSet<String>,
-    numbers: BTreeSet<i64>,
+    texts: Vec<String>,
+    /// Without their signs.
+    numbers: Vec<u64>,
+    has_limit: bool,
 }
 
 impl Values {
     fn of(text: &str) -> Self {
         let tokens = Tokenizer::new(&GenericDialect {}, text).tokenize();
         let mut values = Self {
-            texts: BTreeSet::new(),
-            numbers: BTreeSet::new(),
+            texts: Vec::new(),
+            numbers: Vec::new(),
+            has_limit: false,
         };
         for token in tokens.expect("what was parsed can be taken apart") {
             match token {
-                Token::SingleQuotedString(text) => {
-                    // A tag is looked for as the line that it is in the JSON of all of them.
-                    let line = serde_json::Value::from(text.as_str()).to_string();
-                    values.texts.extend([text, format!("\n{line}\n")]);
-                }
-                Token::Number(text, _) => values.numbers.extend(text.parse::<i64>()),
+                Token::SingleQuotedString(text) => values.texts.push(text),
+                Token::Number(text, _) => values.numbers.extend(text.parse::<u64>()),
+                Token::Word(word) => values.has_limit |= word.value.eq_ignore_ascii_case("limit"),
                 _ => {}
             }
         }
         values
     }
+
+    /// Takes a text out, once.
+    fn take_text(&mut self, text: &str) -> bool {
+        // A tag is looked for as the line that it is in the JSON of all of them.
+        let is_it = |value: &String| {
+            let line = serde_json::Value::from(value.as_str()).to_string();
+            value == text || format!("\n{line}\n") == text
+        };
+        let place = self.texts.iter().position(is_it);
+        place.map(|place| self.texts.swap_remove(place)).is_some()
+    }
+
+    /// Takes a number out, once.
+    fn take_number(&mut self, number: i64) -> bool {
+        let mut numbers = self.numbers.iter();
+        let place = numbers.position(|value| *value == number.unsigned_abs());
+        place.map(|place| self.numbers.swap_remove(place)).is_some()
+    }
 }
 
+/// Makes sure that every value of the asker's is an argument, as often as it stands there, and no
+/// other but ours.
 fn arguments_are_the_askers(planned: &Planned, scope: &Scope, values: &Values) {
     // The workspace, its key spaces, and the oldest time where single ones are asked for.
     let has_oldest = planned.statement.contains(" FROM verifications e ");
     let key_spaces = scope.key_spaces.as_ref().map_or(0, Vec::len);
     let ours = 1 + key_spaces + usize::from(has_oldest);
+    let mut left = values.clone();
     for argument in &planned.arguments[ours..] {
         match argument {
-            Argument::Text(text) => assert!(values.texts.contains(text), "{text:?}"),
-            Argument::Number(number) => {
-                let is_there = [*number, number.saturating_neg()]
-                    .iter()
-                    .any(|number| values.numbers.contains(number));
-                assert!(is_there, "{number}");
-            }
+            Argument::Text(text) => assert!(left.take_text(text), "{text:?}"),
+            Argument::Number(number) => assert!(left.take_number(*number), "{number}"),
         }
     }
+    assert!(left.texts.is_empty(), "{:?}", left.texts);
+    // How many rows are wanted is no argument.
+    let limits = usize::from(left.has_limit);
+    assert!(left.numbers.len() <= limits, "{:?}", left.numbers);
 }
