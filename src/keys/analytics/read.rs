@@ -112,6 +112,9 @@ impl Clauses {
         for item in &self.items {
             names.item(item, &mut items)?;
         }
+        if items.is_empty() {
+            return Err(BadAnalytics::query("The query selects nothing."));
+        }
         let groups = names.groups(&self.groups, &items)?;
         let order = match &self.order {
             Some(order) => names.order(order, &items)?,

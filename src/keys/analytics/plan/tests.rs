@@ -116,6 +116,7 @@ fn what_is_not_understood_is_refused_with_the_reason() {
         ("DELETE FROM keys", Fault::Statement, "Only SELECT"),
         ("SELECT 1; SELECT 2", Fault::Query, "more than one"),
         ("SELECT time", Fault::Table, "one view"),
+        (&format!("SELECT {view}"), Fault::Query, "selects nothing"),
         ("SELECT hash FROM keys", Fault::Table, "no view 'keys'"),
         (
             "SELECT time FROM main.key_verifications_v1",
