@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::super::api::AwsError;
-use super::super::ec2::Owner;
+use super::super::ec2::{GROUP_TAG, Owner};
 use super::super::world::World;
 use super::activities::Activity;
 use super::groups::{Group, reconcile};
@@ -180,8 +180,7 @@ pub(super) fn launch(world: &mut World, name: &str) -> Result<(), AwsError> {
         .filter(|(name, _)| !group.kept_tags.contains(*name));
     spec.tags
         .extend(handed_on.map(|(name, value)| (name.clone(), value.clone())));
-    spec.tags
-        .insert("aws:autoscaling:groupName".to_owned(), name.to_owned());
+    spec.tags.insert(GROUP_TAG.to_owned(), name.to_owned());
 
     let is_lost = wanted.is_some() && launch_template.is_none();
     let active = group.active();

@@ -10,6 +10,7 @@ use super::super::api::AwsError;
 use super::super::scenario::BootFate;
 use super::super::world::{self, World};
 use super::super::{autoscaling, cloudformation, ecs};
+use super::register::GROUP_TAG;
 use super::{Due, Ec2, HostKey, spot_fleets};
 
 /// How long a terminated instance is still described. EC2 says "about an hour".
@@ -147,13 +148,19 @@ impl Ec2 {
     pub(crate) fn disown(&mut self, id: &str) {
         if let Some(instance) = self.instances.get_mut(id) {
             instance.owner = Owner::Nobody;
-            instance.tags.remove("aws:autoscaling:groupName");
+            instance.tags.remove(GROUP_TAG);
         }
     }
 
     /// Returns all instances, terminated ones of the last hour included.
     pub fn instances(&self) -> impl Iterator<Item = &Instance> {
         self.instances.values()
+    }
+
+    /// Lists the instances that any of these Auto Scaling groups started, those that it has let
+    /// go included.
+    pub(crate) fn instances_of(&self, groups: &[String]) -> Vec<&Instance> {
+        self.instances.of_groups(groups)
     }
 }
 
@@ -209,7 +216,7 @@ impl World {
             booted: false,
             cluster: spec.cluster,
         };
-        self.ec2.instances.insert(id.clone(), instance);
+        self.ec2.instances.insert(instance);
         self.ec2.live += 1;
         let pending = self.chance.span(self.pace.pending_ms);
         self.schedule(pending, world::Due::Ec2(Due::Running(id.clone())));

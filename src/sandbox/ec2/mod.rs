@@ -6,6 +6,7 @@ mod key_material;
 mod key_pairs;
 mod launch_templates;
 mod md5;
+mod register;
 mod spot_fleets;
 
 use std::collections::BTreeMap;
@@ -13,12 +14,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::world::World;
+use register::Register;
 
 pub use api::handle;
 pub use instances::{Instance, InstanceState, LaunchSpec, Owner};
 pub use key_material::HostKey;
 pub use key_pairs::{KeyKind, KeyPair, MintedKeyPair};
 pub use launch_templates::{LaunchTemplate, LaunchTemplateData};
+pub(super) use register::GROUP_TAG;
 pub use spot_fleets::SpotFleet;
 
 /// EC2's part of the account.
@@ -27,7 +30,7 @@ pub struct Ec2 {
     key_pairs: BTreeMap<String, KeyPair>,
     templates: BTreeMap<String, LaunchTemplate>,
     template_ids: BTreeMap<String, String>,
-    instances: BTreeMap<String, Instance>,
+    instances: Register,
     fleets: BTreeMap<String, SpotFleet>,
     /// How many instances are pending or running: what the quota counts.
     live: usize,

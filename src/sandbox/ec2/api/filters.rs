@@ -22,6 +22,14 @@ pub(super) fn read(input: &Input) -> Vec<Filter> {
         .collect()
 }
 
+/// Returns the values of a filter on a tag, if there is one and it is for no more than these.
+pub(super) fn exact_values<'f>(filters: &'f [Filter], tag: &str) -> Option<&'f [String]> {
+    let is_it = |filter: &&Filter| filter.name.strip_prefix("tag:") == Some(tag);
+    let values = &filters.iter().find(is_it)?.values;
+    let is_pattern = |value: &String| value.contains(['*', '?']);
+    (!values.iter().any(is_pattern)).then_some(values)
+}
+
 /// Tells whether something passes all filters.
 ///
 /// `field` returns the thing's value for a filter name, or `None` when there is no such filter.

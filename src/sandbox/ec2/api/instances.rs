@@ -10,7 +10,7 @@ use super::super::super::api::{Answer, AwsError, Input};
 use super::super::super::world::World;
 use super::super::instances::cluster_of_boot_script;
 use super::super::launch_templates::no_such_template;
-use super::super::{Instance, InstanceState, LaunchSpec, Owner};
+use super::super::{GROUP_TAG, Instance, InstanceState, LaunchSpec, Owner};
 use super::launch_templates::asked_template;
 use super::{filters, instant, page_of, required, stop_if_dry, tags};
 
@@ -143,15 +143,15 @@ fn asked<'a>(world: &'a World, input: &Input) -> Result<Vec<&'a Instance>, AwsEr
     }
     // By id and once each, as a page needs them.
     let named: BTreeSet<&String> = ids.iter().collect();
-    let candidates: Vec<&Instance> = if ids.is_empty() {
-        world.ec2.instances().collect()
-    } else {
-        named
-            .into_iter()
-            .filter_map(|id| world.ec2.instance(id))
-            .collect()
-    };
     let filters = filters::read(input);
+    let candidates: Vec<&Instance> = if !ids.is_empty() {
+        let found = named.into_iter().filter_map(|id| world.ec2.instance(id));
+        found.collect()
+    } else if let Some(groups) = filters::exact_values(&filters, GROUP_TAG) {
+        world.ec2.instances_of(groups)
+    } else {
+        world.ec2.instances().collect()
+    };
     let mut found = Vec::new();
     for instance in candidates {
         if filters::pass(&filters, &instance.tags, |name| field(instance, name))? {

@@ -65,6 +65,13 @@ pub(super) fn create(world: &mut World, input: &Input) -> Answer {
     for id in &ids {
         of(world, id).ok_or_else(|| no_such_thing(id))?;
     }
+    if tags.keys().any(|key| key.starts_with("aws:")) {
+        return Err(AwsError::new(
+            400,
+            "InvalidParameterValue",
+            "Tag keys starting with 'aws:' are reserved for internal use",
+        ));
+    }
     stop_if_dry(input)?;
     for id in &ids {
         if let Some(found) = of(world, id) {

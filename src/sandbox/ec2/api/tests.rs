@@ -150,6 +150,20 @@ fn instances_are_filtered_and_paged() {
         }
     }
     assert_eq!(seen.len(), 12);
+    let of_groups = |world: &mut World, values: Value| {
+        let wish =
+            json!({ "Filter": [{ "Name": "tag:aws:autoscaling:groupName", "Value": values }] });
+        let found = call(world, "DescribeInstances", wish);
+        found["reservationSet"].as_array().unwrap().len()
+    };
+    assert_eq!(of_groups(&mut world, json!(["we?"])), 12);
+    assert_eq!(of_groups(&mut world, json!(["other", "web", "web"])), 12);
+    assert_eq!(of_groups(&mut world, json!(["other"])), 0);
+    let wish = json!({ "ResourceId": [seen[0]], "Tag": [{ "Key": "aws:mine", "Value": "1" }] });
+    let refused = refusal(&mut world, "CreateTags", wish);
+    assert!(refused.message.contains("reserved"), "{refused:?}");
+    world.ec2.disown(&seen[0]);
+    assert_eq!(of_groups(&mut world, json!(["web"])), 11, "let go");
     let none = json!({ "Filter": [{ "Name": "tag:Rack", "Value": ["other"] }] });
     let found = call(&mut world, "DescribeInstances", none);
     assert_eq!(found["reservationSet"], json!([]));
