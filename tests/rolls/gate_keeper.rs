@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use convox::clock::Clock;
 use convox::ids::RollId;
 use convox::roll::{
-    Care, GateCall, GateRunner, GateStage, Gates, Journals, Refusal, Report, RollOptions, Stop,
-    Strategy,
+    Care, GateCall, GateRunner, GateStage, Gates, Journals, Outcome, Refusal, Report, RollOptions,
+    Stop, Strategy,
 };
 use convox::sandbox::{Sandbox, Scenario};
 
@@ -167,6 +167,17 @@ impl Rehearsal {
         let mut engine = self.engine(journals).await;
         engine.set_gate_runner(Arc::new(keeper.clone()));
         engine.resume(roll).await
+    }
+
+    /// Rolls as far as a gate's stage, and leaves the roll there. The command can be given again.
+    pub(crate) async fn leave_at(&mut self, stage: GateStage) -> RollId {
+        let keeper = Keeper::of(self).stopping_at(stage, &self.stop);
+        let left = self
+            .roll_carefully(self.journals(), Strategy::CloudFormation, &gated(), &keeper)
+            .await;
+        assert_eq!(left.unwrap().outcome, Outcome::Detached);
+        self.stop = Stop::new();
+        self.only_roll()
     }
 
     pub(crate) fn only_roll(&self) -> RollId {

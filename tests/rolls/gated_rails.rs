@@ -56,14 +56,7 @@ fn a_roll_that_is_cancelled_at_its_last_gate_leaves_no_guard_rail() {
     in_virtual_time(async {
         let mut rehearsal = settled(&with_surplus(1, 5)).await;
         let before = rehearsal.sandbox.peek(kept);
-        let keeper = Keeper::of(&rehearsal).stopping_at(GateStage::Last, &rehearsal.stop);
-        let journals = rehearsal.journals();
-        let left = rehearsal
-            .roll_carefully(journals, Strategy::CloudFormation, &gated(), &keeper)
-            .await;
-        assert_eq!(left.unwrap().outcome, Outcome::Detached);
-        rehearsal.stop = convox::roll::Stop::new();
-        let roll = rehearsal.only_roll();
+        let roll = rehearsal.leave_at(GateStage::Last).await;
         let mut engine = rehearsal.engine(rehearsal.elsewhere()).await;
         let report = engine.cancel(&roll).await.unwrap();
         assert_eq!(report.outcome, Outcome::RolledBack, "{report:?}");

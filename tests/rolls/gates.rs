@@ -134,16 +134,8 @@ fn an_alarm_that_goes_off_between_batches_takes_the_update_back() {
 fn a_roll_that_was_left_at_its_last_gate_is_taken_back_by_a_machine_without_its_journal() {
     in_virtual_time(async {
         let mut rehearsal = Rehearsal::new(&scenario("success"));
-        let care = gated();
-        let keeper = Keeper::of(&rehearsal).stopping_at(GateStage::Last, &rehearsal.stop);
-        let journals = rehearsal.journals();
-        let left = rehearsal
-            .roll_carefully(journals, Strategy::CloudFormation, &care, &keeper)
-            .await;
-        assert_eq!(left.unwrap().outcome, Outcome::Detached);
-        rehearsal.stop = convox::roll::Stop::new();
-        let roll = rehearsal.only_roll();
-        let elsewhere = rehearsal.elsewhere();
+        let roll = rehearsal.leave_at(GateStage::Last).await;
+        let (elsewhere, keeper) = (rehearsal.elsewhere(), Keeper::of(&rehearsal));
         let refused = rehearsal.resume_carefully(&roll, elsewhere, &keeper).await;
         assert_eq!(refused.unwrap_err().reasons[0].code, "unknown-gates");
         let mut engine = rehearsal.engine(rehearsal.elsewhere()).await;
@@ -157,14 +149,8 @@ fn a_roll_that_was_left_at_its_last_gate_is_taken_back_by_a_machine_without_its_
 fn a_roll_that_is_resumed_behind_its_first_batch_is_not_at_its_canary_again() {
     in_virtual_time(async {
         let mut rehearsal = Rehearsal::new(&scenario("success"));
-        let keeper = Keeper::of(&rehearsal).stopping_at(GateStage::Batch, &rehearsal.stop);
-        let journals = rehearsal.journals();
-        let left = rehearsal
-            .roll_carefully(journals, Strategy::CloudFormation, &gated(), &keeper)
-            .await;
-        assert_eq!(left.unwrap().outcome, Outcome::Detached);
-        rehearsal.stop = convox::roll::Stop::new();
-        let (roll, keeper) = (rehearsal.only_roll(), Keeper::of(&rehearsal));
+        let roll = rehearsal.leave_at(GateStage::Batch).await;
+        let keeper = Keeper::of(&rehearsal);
         let report = rehearsal
             .resume_carefully(&roll, rehearsal.journals(), &keeper)
             .await;
