@@ -84,6 +84,33 @@ async fn what_one_server_revokes_the_other_refuses_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_one_server_revokes_together_the_other_refuses_at_once() {
+    /// So many that some of them share a transaction.
+    const MANY: usize = 24;
+    let Some((one, other)) = two().await else {
+        return;
+    };
+    let api = one.api().await;
+    for _ in 0..5 {
+        let mut keys = Vec::new();
+        for _ in 0..MANY {
+            let (id, key) = one.key(&api, json!({})).await;
+            assert_eq!(other.verify(&key).await, "VALID");
+            keys.push((id, key, AtomicBool::new(false)));
+        }
+        let each = keys.iter().map(|(id, key, is_answered)| async {
+            let reroll = async {
+                let (_, new) = one.reroll(id, json!(0)).await;
+                is_answered.store(true, Ordering::SeqCst);
+                assert_eq!(other.verify(&new).await, "VALID");
+            };
+            tokio::join!(reroll, verify_until_refused(&other, key, is_answered));
+        });
+        futures_util::future::join_all(each).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_server_that_cannot_listen_believes_nothing_old() {
     let Some((one, other)) = two().await else {
         return;

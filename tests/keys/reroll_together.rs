@@ -32,11 +32,16 @@ fn with(n: usize) -> Value {
     with
 }
 
+/// For how long the `n`th key goes on, in ms.
+fn grace(n: usize) -> usize {
+    if n % 4 == 1 { 0 } else { 60_000 + n }
+}
+
 /// Rerolls keys at once; the answers are in the keys' order.
 async fn reroll_all(server: &Server, keys: &[String]) -> Vec<Answer> {
     let mut asked = JoinSet::new();
     for (at, key) in keys.iter().enumerate() {
-        let body = json!({ "keyId": key, "expiration": 60_000 + at });
+        let body = json!({ "keyId": key, "expiration": grace(at) });
         let request = server.request("keys.rerollKey", body);
         asked.spawn(async move { (at, request.await) });
     }
@@ -53,13 +58,27 @@ async fn each_new_key_has_what_its_own_old_one_had() {
         server.post("permissions.createRole", role).await.data();
         let (mut keys, mut before) = (Vec::new(), Vec::new());
         for n in 0..MANY {
-            let (id, _) = server.key(&api, with(n)).await;
-            before.push(server.get(&id).await);
+            let (id, secret) = server.key(&api, with(n)).await;
+            before.push((server.get(&id).await, secret));
             keys.push(id);
         }
         let answers = reroll_all(server, &keys).await;
-        for ((old, mut was), answer) in keys.iter().zip(before).zip(answers) {
+        for (n, ((old, (mut was, secret)), answer)) in
+            keys.iter().zip(before).zip(answers).enumerate()
+        {
             let made = answer.data();
+            let asked = json!({ "keyId": old });
+            let rotation = server.post("keys.getRotation", asked).await.data();
+            assert_eq!(rotation["successorId"], made["keyId"]);
+            let at = |when: &str| rotation[when].as_i64().unwrap();
+            let lasts = at("graceEndsAt") - at("rerolledAt");
+            assert_eq!(lasts, i64::try_from(grace(n)).unwrap(), "{old}");
+            let still = match (grace(n), was["enabled"] == json!(true)) {
+                (_, false) => "DISABLED",
+                (0, true) => "EXPIRED",
+                (_, true) => "VALID",
+            };
+            assert_eq!(server.verify(&secret).await, still, "{old}");
             let mut is = server.get(&text(&made["keyId"])).await;
             assert_eq!(is["predecessorId"], json!(old));
             // Two windows of one name count together, and are two rows.
@@ -73,6 +92,12 @@ async fn each_new_key_has_what_its_own_old_one_had() {
             for fresh in ["keyId", "start", "createdAt", "predecessorId"] {
                 is[fresh].take();
                 was[fresh].take();
+            }
+            // The balance is one, and the old key has just used some of it.
+            if still == "VALID"
+                && let Some(left) = was["credits"]["remaining"].as_i64()
+            {
+                was["credits"]["remaining"] = json!(left - 1);
             }
             assert_eq!(is, was, "{old}");
             let enabled = is["enabled"] == json!(true);
