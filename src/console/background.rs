@@ -50,12 +50,17 @@ pub(super) fn start(service: &Service) {
         service.write_down().await
     });
     let sums = Trouble::with("verifications cannot be added up");
-    repeat(service, COUNTS, sums, |service: Service| async move {
+    let then = When {
+        every: COUNTS,
+        or_at: service.counted_written(),
+    };
+    repeat(service, then, sums, |service: Service| async move {
         service.add_up(ADDING).await
     });
     // What could not be removed is found the next time.
     let tidy = Trouble::with("what is too old cannot be removed");
     repeat(service, TIDY, tidy, |service: Service| async move {
+        service.tell_dropped();
         service.tidy().await
     });
     // What was not delivered is delivered later.

@@ -3,7 +3,7 @@
 //! Whoever verifies a key waits for nobody here but others at the same part of the counts. A crash
 //! loses what was not written down yet, at most the last second. Sums are never dropped: what
 //! could not be written is kept for the next time. Single verifications are, where there are more
-//! than memory is set aside for; how many is told.
+//! than memory is set aside for; the log tells how many.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -20,8 +20,8 @@ use crate::store::{Batch, Counted, Store, StoreError};
 
 /// How many parts the counts are in, so that few wait for one another.
 const SHARDS: usize = 64;
-/// How many single verifications a part holds at most: 262,144 in all, 10 MiB.
-const EVENTS: usize = 4096;
+/// How many single verifications are held at most: 10 MiB.
+const EVENTS: usize = 262_144;
 /// After how many sums nobody waits for the time to write down: so many take some 4 MiB.
 const ENOUGH: usize = 8192;
 /// How many sums are put together. Few, since others wait to write while they are added up.
@@ -35,26 +35,24 @@ const IMPOSSIBLE: i64 = 8;
 
 /// What was counted and is not written down yet.
 pub(super) struct Counter {
-    shards: Vec<Mutex<Shard>>,
+    shards: Vec<Mutex<HashMap<SeriesId, Sum>>>,
     roots: Mutex<HashMap<String, i64>>,
     dropped: AtomicU64,
     waiting: AtomicUsize,
+    /// How many single verifications are held.
+    events: AtomicUsize,
     enough: Arc<Notify>,
+    written: Arc<Notify>,
     /// Whoever writes holds it.
     leaving: tokio::sync::Mutex<Leaving>,
     entropy: Entropy,
 }
 
-#[derive(Default)]
-struct Shard {
-    sums: HashMap<SeriesId, Sum>,
-    events: usize,
-}
-
 /// A series, how often it was counted in each minute, which are one or two as a rule, and when,
 /// with how many credits.
 struct Sum {
-    series: Series,
+    // In a box, since sums are moved about.
+    series: Box<Series>,
     minutes: Vec<(i64, Tally)>,
     events: Vec<(i64, i64)>,
 }
@@ -70,7 +68,9 @@ impl Counter {
             roots: Mutex::default(),
             dropped: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
+            events: AtomicUsize::new(0),
             enough: Arc::default(),
+            written: Arc::default(),
             leaving: tokio::sync::Mutex::default(),
             entropy,
         }
@@ -79,26 +79,37 @@ impl Counter {
     /// Counts a verification at `at`, in Unix ms, that used up `spent` credits.
     pub(super) fn count(&self, key: &KeyFacts, code: Code, tags: &[String], spent: i64, at: i64) {
         let id = SeriesId::of(key, code, tags);
-        let mut shard = lock(self.shard(id));
-        let Shard { sums, events } = &mut *shard;
+        let mut sums = lock(self.shard(id));
         let sum = sums.entry(id).or_insert_with(|| {
             if self.waiting.fetch_add(1, Ordering::Relaxed) + 1 == ENOUGH {
                 self.enough.notify_one();
             }
-            Sum::of(Series::of(key, code, tags))
+            Sum::of(Box::new(Series::of(key, code, tags)))
         });
         sum.add(at, spent);
-        if *events < EVENTS {
-            *events += 1;
-            sum.events.push((at, spent));
-        } else {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+        match self.events.fetch_add(1, Ordering::Relaxed) {
+            held if held < EVENTS => {
+                sum.events.push((at, spent));
+                if held + 1 == EVENTS / 2 {
+                    self.enough.notify_one();
+                }
+            }
+            _ => {
+                self.events.fetch_sub(1, Ordering::Relaxed);
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 
     /// Returns what notifies once there is so much that it had better be written down now.
     pub(super) fn enough(&self) -> Arc<Notify> {
         Arc::clone(&self.enough)
+    }
+
+    /// Returns what notifies once all that was counted is written down, and was not more than can
+    /// be added up at once.
+    pub(super) fn written(&self) -> Arc<Notify> {
+        Arc::clone(&self.written)
     }
 
     /// Notes that a root key was used at `at`, in Unix ms.
@@ -112,9 +123,10 @@ impl Counter {
         }
     }
 
-    /// Returns how many single verifications were not kept, since there were too many at once.
-    pub(super) fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+    /// Returns how many single verifications were not kept since this was last asked, because
+    /// there were too many at once.
+    pub(super) fn take_dropped(&self) -> u64 {
+        self.dropped.swap(0, Ordering::Relaxed)
     }
 
     /// Writes down all that was counted before; it is in no view yet.
@@ -126,6 +138,7 @@ impl Counter {
         leaving.send(store).await?;
         let at = clock.now().as_millisecond();
         let taken = self.take(&leaving.written);
+        let sums: usize = taken.iter().map(|batch| batch.minutes.len()).sum();
         leaving
             .batches
             .extend(taken.into_iter().map(|batch| Counted {
@@ -137,10 +150,14 @@ impl Counter {
                 at,
                 batch: Arc::new(batch),
             }));
-        leaving.send(store).await
+        leaving.send(store).await?;
+        if (1..ENOUGH).contains(&sums) {
+            self.written.notify_one();
+        }
+        Ok(())
     }
 
-    fn shard(&self, id: SeriesId) -> &Mutex<Shard> {
+    fn shard(&self, id: SeriesId) -> &Mutex<HashMap<SeriesId, Sum>> {
         &self.shards[usize::from(id.as_bytes()[0]) % SHARDS]
     }
 
@@ -152,8 +169,10 @@ impl Counter {
             .collect();
         for shard in &self.shards {
             let taken = std::mem::take(&mut *lock(shard));
-            self.waiting.fetch_sub(taken.sums.len(), Ordering::Relaxed);
-            for (id, sum) in taken.sums {
+            self.waiting.fetch_sub(taken.len(), Ordering::Relaxed);
+            let events = taken.values().map(|sum| sum.events.len()).sum();
+            self.events.fetch_sub(events, Ordering::Relaxed);
+            for (id, sum) in taken {
                 batches.add(id, sum, written.has(id));
             }
         }
@@ -246,7 +265,7 @@ impl Batches {
 }
 
 impl Sum {
-    fn of(series: Series) -> Self {
+    fn of(series: Box<Series>) -> Self {
         Self {
             series,
             minutes: Vec::with_capacity(1),

@@ -103,9 +103,12 @@ fn where_there_is_no_room_single_ones_are_dropped_and_sums_are_not() {
     for at in 0..many {
         counter.count(&KeyFacts::plain("key_1"), Code::Valid, &[], 1, at);
     }
-    assert_eq!(counter.dropped(), 10);
+    assert_eq!((counter.take_dropped(), counter.take_dropped()), (10, 0));
     let (sums, events, _) = added(&take(&counter));
     assert_eq!((sums, events), (many, EVENTS));
+    // There is room again.
+    counter.count(&KeyFacts::plain("key_1"), Code::Valid, &[], 1, many);
+    assert_eq!((counter.take_dropped(), added(&take(&counter)).1), (0, 1));
 }
 
 #[tokio::test]
@@ -146,6 +149,25 @@ async fn what_could_not_be_written_is_written_the_next_time_and_once() {
         kept += 1;
     }
     assert_eq!(kept, 4, "300 sums are 3 batches, and one came later");
+}
+
+#[tokio::test]
+async fn what_is_written_is_added_up_at_once_unless_it_is_much() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("console.db");
+    let store = Store::sqlite(&path, Entropy::seeded(1)).await.unwrap();
+    store.migrate().await.unwrap();
+    let counter = Counter::new(Entropy::seeded(2));
+    let written = counter.written();
+    let is_told = || std::pin::pin!(written.notified()).as_mut().enable();
+    for (keys, told) in [(0, false), (1, true), (ENOUGH - 1, true), (ENOUGH, false)] {
+        for number in 0..keys {
+            let key = KeyFacts::plain(&format!("key_{number}"));
+            counter.count(&key, Code::Valid, &[], 0, MINUTE);
+        }
+        counter.write(&store, &Clock::system()).await.unwrap();
+        assert_eq!(is_told(), told, "{keys}");
+    }
 }
 
 #[test]

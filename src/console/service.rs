@@ -85,6 +85,8 @@ struct Inner {
     memory: Arc<KeyMemory>,
     windows: Windows,
     counter: Counter,
+    /// Whoever adds counts up holds it, so that nobody passes over what somebody is about to add.
+    adding: tokio::sync::Mutex<()>,
     /// Who may ask about verifications just now, so that others find the database free.
     asking: Arc<Semaphore>,
     /// By workspace and name. None is ever deleted, so that what is remembered stays true.
@@ -126,6 +128,7 @@ impl Service {
             memory,
             windows: Windows::default(),
             counter: Counter::new(entropy.clone()),
+            adding: tokio::sync::Mutex::default(),
             entropy,
             asking: Arc::new(Semaphore::new(ASKING)),
             namespaces: Cache::new(NAMESPACES),
@@ -363,18 +366,29 @@ impl Service {
         self.0.counter.enough()
     }
 
+    /// Returns what notifies once there is something to add up.
+    pub(super) fn counted_written(&self) -> Arc<Notify> {
+        self.0.counter.written()
+    }
+
     /// Adds what was written down to the views for as long as `span`.
     pub(super) async fn add_up(&self, span: Duration) -> Result<(), StoreError> {
         let Inner { store, clock, .. } = &*self.0;
+        let _turn = self.0.adding.lock().await;
         let end = clock.now().saturating_add(span).unwrap_or(Timestamp::MAX);
         counter::add_up(store, || clock.now() >= end).await
     }
 
-    /// Returns how many single verifications are in no view but the sums, since there were more at
-    /// once than memory is set aside for.
-    #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.0.counter.dropped()
+    /// Says in the log how many single verifications are in no view but the sums, since there
+    /// were more at once than memory is set aside for.
+    pub(super) fn tell_dropped(&self) {
+        let dropped = self.0.counter.take_dropped();
+        if dropped > 0 {
+            self.log(&format!(
+                "{dropped} verifications are in the sums and not among the single ones: there were \
+                 too many at once"
+            ));
+        }
     }
 
     /// Forgets and removes what is not kept any longer; a task does so every minute.

@@ -81,8 +81,21 @@ impl Shard {
         }
     }
 
+    /// Finds where a name is, or would be. Names are hashes and so spread evenly: it is not far
+    /// from where it would be if they were that exactly, and what lies between comes out of slow
+    /// memory at once.
     fn place(&self, name: Name) -> Result<usize, usize> {
-        self.counts.binary_search_by_key(&name, |(there, _)| *there)
+        let mut place = expected(name, self.counts.len());
+        while self.counts.get(place).is_some_and(|(at, _)| *at < name) {
+            place += 1;
+        }
+        while place > 0 && self.counts[place - 1].0 >= name {
+            place -= 1;
+        }
+        match self.counts.get(place) {
+            Some((there, _)) if *there == name => Ok(place),
+            _ => Err(place),
+        }
     }
 
     /// Forgets what no window covers at `now`, and returns how many counts are left.
@@ -249,8 +262,17 @@ impl Windows {
     }
 }
 
-fn place([first, second, ..]: Name) -> usize {
-    usize::from(u16::from_be_bytes([first, second])) % SHARDS
+/// In which part a name is counted. Not by how it begins, so that those of one part are spread
+/// evenly.
+fn place([.., other, last]: Name) -> usize {
+    usize::from(u16::from_be_bytes([other, last])) % SHARDS
+}
+
+/// Where a name would be among so many that are spread evenly.
+fn expected([a, b, c, d, ..]: Name, len: usize) -> usize {
+    let begin = u64::from(u32::from_be_bytes([a, b, c, d]));
+    // Less than `len`, which fits.
+    usize::try_from((begin * len as u64) >> 32).unwrap_or(0)
 }
 
 fn lock<T>(shard: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -332,6 +354,37 @@ mod tests {
         let _ = windows.take(&[want("a", 1, 1), want("b", 1, 1)], 0);
         assert_eq!(windows.purge(1_999), 2);
         assert_eq!(windows.purge(2_000), 0);
+    }
+
+    #[test]
+    fn each_name_has_its_own_count_in_order() {
+        let mut shard = Shard::default();
+        let mut names: Vec<Name> = (0..2_000_u64)
+            .map(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes())
+            .map(|[a, b, c, d, e, f, g, h]| [a, b, c, d, e, f, g, h, 0, 0, 0, 0])
+            .collect();
+        // Names that are not spread evenly at all are found as well.
+        names.extend((0..200).map(|last| [255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0, last]));
+        names.extend((0..200).map(|last| [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, last]));
+        for (number, name) in names.iter().enumerate() {
+            assert!(shard.get(*name).is_none());
+            let current = i64::try_from(number).unwrap();
+            let over = 5_000 + current;
+            shard.insert(
+                *name,
+                Count {
+                    over,
+                    current,
+                    previous: 0,
+                },
+            );
+        }
+        assert!(shard.counts.is_sorted_by_key(|(name, _)| *name));
+        assert_eq!(shard.counts.len(), names.len());
+        for (number, name) in names.iter().enumerate() {
+            let found = shard.get(*name).unwrap().current;
+            assert_eq!(found, i64::try_from(number).unwrap());
+        }
     }
 
     proptest! {

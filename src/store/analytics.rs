@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value as Json};
 
 use super::Store;
+use super::counted::oldest_count;
 use super::database::Sql;
 use super::error::StoreError;
 use super::value::{Row, Value, args};
@@ -21,6 +22,9 @@ pub struct Uses {
     pub new: Side,
     /// Both, by the span of time in which they were verified, in order.
     pub buckets: Vec<Bucket>,
+    /// Since when verifications wait to be added up, in Unix ms, if any do: they are in none of
+    /// these counts.
+    pub waiting_since: Option<i64>,
 }
 
 /// How often one key was verified.
@@ -176,6 +180,7 @@ async fn uses(sql: &mut dyn Sql, of: &Rotating, by: Grain) -> Result<Uses, Store
         of.side(&mut uses, key).callers = callers(sql, of, key).await?;
     }
     uses.buckets = buckets(sql, of, by).await?;
+    uses.waiting_since = oldest_count(sql).await?;
     Ok(uses)
 }
 

@@ -5,12 +5,14 @@
 //! the views can take loses nothing, and what is kept is added once and no more: the text is
 //! removed in the transaction that adds it up.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::Store;
+use super::database::Sql;
 use super::error::StoreError;
 use super::value::args;
 use super::verifications::{Batch, write_batch};
@@ -79,33 +81,40 @@ impl Store {
     }
 }
 
+/// Returns since when verifications wait to be added up, in Unix ms; none if none do.
+pub(super) async fn oldest_count(sql: &mut dyn Sql) -> Result<Option<i64>, StoreError> {
+    let query = "SELECT min(at) FROM counted_verifications";
+    let row = sql.row(query, args![]).await?;
+    row.map_or(Ok(None), |mut row| row.maybe_int())
+}
+
 /// How a batch is written. Series are named by their places in `ids`.
 #[derive(Serialize, Deserialize)]
-struct Text {
+struct Text<'a> {
     ids: Vec<String>,
-    series: Vec<(usize, SeriesText)>,
+    series: Vec<(usize, SeriesText<'a>)>,
     /// Minute, series, count, credits, last use.
     minutes: Vec<(i64, usize, i64, i64, i64)>,
     /// Time, series, credits.
     events: Vec<(i64, usize, i64)>,
-    uses: BTreeMap<String, i64>,
+    uses: Cow<'a, BTreeMap<String, i64>>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct SeriesText {
-    workspace: String,
-    api: String,
-    key_space: String,
-    key: String,
+struct SeriesText<'a> {
+    workspace: Cow<'a, str>,
+    api: Cow<'a, str>,
+    key_space: Cow<'a, str>,
+    key: Cow<'a, str>,
     rerolled_at: Option<i64>,
-    identity: Option<String>,
-    external_id: Option<String>,
+    identity: Option<Cow<'a, str>>,
+    external_id: Option<Cow<'a, str>>,
     outcome: Code,
-    tags: String,
+    tags: Cow<'a, str>,
 }
 
-impl Text {
-    fn of(batch: &Batch) -> Self {
+impl<'a> Text<'a> {
+    fn of(batch: &'a Batch) -> Self {
         let of_minutes = batch.minutes.keys().map(|(_, id)| *id);
         let of_events = batch.events.iter().map(|event| event.series);
         let ids = batch.series.keys().copied();
@@ -127,7 +136,7 @@ impl Text {
             events: events
                 .map(|event| (event.at, place(&event.series), event.spent))
                 .collect(),
-            uses: batch.uses.clone(),
+            uses: Cow::Borrowed(&batch.uses),
             ids: ids.iter().map(SeriesId::to_hex).collect(),
         }
     }
@@ -139,7 +148,7 @@ impl Text {
         let id = |place: usize| ids.get(place).copied();
         let series = self.series.into_iter();
         let series: Option<_> = series
-            .map(|(place, text)| Some((id(place)?, text.series())))
+            .map(|(place, text)| Some((id(place)?, Box::new(text.series()))))
             .collect();
         let minutes = self.minutes.into_iter();
         let minutes: Option<_> = minutes
@@ -158,23 +167,23 @@ impl Text {
             series: series?,
             minutes: minutes?,
             events: events?,
-            uses: self.uses,
+            uses: self.uses.into_owned(),
         })
     }
 }
 
-impl SeriesText {
-    fn of(series: &Series) -> Self {
+impl<'a> SeriesText<'a> {
+    fn of(series: &'a Series) -> Self {
         Self {
-            workspace: series.workspace.to_string(),
-            api: series.api.to_string(),
-            key_space: series.key_space.to_string(),
-            key: series.key.clone(),
+            workspace: Cow::Borrowed(&series.workspace),
+            api: Cow::Borrowed(&series.api),
+            key_space: Cow::Borrowed(&series.key_space),
+            key: Cow::Borrowed(&series.key),
             rerolled_at: series.rerolled_at,
-            identity: series.identity.clone(),
-            external_id: series.external_id.clone(),
+            identity: series.identity.as_deref().map(Cow::Borrowed),
+            external_id: series.external_id.as_deref().map(Cow::Borrowed),
             outcome: series.outcome,
-            tags: series.tags.clone(),
+            tags: Cow::Borrowed(&series.tags),
         }
     }
 
@@ -183,12 +192,12 @@ impl SeriesText {
             workspace: self.workspace.into(),
             api: self.api.into(),
             key_space: self.key_space.into(),
-            key: self.key,
+            key: self.key.into_owned(),
             rerolled_at: self.rerolled_at,
-            identity: self.identity,
-            external_id: self.external_id,
+            identity: self.identity.map(Cow::into_owned),
+            external_id: self.external_id.map(Cow::into_owned),
             outcome: self.outcome,
-            tags: self.tags,
+            tags: self.tags.into_owned(),
         }
     }
 }
@@ -223,7 +232,7 @@ mod tests {
             spent: 3,
         };
         let batch = Batch {
-            series: BTreeMap::from([(id("a"), series)]),
+            series: BTreeMap::from([(id("a"), Box::new(series))]),
             minutes: BTreeMap::from([((60_000, id("a")), tally), ((0, id("b")), tally)]),
             events: vec![event(id("c")), event(id("a"))],
             uses: BTreeMap::from([("key_1".to_owned(), 60_002)]),

@@ -9,7 +9,8 @@ use crate::ids::Entropy;
 
 /// Leaves `id` with the limits `limits` and no others; `owner` is `key_id` or `identity_id`.
 ///
-/// A limit that keeps its name stays the same one: what was used of it counts on.
+/// A limit that keeps its name stays the same one: what was used of it counts on, unless its
+/// duration is another one.
 pub(super) async fn replace_ratelimits(
     sql: &mut dyn Sql,
     owner: &'static str,

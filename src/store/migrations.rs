@@ -74,6 +74,11 @@ const POSTGRES: &[(i64, &str, &str)] = &[
         "notices",
         include_str!("../../migrations/postgres/0006_notices.sql"),
     ),
+    (
+        7,
+        "compression",
+        include_str!("../../migrations/postgres/0007_compression.sql"),
+    ),
 ];
 
 /// The schema of SQLite.

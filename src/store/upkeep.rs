@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::Store;
+use super::counted::oldest_count;
 use super::database::Sql;
 use super::error::StoreError;
 use super::sqlite;
@@ -110,9 +111,6 @@ async fn strays(sql: &mut dyn Sql) -> Result<Strays, StoreError> {
     if let Some(mut row) = sql.row(last, args![]).await? {
         strays.last_change = row.maybe_int()?;
     }
-    let oldest = "SELECT min(at) FROM counted_verifications";
-    if let Some(mut row) = sql.row(oldest, args![]).await? {
-        strays.oldest_count = row.maybe_int()?;
-    }
+    strays.oldest_count = oldest_count(sql).await?;
     Ok(strays)
 }

@@ -15,7 +15,7 @@ use crate::keys::analytics::{Event, Grain, Series, SeriesId, Tally};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
     /// What the verifications belong to; those that nobody has written down yet.
-    pub series: BTreeMap<SeriesId, Series>,
+    pub series: BTreeMap<SeriesId, Box<Series>>,
     /// How many there were, by the minute in which they were.
     pub minutes: BTreeMap<(i64, SeriesId), Tally>,
     /// Single ones.

@@ -190,11 +190,14 @@ pub struct Rotation {
 
 /// How often the keys on both sides of a reroll were verified since.
 #[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct RotationUses {
     /// The key that was rerolled.
     pub old: KeyUses,
     /// The key that took its place.
     pub new: KeyUses,
+    /// Since when verifications wait to be counted, if they do.
+    pub waiting_since: Option<i64>,
 }
 
 /// How often a key was verified.

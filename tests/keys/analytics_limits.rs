@@ -273,6 +273,19 @@ async fn what_cannot_be_added_up_keeps_nothing_else_from_it() {
             }
         }
         assert_eq!(rows, json!([{ "n": 3, "spent": i64::MAX }]));
+        // Who is to cut a key is told that something is not counted.
+        let api = server.api().await;
+        let (id, _) = server.key(&api, json!({})).await;
+        server.reroll(&id, json!(60_000)).await;
+        let waiting_since = async || {
+            let asked = json!({ "keyId": id });
+            let rotation = server.post("keys.getRotation", asked).await.data();
+            rotation["uses"].get("waitingSince").cloned()
+        };
+        assert_eq!(waiting_since().await, Some(json!(-1)));
+        let gone = "DELETE FROM counted_verifications WHERE at = -1";
+        server.execute(gone).await;
+        assert_eq!(waiting_since().await, None);
     })
     .await;
 }
@@ -330,7 +343,7 @@ fn batch(series: &Series, times: &[i64]) -> Batch {
             spent: 0,
         });
     }
-    batch.series.insert(id, series.clone());
+    batch.series.insert(id, Box::new(series.clone()));
     batch
 }
 

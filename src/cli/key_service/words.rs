@@ -133,7 +133,12 @@ pub(in crate::cli) fn rotation_info(rotation: &Rotation, zone: &TimeZone) -> Inf
     info.row_if_any("Grace ends", &at(rotation.grace_ends_at));
     let used = at(rotation.last_used_at);
     info.row("Last used", if used.is_empty() { "never" } else { &used });
-    if let Some(RotationUses { old, new }) = &rotation.uses {
+    if let Some(RotationUses {
+        old,
+        new,
+        waiting_since,
+    }) = &rotation.uses
+    {
         let times = |uses: &KeyUses| match uses.verifications {
             1 => "once".to_owned(),
             many => format!("{many} times"),
@@ -141,6 +146,10 @@ pub(in crate::cli) fn rotation_info(rotation: &Rotation, zone: &TimeZone) -> Inf
         let since = format!("old key verified {}, new key {}", times(old), times(new));
         info.row("Since then", &since);
         info.row_if_any("Old key by", &callers(old));
+        if waiting_since.is_some() {
+            let since = at(*waiting_since);
+            info.row("Not counted yet", &format!("verifications since {since}"));
+        }
     }
     info
 }

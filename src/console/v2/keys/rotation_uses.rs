@@ -14,6 +14,8 @@ use crate::store::{Bucket, Caller, Side};
 
 /// For how long after a reroll uses are told by the hour, in ms, where nobody says otherwise.
 const HOURLY: i64 = 3 * 24 * 60 * 60 * 1000;
+/// How long verifications may wait to be added up without a word, in ms.
+const SOON: i64 = 1000;
 
 /// A span of time by which uses are told.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
@@ -25,6 +27,7 @@ pub(in crate::console::v2) enum Interval {
 
 /// How often the keys on both sides of a reroll were verified since.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(in crate::console::v2) struct RotationUses {
     /// Since when: the reroll, in Unix milliseconds.
     since: i64,
@@ -36,6 +39,10 @@ pub(in crate::console::v2) struct RotationUses {
     interval: Interval,
     /// Both keys, by the span of time; those in which nobody used either are left out.
     series: Vec<UsesThen>,
+    /// Since when verifications wait to be added up, in Unix milliseconds, if they do for more
+    /// than a second: nothing here counts them, nor does any `lastUsedAt`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting_since: Option<i64>,
 }
 
 /// How often a key was verified.
@@ -89,7 +96,8 @@ impl Call {
         let Some(since) = old.rotation.rerolled_at else {
             return Ok(None);
         };
-        let is_young = self.service.now() - since < HOURLY;
+        let now = self.service.now();
+        let is_young = now - since < HOURLY;
         let default = if is_young {
             Interval::Hour
         } else {
@@ -111,6 +119,7 @@ impl Call {
             new: KeyUses::of(new_id, uses.new, new_used),
             interval,
             series: uses.buckets.into_iter().map(UsesThen::of).collect(),
+            waiting_since: uses.waiting_since.filter(|at| now - at > SOON),
         }))
     }
 }
