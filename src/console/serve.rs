@@ -31,7 +31,12 @@ const PURGE: Duration = Duration::from_mins(1);
 pub fn router(service: &Service) -> Router {
     let service = service.clone();
     let pages = Arc::new(Pages::new(&service));
-    v2::router(&service).fallback(async move |request: Request<Body>| {
+    let other = service.clone();
+    let routes = v2::router(&service).method_not_allowed_fallback(async move |request| {
+        let request: Request<Body> = request;
+        v2::other_method(&other, &request)
+    });
+    routes.fallback(async move |request: Request<Body>| {
         if request.uri().path().starts_with("/v2/") {
             return v2::unknown(&service, &request);
         }

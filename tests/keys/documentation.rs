@@ -112,6 +112,12 @@ async fn every_answer_is_in_the_envelope_and_has_an_id_of_its_own() {
             assert_eq!(unknown["error"], error);
             id(&unknown);
         }
+        let (status, other) = fetch(server, "/v2/keys.getKey").await;
+        assert_eq!(
+            (status, &other["error"]["title"]),
+            (405, &json!("Method Not Allowed"))
+        );
+        id(&other);
         let made = server
             .post("apis.createApi", json!({ "name": "orders" }))
             .await;

@@ -32,6 +32,37 @@ async fn a_retry_gets_the_same_key_for_a_day() {
     .await;
 }
 
+/// A retry may come when a colleague has cleaned up already: the new secret would be nowhere.
+#[tokio::test]
+async fn a_retry_is_answered_even_when_what_it_was_about_is_gone() {
+    on_both(async |server: &Server| {
+        let api = server.api().await;
+        let (old, _) = server.key(&api, json!({})).await;
+        let root = server.root.clone();
+        let reroll = json!({ "keyId": old, "expiration": 60_000 });
+        let create = json!({ "apiId": api });
+        let ask = async |operation: &str, body: &serde_json::Value| {
+            let once = [("idempotency-key", operation)];
+            let answer = server.post_as(&root, operation, body.clone(), &once).await;
+            answer.data()
+        };
+        let rerolled = ask("keys.rerollKey", &reroll).await;
+        let created = ask("keys.createKey", &create).await;
+        server
+            .post("keys.deleteKey", json!({ "keyId": old }))
+            .await
+            .data();
+        assert_eq!(ask("keys.rerollKey", &reroll).await, rerolled);
+        server
+            .post("apis.deleteApi", json!({ "apiId": api }))
+            .await
+            .data();
+        assert_eq!(ask("keys.rerollKey", &reroll).await, rerolled);
+        assert_eq!(ask("keys.createKey", &create).await, created);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn another_root_key_has_idempotency_keys_of_its_own() {
     on_both(async |server: &Server| {

@@ -174,6 +174,10 @@ async fn changed_limits_hold_for_all_its_keys_at_once() {
         assert_eq!(raised["meta"], json!({ "a": 1 }), "what is left out stays");
         assert_eq!(server.verify(&other).await, "VALID");
         assert_eq!(server.verify(&one).await, "RATE_LIMITED", "it counts on");
+        let longer =
+            json!({ "name": "requests", "limit": 2, "duration": 120_000, "autoApply": true });
+        update(json!({ "ratelimits": [longer] })).await;
+        assert_eq!(server.verify(&one).await, "VALID", "another span of time");
         let none = update(json!({ "ratelimits": [], "meta": {} })).await;
         assert_eq!(none, json!({ "id": shown["id"], "externalId": "acme" }));
         let verified = server

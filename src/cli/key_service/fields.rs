@@ -52,9 +52,14 @@ impl FromStr for Grace {
         match text {
             "keep" => Ok(Self::Keep),
             "0" => Ok(Self::For(Duration::ZERO)),
-            text => humantime::parse_duration(text)
-                .map(Self::For)
-                .map_err(|_| "it is none of `keep`, `0` and a span, such as 24h".to_owned()),
+            text => match humantime::parse_duration(text) {
+                // Less would be none at all to the service.
+                Ok(span) if !span.is_zero() && span.as_millis() == 0 => {
+                    Err("less than a millisecond: say 0 for none".to_owned())
+                }
+                Ok(span) => Ok(Self::For(span)),
+                Err(_) => Err("it is none of `keep`, `0` and a span, such as 24h".to_owned()),
+            },
         }
     }
 }
@@ -155,7 +160,7 @@ mod tests {
             assert_eq!(grace.expiration(), expiration, "{text}");
             assert_eq!(grace.words(), words);
         }
-        for text in ["", "1", "-1h", "forever", "null"] {
+        for text in ["", "1", "-1h", "500us", "1ns", "forever", "null"] {
             assert!(text.parse::<Grace>().is_err(), "{text}");
         }
     }

@@ -81,6 +81,7 @@ kinds! {
     PERMISSION_NOT_FOUND = 404 "unkey/data/permission_not_found" "Not Found";
     WORKSPACE_NOT_FOUND = 404 "unkey/data/workspace_not_found" "Not Found";
     NO_SUCH_PATH = 404 "user/bad_request/path_not_found" "Not Found";
+    METHOD_NOT_ALLOWED = 405 "user/bad_request/method_not_allowed" "Method Not Allowed";
     TIMEOUT = 408 "user/bad_request/request_timeout" "Request Timeout";
     IDENTITY_EXISTS = 409 "unkey/data/identity_already_exists" "Conflicting Resource";
     ROLE_EXISTS = 409 "unkey/data/role_already_exists" "Conflicting Resource";

@@ -32,6 +32,7 @@ fn every_kind_has_its_status_its_address_and_its_title() {
     404 https://unkey.com/docs/errors/unkey/data/permission_not_found Not Found
     404 https://unkey.com/docs/errors/unkey/data/workspace_not_found Not Found
     404 https://unkey.com/docs/errors/user/bad_request/path_not_found Not Found
+    405 https://unkey.com/docs/errors/user/bad_request/method_not_allowed Method Not Allowed
     408 https://unkey.com/docs/errors/user/bad_request/request_timeout Request Timeout
     409 https://unkey.com/docs/errors/unkey/data/identity_already_exists Conflicting Resource
     409 https://unkey.com/docs/errors/unkey/data/role_already_exists Conflicting Resource

@@ -137,10 +137,19 @@ pub(super) fn router(service: &Service) -> Router {
 
 /// Answers a request for an operation that there is not.
 pub(super) fn unknown(service: &Service, request: &Request<Body>) -> Response {
+    nothing(service, request, Kind::NO_SUCH_PATH)
+}
+
+/// Answers a request for an operation that is asked for by another method.
+pub(super) fn other_method(service: &Service, request: &Request<Body>) -> Response {
+    nothing(service, request, Kind::METHOD_NOT_ALLOWED)
+}
+
+fn nothing(service: &Service, request: &Request<Body>, kind: Kind) -> Response {
     let envelope = Envelope::new(service, request.headers());
     let (method, path) = (request.method(), request.uri().path());
     let detail = format!("There is no operation {method} {path}.");
-    render::<()>(&envelope, Err(ApiError::new(Kind::NO_SUCH_PATH, detail)))
+    render::<()>(&envelope, Err(ApiError::new(kind, detail)))
 }
 
 /// That the server is there.

@@ -19,7 +19,7 @@ use super::authentication::{authenticate, expired};
 use super::body::read;
 use super::envelope::{Envelope, Reply, render};
 use super::error::{ApiError, Kind};
-use super::keys::once::own_answer;
+use super::keys::once::{answer_before, own_answer};
 use super::schema::BodySchema;
 use crate::console::memory::KnownRoot;
 use crate::console::service::Service;
@@ -170,6 +170,12 @@ async fn take<O: Operation>(
     if is_over {
         let answer = own_answer(&call).await?;
         return answer.map(Reply::Again).ok_or_else(expired);
+    }
+    // Before anything is looked for: what was asked for may be gone by now.
+    if O::MAKES_SECRET
+        && let Some(answer) = answer_before(&call).await?
+    {
+        return Ok(Reply::Again(answer));
     }
     let result = O::run(&call, request).await;
     let is_to_be_repeated = matches!(&result, Err(error) if error.again);

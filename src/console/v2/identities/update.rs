@@ -20,7 +20,7 @@ pub(in crate::console::v2) struct UpdateIdentityRequest {
     identity: String,
     #[schema(value_type = Option<Object>)]
     meta: Option<Map<String, Value>>,
-    /// All its limits. One that keeps its name counts on.
+    /// All its limits. One that keeps its name and its duration counts on.
     #[schema(max_items = 50)]
     ratelimits: Option<Vec<RatelimitRequest>>,
 }

@@ -79,6 +79,24 @@ pub(in crate::console::v2) async fn own_answer(call: &Call) -> Result<Option<Val
     Ok(answer.filter(|answer| answer["keyId"] == json!(successor)))
 }
 
+/// Returns the answer that the same request had before, if it had one: as long as the root key
+/// works that it was given to, whatever has become of the rest.
+///
+/// # Errors
+/// As the database's, and 400 for a header that is none.
+pub(in crate::console::v2) async fn answer_before(call: &Call) -> Result<Option<Value>, ApiError> {
+    let Some(key) = header(call)? else {
+        return Ok(None);
+    };
+    let (store, now) = (call.service.store(), call.service.now());
+    let root = &call.root.root.id;
+    let found = store.answer_of(root, key, request_hash(call), now).await?;
+    match found {
+        Some(sealed) => again(call, key, &sealed).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 /// Tells whether a request says how it is known again.
 pub(in crate::console::v2) fn is_repeatable(call: &Call) -> bool {
     call.headers.contains_key(HEADER)
@@ -119,8 +137,12 @@ pub(in crate::console::v2) async fn reply(
         Answered::Now(made) => return Ok(Reply::Data(made)),
         Answered::Before(sealed) => sealed,
     };
-    let again = opened(call, header(call)?.unwrap_or_default(), &sealed).await;
-    again.map(Reply::Again).ok_or_else(|| {
+    let key = header(call)?.unwrap_or_default();
+    again(call, key, &sealed).await.map(Reply::Again)
+}
+
+async fn again(call: &Call, key: &str, sealed: &[u8]) -> Result<Value, ApiError> {
+    opened(call, key, sealed).await.ok_or_else(|| {
         ApiError::new(
             Kind::UNEXPECTED,
             "The answer of the first request cannot be read back.",

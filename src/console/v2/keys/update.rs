@@ -42,7 +42,7 @@ pub(in crate::console::v2) struct UpdateKeyRequest {
     #[serde(default, deserialize_with = "three_state")]
     #[schema(value_type = Option<UpdateKeyCredits>)]
     credits: Option<Option<UpdateKeyCredits>>,
-    /// All the limits of its own. One that keeps its name counts on.
+    /// All the limits of its own. One that keeps its name and its duration counts on.
     #[schema(max_items = 50)]
     ratelimits: Option<Vec<RatelimitRequest>>,
     enabled: Option<bool>,
