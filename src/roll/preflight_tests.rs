@@ -34,6 +34,7 @@ fn rack() -> Rack {
         fleet: nothing.clone(),
         refreshes: nothing.clone(),
         alarms: nothing.clone(),
+        quotas: nothing.clone(),
         commands: nothing.clone(),
         services: nothing.clone(),
         keys: nothing.clone(),
