@@ -46,6 +46,7 @@ fn rack(system: Arc<dyn System>) -> Rack {
         fleet: nowhere.clone(),
         refreshes: nowhere.clone(),
         alarms: nowhere.clone(),
+        quotas: nowhere.clone(),
         commands: nowhere.clone(),
         services: nowhere.clone(),
         keys: nowhere,

@@ -16,6 +16,7 @@ mod groups;
 mod key;
 mod ports;
 mod progress;
+mod quota;
 mod refresh;
 pub mod remote;
 mod stack;
@@ -45,6 +46,7 @@ pub use groups::{GroupProblem, ParameterGroup};
 pub use key::{KeyPair, KeyType, MintedKeyPair, PrivateKey};
 pub use ports::{Fleet, KeyPairs, KeyStore, Rack, Services, Stacks};
 pub use progress::{KeyBefore, Progress, Standing};
+pub use quota::{Market, Quotas, RunningInstance, VcpuQuota};
 pub use refresh::{Alarm, Alarms, InstanceRefresh, RefreshStatus, RefreshWish, Refreshes};
 pub use stack::{
     EventPage, ResourceChange, Stack, StackEvent, StackParameter, StackResource, StackStatus,

@@ -11,6 +11,7 @@ use super::command::Commands;
 use super::error::PortError;
 use super::fleet::{Group, Instance, LaunchTemplateRef, ServiceState, ServiceTask};
 use super::key::{KeyPair, KeyType, MintedKeyPair, PrivateKey};
+use super::quota::Quotas;
 use super::refresh::{Alarms, Refreshes};
 use super::stack::{
     EventPage, ResourceChange, Stack, StackResource, TemplateBody, UpdateAccepted, UpdateRequest,
@@ -189,6 +190,8 @@ pub struct Rack {
     pub refreshes: Arc<dyn Refreshes>,
     /// Alarms.
     pub alarms: Arc<dyn Alarms>,
+    /// What the account may run, and runs.
+    pub quotas: Arc<dyn Quotas>,
     /// Commands on instances without a login.
     pub commands: Arc<dyn Commands>,
     /// Services.

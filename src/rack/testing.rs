@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use super::{
     Alarm, Alarms, Cluster, Commands, EventPage, Fleet, Group, Hook, HostLoad, Instance,
     InstanceRefresh, Invoked, KeyPair, KeyPairs, KeyStore, KeyType, Launch, LaunchTemplateRef,
-    MintedKeyPair, PortError, PrivateKey, RefreshWish, Refreshes, ResourceChange, ServiceState,
-    ServiceTask, Services, Stack, StackResource, Stacks, System, SystemDescription, SystemInstance,
-    TemplateBody, UpdateAccepted, UpdateRequest,
+    MintedKeyPair, PortError, PrivateKey, Quotas, RefreshWish, Refreshes, ResourceChange,
+    RunningInstance, ServiceState, ServiceTask, Services, Stack, StackResource, Stacks, System,
+    SystemDescription, SystemInstance, TemplateBody, UpdateAccepted, UpdateRequest, VcpuQuota,
 };
 
 /// Every call fails. A test that reaches it asked for more than it said.
@@ -234,6 +234,19 @@ impl Refreshes for Unreachable {
     }
     async fn cancel(&self, _: &str) -> Result<(), PortError> {
         refuse("CancelInstanceRefresh")
+    }
+}
+
+#[async_trait]
+impl Quotas for Unreachable {
+    async fn running(&self) -> Result<Vec<RunningInstance>, PortError> {
+        refuse("DescribeInstances")
+    }
+    async fn vcpus(&self, _: &[String]) -> Result<BTreeMap<String, u32>, PortError> {
+        refuse("DescribeInstanceTypes")
+    }
+    async fn quota(&self, _: VcpuQuota) -> Result<f64, PortError> {
+        refuse("GetServiceQuota")
     }
 }
 

@@ -21,7 +21,7 @@ use super::preflight::{self, Refusal};
 use super::revoke::KeyTools;
 use super::run::{PATIENCE, Run};
 use super::stop::Stop;
-use super::strategy::Tending;
+use super::strategy::{self, Strategy, Tending};
 use super::tail::EventTail;
 use super::tracker::Tracker;
 use crate::clock::Clock;
@@ -172,9 +172,15 @@ impl Engine {
             true => Depth::WithoutPreview,
             false => Depth::Whole,
         };
-        let observed = self
+        let mut observed = self
             .patiently(&roll, async |rack| observe(rack, &roll, depth).await)
             .await?;
+        if options.strategy == Strategy::Surge {
+            let room = self
+                .patiently(&roll, async |rack| strategy::room(rack, &observed).await)
+                .await?;
+            observed.room = Some(room);
+        }
         let plan = preflight::plan(&self.rack, roll.clone(), options, care, &observed)?;
         self.patiently(&roll, async |rack| care.gates.check(rack).await)
             .await?;

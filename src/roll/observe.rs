@@ -6,6 +6,7 @@ use super::forward::update_request;
 use super::plan::{Plan, RollOptions};
 use super::preflight::Refusal;
 use super::reached::{Declared, GROUP, ObservedPolicy, SPOT_FLEET, is_live, reached_by_key};
+use super::strategy::Room;
 use crate::ids::RollId;
 use crate::rack::{
     Cluster, Group, Hook, Instance, KeyPair, PortError, Rack, ResourceChange, Stack, StackResource,
@@ -31,6 +32,8 @@ pub(super) struct Observed {
     pub(super) hooks: BTreeMap<String, Vec<Hook>>,
     /// What could not be read of that, in words.
     pub(super) unread: Vec<String>,
+    /// What the account may run besides, where the roll needs to know.
+    pub(super) room: Option<Result<Room, PortError>>,
     pub(super) changes: Option<Vec<ResourceChange>>,
     /// The key pair that the stack names, if EC2 still has it.
     pub(super) current_pair: Option<KeyPair>,
@@ -123,6 +126,7 @@ pub(super) async fn observe(rack: &Rack, roll: &RollId, depth: Depth) -> Result<
         clusters,
         hooks,
         unread,
+        room: None,
         changes,
         current_pair,
         permissions,

@@ -13,7 +13,7 @@ use super::plan::{Advice, RollOptions, Step};
 use super::preflight::{Refusal, cluster_plans, no_such_stack, plan};
 use super::reached::{Declared, ObservedPolicy};
 use super::refresh::RefreshSettings;
-use super::strategy::{self, Strategy};
+use super::strategy::{self, Room, Strategy};
 use crate::ids::{Entropy, RollId};
 use crate::rack::testing::Unreachable;
 use crate::rack::{
@@ -34,6 +34,7 @@ fn rack() -> Rack {
         fleet: nothing.clone(),
         refreshes: nothing.clone(),
         alarms: nothing.clone(),
+        quotas: nothing.clone(),
         commands: nothing.clone(),
         services: nothing.clone(),
         keys: nothing.clone(),
@@ -186,6 +187,7 @@ fn healthy() -> Observed {
         clusters: Vec::new(),
         hooks: BTreeMap::new(),
         unread: Vec::new(),
+        room: None,
         changes: None,
         current_pair: Some(KeyPair {
             id: "key-1".to_owned(),
@@ -445,6 +447,42 @@ fn a_surge_is_refused_where_nobody_could_hold_instances() {
             .push("cluster c: its instances: not allowed".to_owned());
     });
     assert!(refused.contains(&"surge-unread".to_owned()), "{refused:?}");
+}
+
+#[test]
+fn a_quota_that_nobody_tells_is_a_warning_of_a_surge_only() {
+    let warned = |strategy, room| {
+        let options = RollOptions {
+            strategy,
+            ..OPTIONS
+        };
+        let mut observed = healthy();
+        observed.room = room;
+        let reasons = strategy::refusals(options, &observed);
+        assert!(!codes(&reasons).contains(&"surge-quota"), "{reasons:?}");
+        strategy::warnings(options, &observed)
+    };
+    let unknown = || PortError::Rejected {
+        api: "GetServiceQuota",
+        code: "UnknownOperationException".to_owned(),
+        message: "no such call".to_owned(),
+    };
+    let denied = PortError::Denied {
+        action: "servicequotas:GetServiceQuota".to_owned(),
+        message: "no".to_owned(),
+    };
+    for (room, said) in [
+        (Err(unknown()), "no such call"),
+        (Err(denied), "servicequotas:GetServiceQuota is not allowed"),
+        (Ok(Room::default()), "no instance of group Instances runs"),
+    ] {
+        let warnings = warned(Strategy::Surge, Some(room));
+        assert_eq!(codes(&warnings), ["surge-quota-unread"]);
+        let message = &warnings[0].message;
+        assert!(message.contains(said), "{message}");
+    }
+    assert_eq!(warned(Strategy::CloudFormation, Some(Err(unknown()))), []);
+    assert_eq!(warned(Strategy::Surge, None), []);
 }
 
 #[test]

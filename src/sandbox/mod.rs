@@ -16,6 +16,7 @@ pub mod kms;
 pub mod ledger;
 mod paging;
 mod persist;
+pub mod quotas;
 mod rack_api;
 mod run_command;
 pub mod s3;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use convox::rack::aws::KeyStoreChoice;
-use convox::rack::{Hook, KeyType, PortError};
+use convox::rack::{Hook, KeyType, Market, PortError, VcpuQuota};
 
 use crate::emulator::{Emulator, PASSWORD, settled, update_of};
 use crate::keeping::keeps_keys;
@@ -281,6 +281,35 @@ async fn alarms_are_read_with_their_states() {
         .collect();
     assert_eq!(told, [("moto-calm", false), ("moto-loud", true)]);
     assert_eq!(found[1].reason.as_deref(), Some("9 of 9"));
+}
+
+#[tokio::test]
+async fn what_runs_is_counted_and_a_quota_that_is_not_there_is_told() {
+    let Some(moto) = moto().await else { return };
+    moto.create("moto-quota", "moto-quota-k1", "no").await;
+    let rack = moto.rack("moto-quota", KeyStoreChoice::Settings).await;
+    settled(&rack).await;
+    let resources = rack.stacks.resources("moto-quota").await.unwrap();
+    let mut groups = resources.iter();
+    let group = groups.find(|resource| resource.logical_id == "Instances");
+    let own = [group.unwrap().physical_id.clone()];
+    let own = rack.fleet.instances(&own, &[]).await.unwrap();
+    let running = rack.quotas.running().await.unwrap();
+    let found = |id: &str| running.iter().find(|it| it.id == id).cloned();
+    let own: Vec<_> = own.iter().map(|it| found(&it.id).unwrap()).collect();
+    assert_eq!(own.len(), 3);
+    assert!(own.iter().all(|it| it.market == Market::OnDemand));
+
+    let types = ["t3.small", "m5.4xlarge"].map(str::to_owned);
+    let vcpus = rack.quotas.vcpus(&types).await.unwrap();
+    let expected = [("t3.small", 2), ("m5.4xlarge", 16)];
+    let expected = expected.map(|(name, count)| (name.to_owned(), count));
+    assert_eq!(vcpus, BTreeMap::from(expected));
+
+    // moto has the quotas of networks only.
+    let standard = VcpuQuota::of("t3.small", Market::OnDemand).unwrap();
+    let error = rack.quotas.quota(standard).await.unwrap_err();
+    assert!(error.is_not_found(), "{error}");
 }
 
 #[tokio::test]

@@ -31,5 +31,6 @@ mod revoking_twice;
 mod sandbox_api;
 mod surging;
 mod surging_odd;
+mod surging_quota;
 #[path = "../common/virtual_time.rs"]
 mod virtual_time;

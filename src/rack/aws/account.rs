@@ -22,6 +22,7 @@ use super::error::Call;
 use super::fleet::AwsFleet;
 use super::key_pairs::AwsKeyPairs;
 use super::parameters::ParameterStore;
+use super::quotas::AwsQuotas;
 use super::refreshes::AwsRefreshes;
 use super::services::AwsServices;
 use super::settings::SettingsStore;
@@ -261,6 +262,7 @@ impl Account {
             fleet: Arc::new(AwsFleet::new(Arc::clone(&self.clients))),
             refreshes: Arc::new(AwsRefreshes::new(Arc::clone(&self.clients))),
             alarms: Arc::new(AwsAlarms::new(Arc::clone(&self.clients))),
+            quotas: Arc::new(AwsQuotas::new(Arc::clone(&self.clients))),
             commands: Arc::new(RunCommand::new(Arc::clone(&self.clients))),
             services: Arc::new(AwsServices::new(Arc::clone(&self.clients))),
             keys,
@@ -381,6 +383,7 @@ pub(super) struct Clients {
     ecs: OnceLock<aws_sdk_ecs::Client>,
     kms: OnceLock<aws_sdk_kms::Client>,
     s3: OnceLock<aws_sdk_s3::Client>,
+    servicequotas: OnceLock<aws_sdk_servicequotas::Client>,
     ssm: OnceLock<aws_sdk_ssm::Client>,
     sts: OnceLock<aws_sdk_sts::Client>,
 }
@@ -419,6 +422,7 @@ impl Clients {
             ecs: OnceLock::new(),
             kms: OnceLock::new(),
             s3: OnceLock::new(),
+            servicequotas: OnceLock::new(),
             ssm: OnceLock::new(),
             sts: OnceLock::new(),
         }
@@ -456,6 +460,7 @@ impl Clients {
     client!(ec2, aws_sdk_ec2);
     client!(ecs, aws_sdk_ecs);
     client!(kms, aws_sdk_kms);
+    client!(servicequotas, aws_sdk_servicequotas);
     client!(ssm, aws_sdk_ssm);
     client!(sts, aws_sdk_sts);
 

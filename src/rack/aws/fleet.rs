@@ -43,26 +43,12 @@ impl AwsFleet {
 
     /// Lists the instances that still exist and that `filter` lets through.
     pub(super) async fn existing(&self, filter: Filter) -> Result<Vec<SdkInstance>, PortError> {
-        let call = Call::new("ec2", "DescribeInstances", "instances");
         let states = STATES.map(str::to_owned).to_vec();
         let state = Filter::builder()
             .name("instance-state-name")
             .set_values(Some(states))
             .build();
-        let mut found = Vec::new();
-        let mut token = None;
-        loop {
-            let page = self.clients.ec2().describe_instances().max_results(PAGE);
-            let page = page.filters(filter.clone()).filters(state.clone());
-            let page = page.set_next_token(token).send().await;
-            let page = page.map_err(|error| call.failed(error))?;
-            let reservations = page.reservations.unwrap_or_default().into_iter();
-            found.extend(reservations.flat_map(|r| r.instances.unwrap_or_default()));
-            token = page.next_token.filter(|token| !token.is_empty());
-            if token.is_none() {
-                return Ok(found);
-            }
-        }
+        listed(&self.clients, vec![filter, state]).await
     }
 
     /// Lists the instances that Auto Scaling's tag names as of `groups`, by id.
@@ -317,6 +303,28 @@ impl Fleet for AwsFleet {
             }
         }
         Ok(keys)
+    }
+}
+
+/// Lists the instances of the account and region that every one of `filters` lets through.
+pub(super) async fn listed(
+    clients: &Clients,
+    filters: Vec<Filter>,
+) -> Result<Vec<SdkInstance>, PortError> {
+    let call = Call::new("ec2", "DescribeInstances", "instances");
+    let mut found = Vec::new();
+    let mut token = None;
+    loop {
+        let page = clients.ec2().describe_instances().max_results(PAGE);
+        let page = page.set_filters(Some(filters.clone()));
+        let page = page.set_next_token(token).send().await;
+        let page = page.map_err(|error| call.failed(error))?;
+        let reservations = page.reservations.unwrap_or_default().into_iter();
+        found.extend(reservations.flat_map(|r| r.instances.unwrap_or_default()));
+        token = page.next_token.filter(|token| !token.is_empty());
+        if token.is_none() {
+            return Ok(found);
+        }
     }
 }
 

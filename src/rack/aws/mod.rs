@@ -16,6 +16,7 @@ mod fleet;
 mod key_pairs;
 mod parameters;
 mod preview;
+mod quotas;
 mod refreshes;
 mod scaling;
 mod services;

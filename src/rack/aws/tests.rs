@@ -10,7 +10,7 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::ids::Entropy;
-use crate::rack::{KeyType, PortError, Rack, UpdateRequest};
+use crate::rack::{KeyType, Market, PortError, Rack, UpdateRequest, VcpuQuota};
 
 /// An account that gives prepared answers and remembers what it was asked.
 #[derive(Clone, Default)]
@@ -511,4 +511,61 @@ async fn a_group_that_is_being_refreshed_is_busy_and_one_that_is_not_needs_no_ca
         assert!(asked.contains(said), "{said} in {asked}");
     }
     rack.refreshes.cancel("web").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_is_read_with_what_runs_of_it() {
+    let script = Script::answers([
+        Some((
+            200,
+            "<DescribeInstancesResponse><reservationSet><item><instancesSet>\
+             <item><instanceId>i-1</instanceId><instanceType>t3.small</instanceType></item>\
+             <item><instanceId>i-2</instanceId><instanceType>m5.large</instanceType>\
+             <instanceLifecycle>spot</instanceLifecycle></item>\
+             <item><instanceId>i-3</instanceId><instanceType>m5.large</instanceType>\
+             <placement><tenancy>host</tenancy></placement></item>\
+             </instancesSet></item></reservationSet></DescribeInstancesResponse>",
+        )),
+        Some((
+            200,
+            "<DescribeInstanceTypesResponse><instanceTypeSet><item>\
+             <instanceType>t3.small</instanceType><vCpuInfo><defaultVCpus>2</defaultVCpus>\
+             </vCpuInfo></item></instanceTypeSet></DescribeInstanceTypesResponse>",
+        )),
+        Some((
+            200,
+            r#"{"Quota":{"QuotaCode":"L-1216C47A","Value":1152.0}}"#,
+        )),
+        Some((
+            400,
+            r#"{"__type":"NoSuchResourceException","message":"no"}"#,
+        )),
+        Some((
+            400,
+            r#"{"__type":"AccessDeniedException","message":"User: arn:aws:iam::1:user/ada is not authorized to perform: servicequotas:GetServiceQuota"}"#,
+        )),
+    ]);
+    let quotas = script.rack().await.quotas;
+    let running = quotas.running().await.unwrap();
+    let markets: Vec<Market> = running.iter().map(|it| it.market).collect();
+    assert_eq!(markets, [Market::OnDemand, Market::Spot, Market::Apart]);
+    let types = ["t3.small", "t3.small"].map(str::to_owned);
+    let vcpus = quotas.vcpus(&types).await.unwrap();
+    assert_eq!(vcpus, BTreeMap::from([("t3.small".to_owned(), 2)]));
+    let standard = VcpuQuota::of("t3.small", Market::OnDemand).unwrap();
+    assert_eq!(quotas.quota(standard).await.unwrap(), 1152.0);
+    let error = quotas.quota(standard).await.unwrap_err();
+    assert!(error.is_not_found(), "{error}");
+    let error = quotas.quota(standard).await.unwrap_err();
+    let PortError::Denied { action, .. } = error else {
+        panic!("{error}");
+    };
+    assert_eq!(action, "servicequotas:GetServiceQuota");
+    let asked = script.asked();
+    assert!(asked[0].contains("Filter.1.Name=instance-state-name"));
+    assert!(asked[1].ends_with("&InstanceType.1=t3.small"), "{asked:?}");
+    assert_eq!(
+        asked[2],
+        r#"{"ServiceCode":"ec2","QuotaCode":"L-1216C47A"}"#
+    );
 }

@@ -5,6 +5,7 @@
 
 mod fleet;
 mod key_pairs;
+mod quotas;
 mod refreshes;
 mod services;
 mod stacks;
@@ -36,6 +37,7 @@ pub(super) fn rack(sandbox: &Sandbox, name: &str, parameter: &str) -> Rack {
         fleet: direct.clone(),
         refreshes: direct.clone(),
         alarms: direct.clone(),
+        quotas: direct.clone(),
         services: direct.clone(),
         commands: direct.clone(),
         keys: Arc::new(MemoryKeys::default()),

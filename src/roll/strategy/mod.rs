@@ -7,6 +7,7 @@ mod guard;
 mod hooks;
 mod leaving;
 mod outlook;
+mod room;
 mod surplus;
 mod tend;
 mod touches;
@@ -18,6 +19,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub(super) use outlook::stays_up;
+pub(super) use room::{Room, room};
 pub(super) use tend::Tending;
 pub use touches::Touches;
 pub(super) use touches::{left_over_hooks, refusals, warnings};

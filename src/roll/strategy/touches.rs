@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Strategy, SurgeSize, hooks};
+use super::{Strategy, SurgeSize, hooks, room};
 use crate::rack::{Cluster, ClusterService, Hook};
 use crate::roll::forward::{TAG_PROTECTED, TAG_ROLL};
 use crate::roll::observe::{Observed, ObservedGroup};
@@ -144,6 +144,7 @@ pub(in crate::roll) fn refusals(options: RollOptions, observed: &Observed) -> Ve
         let services = cluster.services.iter();
         reasons.extend(services.flat_map(|service| service_refusals(cluster, service)));
     }
+    reasons.extend(room::refusals(options, observed));
     reasons
 }
 
@@ -191,7 +192,7 @@ pub(in crate::roll) fn left_over_hooks(observed: &Observed) -> Vec<Advice> {
 
 /// Warns of what a strategy cannot see to, and of what another roll may have left behind.
 pub(in crate::roll) fn warnings(options: RollOptions, observed: &Observed) -> Vec<Advice> {
-    let mut warnings = Vec::new();
+    let mut warnings = room::warnings(options, observed);
     if options.strategy == Strategy::Surge {
         let going_on = bare_hooks(observed).filter(|(_, hook)| hook.default_result != "ABANDON");
         warnings.extend(going_on.map(|(group, hook)| {

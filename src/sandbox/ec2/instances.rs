@@ -82,6 +82,8 @@ pub struct LaunchSpec {
     pub key_name: Option<String>,
     /// The ECS cluster that the boot script names.
     pub cluster: Option<String>,
+    /// Whether it is bought on the spot market.
+    pub is_spot: bool,
     /// Tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -108,6 +110,9 @@ pub struct Instance {
     pub image_id: String,
     /// The instance type.
     pub instance_type: String,
+    /// Whether it was bought on the spot market.
+    #[serde(default)]
+    pub is_spot: bool,
     /// When it was started.
     pub launched: Timestamp,
     /// Why it is going or gone, in EC2's words.
@@ -176,7 +181,7 @@ impl World {
     /// Starts an instance and returns its id.
     ///
     /// # Errors
-    /// When the key pair does not exist, or EC2 has no room.
+    /// When the key pair does not exist, EC2 has no room, or a quota is used up.
     pub fn start_instance(&mut self, spec: LaunchSpec, owner: Owner) -> Result<String, AwsError> {
         let authorized_key = match &spec.key_name {
             Some(name) => match self.ec2.key_pairs.get(name) {
@@ -193,6 +198,11 @@ impl World {
             };
             return Err(AwsError::new(400, code, refusal));
         }
+        let is_spot = spec.is_spot || matches!(owner, Owner::Fleet(_));
+        let instance_type = spec.instance_type.unwrap_or_else(|| "t3.small".to_owned());
+        if let Some(refusal) = self.quota_refusal(&instance_type, is_spot) {
+            return Err(refusal);
+        }
         let id = self.chance.id("i");
         let host = self.ec2.hosts;
         self.ec2.hosts += 1;
@@ -208,7 +218,8 @@ impl World {
             image_id: spec
                 .image_id
                 .unwrap_or_else(|| "ami-0a1b2c3d4e5f67890".to_owned()),
-            instance_type: spec.instance_type.unwrap_or_else(|| "t3.small".to_owned()),
+            instance_type,
+            is_spot,
             launched: self.now,
             reason: None,
             tags: spec.tags,

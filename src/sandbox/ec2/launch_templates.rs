@@ -21,6 +21,9 @@ pub struct LaunchTemplateData {
     pub key_name: Option<String>,
     /// The boot script, in clear.
     pub user_data: Option<String>,
+    /// Whether instances are bought on the spot market.
+    #[serde(default)]
+    pub is_spot: bool,
     /// Tags for the instances.
     pub tags: BTreeMap<String, String>,
 }
@@ -33,6 +36,7 @@ impl LaunchTemplateData {
             instance_type: self.instance_type.clone(),
             key_name: self.key_name.clone(),
             cluster: self.user_data.as_deref().and_then(cluster_of_boot_script),
+            is_spot: self.is_spot,
             tags: self.tags.clone(),
         }
     }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use crate::sandbox::quotas::STANDARD;
+
 /// A length of time, written as `90s` or `5m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Span(pub Duration);
@@ -53,6 +55,8 @@ pub enum Fault {
     Stale(Stale),
     /// EC2 refuses instances above a limit.
     Capacity(Capacity),
+    /// The account may run fewer vCPUs than anybody needs, as Service Quotas tells and EC2 heeds.
+    Quota(Quota),
     /// The drain function never completes a terminating hook.
     DrainStuck(DrainStuck),
     /// Instances have no SSM agent, or one that nobody hears from.
@@ -204,6 +208,22 @@ pub struct Stale {
 pub struct Capacity {
     /// The most instances.
     pub limit: usize,
+}
+
+/// A quota on the vCPUs of the instances of a class that run at once, such as
+/// `quota: { vcpus: 16 }`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quota {
+    /// The quota's code in Service Quotas; that of standard on-demand instances when not said.
+    #[serde(default = "standard")]
+    pub code: String,
+    /// The most vCPUs.
+    pub vcpus: u32,
+}
+
+fn standard() -> String {
+    STANDARD.to_owned()
 }
 
 /// A drain function that hangs.

@@ -20,7 +20,7 @@ use super::world::{self, World};
 use fault::fits;
 pub use fault::{
     AgentState, Agents, Calls, Capacity, CommandsFail, DrainStuck, Fate, Fault, Latency, OtherCall,
-    Rate, Signals, Span, Stale, TasksFail, WhichKey,
+    Quota, Rate, Signals, Span, Stale, TasksFail, WhichKey,
 };
 pub use file::{Expect, Rack, Scenario, ScenarioError, Service as App};
 pub use racks::{NamedRack, Racks};
@@ -335,6 +335,15 @@ impl World {
                  http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this \
                  limit. Launching EC2 instance failed."
             )),
+            _ => None,
+        })
+    }
+
+    /// Returns the quota that a scenario sets on the vCPUs of a class of instances, by its code.
+    #[must_use]
+    pub(crate) fn quota_set(&self, code: &str) -> Option<u32> {
+        self.faults.rules.iter().find_map(|rule| match &rule.fault {
+            Fault::Quota(quota) if quota.code == code => Some(quota.vcpus),
             _ => None,
         })
     }

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::api::{Answer, AwsError, Input};
 use super::world::World;
-use super::{autoscaling, cloudformation, cloudwatch, ec2, ecs, kms, ssm, sts};
+use super::{autoscaling, cloudformation, cloudwatch, ec2, ecs, kms, quotas, ssm, sts};
 pub(crate) use error::{denied, throttled, unknown_action};
 use xml::Xml;
 
@@ -28,6 +28,7 @@ pub(crate) enum Service {
     Ec2,
     Ecs,
     Kms,
+    Quotas,
     S3,
     Ssm,
     Sts,
@@ -51,13 +52,14 @@ pub(crate) enum Protocol {
 }
 
 impl Service {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::AutoScaling,
         Self::CloudFormation,
         Self::CloudWatch,
         Self::Ec2,
         Self::Ecs,
         Self::Kms,
+        Self::Quotas,
         Self::S3,
         Self::Ssm,
         Self::Sts,
@@ -72,6 +74,7 @@ impl Service {
             Self::Ec2 => "ec2",
             Self::Ecs => "ecs",
             Self::Kms => "kms",
+            Self::Quotas => "servicequotas",
             Self::S3 => "s3",
             Self::Ssm => "ssm",
             Self::Sts => "sts",
@@ -110,6 +113,9 @@ impl Service {
             },
             Self::Kms => Protocol::Json {
                 target: "TrentService",
+            },
+            Self::Quotas => Protocol::Json {
+                target: "ServiceQuotasV20190624",
             },
             Self::Ssm => Protocol::Json {
                 target: "AmazonSSM",
@@ -319,6 +325,7 @@ pub(crate) fn dispatch(world: &mut World, service: Service, action: &str, input:
         Service::Ec2 => ec2::handle(world, action, input),
         Service::Ecs => ecs::handle(world, action, input),
         Service::Kms => kms::handle(world, action, input),
+        Service::Quotas => quotas::handle(world, action, input),
         Service::Ssm => ssm::handle(world, action, input),
         Service::Sts => sts::handle(world, action, input),
         Service::S3 => rest::handle(world, action, input),

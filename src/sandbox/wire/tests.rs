@@ -351,3 +351,47 @@ async fn preferences_of_a_refresh_that_contradict_each_other_are_refused_over_th
         assert_eq!(answered, status, "{checkpoints}: {text}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_is_asked_for_as_json() {
+    let sandbox = sandbox();
+    let ask = || {
+        Request::builder()
+            .method("POST")
+            .uri("/")
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("x-amz-target", "ServiceQuotasV20190624.GetServiceQuota")
+    };
+    let body = r#"{"ServiceCode":"ec2","QuotaCode":"L-1216C47A"}"#;
+    for request in [
+        ask(),
+        ask().header("host", "servicequotas.us-east-1.amazonaws.com"),
+    ] {
+        let (status, text) = send(&sandbox, request, body).await;
+        assert_eq!(status, 200, "{text}");
+        let told: Value = serde_json::from_str(&text).unwrap();
+        let quota = &told["Quota"];
+        assert_eq!(quota["QuotaCode"], "L-1216C47A");
+        assert_eq!(quota["Value"], 1_000_000.0);
+        let arn = "arn:aws:servicequotas:us-east-1:123456789012:ec2/L-1216C47A";
+        assert_eq!(quota["QuotaArn"], arn);
+    }
+    let none = r#"{"ServiceCode":"ec2","QuotaCode":"L-0"}"#;
+    let (status, text) = send(&sandbox, ask(), none).await;
+    assert_eq!(
+        (
+            status,
+            text.contains(r#""__type":"NoSuchResourceException""#)
+        ),
+        (400, true),
+        "{text}"
+    );
+    let form = signed("ec2").method("POST").uri("/");
+    let body = "Action=DescribeInstanceTypes&Version=2016-11-15&InstanceType.1=m5.2xlarge";
+    let (status, text) = send(&sandbox, form, body).await;
+    assert_eq!(
+        (status, text.contains("<defaultVCpus>8</defaultVCpus>")),
+        (200, true),
+        "{text}"
+    );
+}

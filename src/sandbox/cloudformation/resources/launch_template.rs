@@ -77,8 +77,18 @@ pub(super) fn data(data: &Value) -> LaunchTemplateData {
         instance_type: text(data, "InstanceType"),
         key_name: text(data, "KeyName"),
         user_data: boot_script.map(|script| String::from_utf8_lossy(&script).into_owned()),
+        is_spot: is_spot(data),
         tags: instance_tags(data),
     }
+}
+
+/// Tells whether instances are bought on the spot market: a template says so, a configuration names
+/// the most that it pays.
+fn is_spot(data: &Value) -> bool {
+    let market = data.get("InstanceMarketOptions");
+    let market = market.and_then(|options| text(options, "MarketType"));
+    let price = text(data, "SpotPrice").filter(|price| !price.is_empty());
+    market.as_deref() == Some("spot") || price.is_some()
 }
 
 /// Returns the tags that a launch template puts on instances.

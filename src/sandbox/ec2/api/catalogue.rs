@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::super::api::{Answer, Input};
+use super::super::super::quotas::vcpus_of;
 use super::super::super::world::World;
 use super::stop_if_dry;
 
@@ -33,17 +34,22 @@ pub(super) fn images(world: &mut World, input: &Input) -> Answer {
     Ok(json!({ "imagesSet": set }))
 }
 
-/// `DescribeInstanceTypes`: two processors for each, which is what the quota counts.
+/// `DescribeInstanceTypes`: processors as the name's size says, which is what quotas count.
 pub(super) fn instance_types(_world: &mut World, input: &Input) -> Answer {
     stop_if_dry(input)?;
     let set: Vec<Value> = input
         .texts("InstanceType")
         .into_iter()
         .map(|name| {
+            let vcpus = vcpus_of(&name);
             json!({
                 "instanceType": name,
                 "currentGeneration": true,
-                "vCpuInfo": { "defaultVCpus": 2, "defaultCores": 1, "defaultThreadsPerCore": 2 },
+                "vCpuInfo": {
+                    "defaultVCpus": vcpus,
+                    "defaultCores": vcpus.div_ceil(2),
+                    "defaultThreadsPerCore": vcpus.min(2),
+                },
                 "memoryInfo": { "sizeInMiB": 2048 },
                 "processorInfo": { "supportedArchitectures": ["x86_64"] },
             })

@@ -11,7 +11,7 @@ use super::super::super::world::World;
 use super::super::instances::cluster_of_boot_script;
 use super::super::launch_templates::no_such_template;
 use super::super::{GROUP_TAG, Instance, InstanceState, LaunchSpec, Owner};
-use super::launch_templates::asked_template;
+use super::launch_templates::{asked_template, is_spot};
 use super::{filters, instant, page_of, required, stop_if_dry, tags};
 
 /// `RunInstances`.
@@ -32,6 +32,7 @@ pub(super) fn run(world: &mut World, input: &Input) -> Answer {
     spec.image_id = input.text("ImageId").or(spec.image_id);
     spec.instance_type = input.text("InstanceType").or(spec.instance_type);
     spec.key_name = input.text("KeyName").or(spec.key_name);
+    spec.is_spot |= is_spot(input);
     if let Some(script) = input
         .text("UserData")
         .and_then(|data| STANDARD.decode(data).ok())
@@ -257,6 +258,7 @@ fn shown(instance: &Instance) -> Value {
         "amiLaunchIndex": 0,
         "productCodes": [],
         "instanceType": instance.instance_type,
+        "instanceLifecycle": instance.is_spot.then_some("spot"),
         "launchTime": instant(instance.launched),
         "placement": {
             "availabilityZone": instance.zone, "groupName": "", "tenancy": "default",

@@ -58,8 +58,15 @@ fn data(input: &Input) -> LaunchTemplateData {
         instance_type: data.text("InstanceType"),
         key_name: data.text("KeyName"),
         user_data: script.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+        is_spot: is_spot(&data),
         tags: tags::wanted(&data, "instance"),
     }
+}
+
+/// Tells whether the spot market is asked for: by a launch template, or to run instances.
+pub(super) fn is_spot(input: &Input) -> bool {
+    let market = input.inner("InstanceMarketOptions").text("MarketType");
+    market.as_deref() == Some("spot")
 }
 
 /// `CreateLaunchTemplate`.
@@ -96,6 +103,7 @@ pub(super) fn create_version(world: &mut World, input: &Input) -> Answer {
             instance_type: new.instance_type.or(old.instance_type),
             key_name: new.key_name.or(old.key_name),
             user_data: new.user_data.or(old.user_data),
+            is_spot: new.is_spot || old.is_spot,
             tags: if new.tags.is_empty() {
                 old.tags
             } else {
@@ -326,6 +334,7 @@ fn shown_version(
             "instanceType": data.instance_type,
             "keyName": data.key_name,
             "userData": data.user_data.as_ref().map(|script| STANDARD.encode(script)),
+            "instanceMarketOptions": data.is_spot.then(|| json!({ "marketType": "spot" })),
             "tagSpecificationSet": tag_specifications,
         },
     })
