@@ -45,6 +45,15 @@ pub async fn on_both_at(clock: &dyn Fn() -> Clock, scenario: &str, test: impl As
     .await;
 }
 
+/// Runs a test of a console on every database that there is, whose racks are those of a scenario.
+pub async fn on_both_with(scenario: &Scenario, test: impl AsyncFn(&Console)) {
+    on_stores(async |books: &Books| {
+        let racks = Racks::of(scenario).await;
+        test(&Console::with(books.clone(), racks, Clock::system()).await).await;
+    })
+    .await;
+}
+
 /// Runs a test of a console on SQLite, whose racks are those of a scenario.
 pub async fn on_sqlite_with(scenario: &Scenario, test: impl AsyncFnOnce(&Console)) {
     let racks = Racks::of(scenario).await;
@@ -68,6 +77,12 @@ pub async fn on_stores(test: impl AsyncFn(&Books)) {
     }
 }
 
+/// Reads one of the scenarios that there are.
+pub fn scenario(name: &str) -> Scenario {
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/scenarios");
+    Scenario::load(&dir.join(format!("{name}.yaml"))).unwrap()
+}
+
 /// The account that racks are in.
 #[derive(Clone)]
 pub struct Racks {
@@ -77,9 +92,8 @@ pub struct Racks {
 }
 
 impl Racks {
-    pub async fn new(scenario: &str) -> Self {
-        let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/scenarios");
-        Self::of(&Scenario::load(&dir.join(format!("{scenario}.yaml"))).unwrap()).await
+    pub async fn new(name: &str) -> Self {
+        Self::of(&scenario(name)).await
     }
 
     async fn of(scenario: &Scenario) -> Self {

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use convox::sandbox::Scenario;
 use convox::store::Role;
+use tempfile::TempDir;
 
 use crate::environment::{Console, on_sqlite_with};
 
@@ -37,13 +38,17 @@ async fn run(mut command: Command) {
     assert!(status.success(), "the script says what went wrong");
 }
 
-/// The program as `convox console serve --demo` starts it.
-struct Demo(Child);
+/// The program as `convox console serve --demo` starts it, and where it leaves its files when it is
+/// killed.
+struct Demo {
+    child: Child,
+    _files: TempDir,
+}
 
 impl Drop for Demo {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -54,9 +59,14 @@ async fn every_flow_works_in_a_browser() {
     };
     let mut serving = Command::new(env!("CARGO_BIN_EXE_convox"));
     serving.args(["console", "serve", "--demo", "--listen", "127.0.0.1:0"]);
+    let files = tempfile::tempdir().unwrap();
+    serving.env("TMPDIR", files.path());
     let mut serving = serving.stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(serving.stderr.take().unwrap()).lines();
-    let _demo = Demo(serving);
+    let _demo = Demo {
+        child: serving,
+        _files: files,
+    };
     let mut said = || lines.next().unwrap().unwrap();
     let address = said();
     let address = address.strip_prefix("Serving on ").unwrap().to_owned();

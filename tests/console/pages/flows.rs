@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::browser::{Browser, Page};
-use crate::environment::{Console, on_both};
+use crate::environment::{Console, on_both, on_both_with, scenario};
 use crate::sandbox_api::accepts;
 
 /// Begins a roll as a person does: looks at the plan, and confirms it.
@@ -150,8 +150,10 @@ async fn a_roll_that_goes_back_says_what_failed_first() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_roll_that_is_cancelled_goes_back() {
-    // One that takes hours, so that it cannot be over before somebody has pressed the button.
-    on_both("terminating-wait-stuck", async |console| {
+    // One that takes a day, so that it cannot be over before somebody has pressed the button.
+    let mut scenario = scenario("terminating-wait-stuck");
+    scenario.rack.instances = 30;
+    on_both_with(&scenario, async |console| {
         let ada = console.operator().await;
         let browser = Browser::of(&ada).await;
         let before = console.racks.keys_of_instances().await;
