@@ -49,7 +49,7 @@ pub(crate) struct RehearseArgs {
     #[arg(long)]
     no_advice: bool,
 
-    /// Exit with 1 if the roll brings this about in any run
+    /// Exit with 1 if the roll brings this about in any run, or if that is not known
     #[arg(long, value_enum, value_name = "WHAT")]
     fail_on: Vec<FailOn>,
 
@@ -78,15 +78,19 @@ impl FailOn {
             let names: Vec<&str> = services.map(|service| service.name.as_str()).collect();
             (!names.is_empty()).then(|| names.join(", "))
         };
+        let unknown = |what: &str| {
+            let doubt = format!("whether {what} is not known: not all of the rack is rehearsed");
+            (!forecast.is_known).then_some(doubt)
+        };
         match self {
-            Self::Downtime => {
-                let services = named(ServiceForecast::goes_down)?;
-                Some(format!("a service would be down: {services}"))
-            }
-            Self::BelowMinimum => {
-                let services = named(ServiceForecast::goes_below)?;
-                Some(format!("a service would be below its minimum: {services}"))
-            }
+            Self::Downtime => match named(ServiceForecast::goes_down) {
+                Some(services) => Some(format!("a service would be down: {services}")),
+                None => unknown("a service would be down"),
+            },
+            Self::BelowMinimum => match named(ServiceForecast::goes_below) {
+                Some(services) => Some(format!("a service would be below its minimum: {services}")),
+                None => unknown("a service would be below its minimum"),
+            },
             Self::Rollback => {
                 let mut reasons = forecast.rolled_back.iter();
                 reasons

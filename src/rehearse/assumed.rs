@@ -36,6 +36,11 @@ impl Rehearsal {
         all
     }
 
+    /// Tells whether the rehearsal has in it all that may befall the services of a cluster.
+    pub(super) fn is_known(&self, cluster: &Cluster) -> bool {
+        self.survey.spot_fleets.is_empty() && self.doubts(cluster).is_empty()
+    }
+
     /// Says of a cluster why nobody knows from a rehearsal what happens to its services.
     pub(super) fn doubts(&self, cluster: &Cluster) -> Vec<String> {
         let name = &cluster.name;

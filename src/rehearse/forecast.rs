@@ -39,6 +39,9 @@ pub struct Forecast {
     pub rolled_back: Vec<RolledBack>,
     /// The services of the clusters, the worst off first.
     pub services: Vec<ServiceForecast>,
+    /// Whether the rehearsal has in it all that may befall any service; else that none goes down is
+    /// not known.
+    pub is_known: bool,
     /// In-service instances over time.
     pub in_service: InService,
     /// What instances beyond those of now cost.
@@ -174,6 +177,9 @@ impl Rehearsal {
             (outcome.clone(), durations(runs))
         };
         let services = self.services(tweak, runs);
+        let mut clusters = self.survey.clusters.iter();
+        let is_known = clusters.all(|cluster| self.is_known(cluster));
+        let is_known = is_known && services.iter().all(|service| service.is_known);
         let mut assumptions = self.left_out(&services);
         assumptions.extend(self.measured.assumptions());
         Forecast {
@@ -187,6 +193,7 @@ impl Rehearsal {
             outcomes,
             rolled_back: rolled_back(runs),
             services,
+            is_known,
             in_service: in_service(runs),
             surge: surge(runs),
             measured: self.measured.clone(),
@@ -197,7 +204,7 @@ impl Rehearsal {
     fn services(&self, tweak: &Tweak, runs: &[RunResult]) -> Vec<ServiceForecast> {
         let mut services = Vec::new();
         for cluster in &self.survey.clusters {
-            let is_known = self.survey.spot_fleets.is_empty() && self.doubts(cluster).is_empty();
+            let is_known = self.is_known(cluster);
             for service in &cluster.services {
                 // What the copy has, and not the rack: a change that is tried out may differ.
                 let copy = service_of(cluster, service, tweak);

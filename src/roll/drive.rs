@@ -176,6 +176,7 @@ impl Run<'_> {
         let mut report = self.report(outcome, message);
         report.hints = trouble.hints;
         report.hints.push(self.resume_hint());
+        report.hints.extend(self.held_hint());
         report
     }
 

@@ -104,9 +104,8 @@ fn answer(forecast: &Forecast) -> String {
             let words: Vec<String> = words.collect();
             (!words.is_empty()).then(|| format!("{heading}: {}\n", words.join(", ")))
         };
-    let is_known = forecast.services.iter().all(|service| service.is_known);
     let down = named("Down", ServiceForecast::goes_down, |it| it.at_zero);
-    let mut text = down.unwrap_or_else(|| match is_known {
+    let mut text = down.unwrap_or_else(|| match forecast.is_known {
         true => "Nobody goes down\n".to_owned(),
         false => "Nobody goes down in what is rehearsed; see what is assumed\n".to_owned(),
     });

@@ -80,6 +80,25 @@ fn who_goes_down_is_named_first_and_where_it_is_failed_on() {
 }
 
 #[test]
+fn what_nobody_knows_does_not_pass_for_no_downtime() {
+    let denied = "faults: [{ deny: { api: \"ecs:ListTasks\" } }]";
+    let env = TestEnvironment::with_faults(denied);
+    let line = "rehearse --runs 2 --no-advice --fail-on downtime";
+    let shown = env.run(line);
+    assert!(shown.starts_with("exit 1\n"), "{shown}");
+    for words in [
+        "Nobody goes down in what is rehearsed; see what is assumed",
+        "ERROR: whether a service would be down is not known",
+        "could not be read as a whole: its tasks",
+    ] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    let json = env.run(&*format!("{line} --output json"));
+    assert!(json.contains(r#""is_known":false"#), "{json}");
+    assert!(json.contains(r#""failed_on":["downtime"]"#), "{json}");
+}
+
+#[test]
 fn a_plot_that_cannot_be_written_is_an_error_before_anything_is_asked() {
     let env = TestEnvironment::new();
     insta::assert_snapshot!(env.run("--sandbox rehearse --plot no/such/plot.svg"), @r"

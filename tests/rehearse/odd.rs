@@ -104,7 +104,9 @@ fn what_is_not_rehearsed_is_said_and_makes_never_unknown() {
             "{words}: {:?}",
             forecast.assumptions
         );
-        forecast.services.iter().any(|it| it.is_known)
+        let is_known = forecast.services.iter().any(|it| it.is_known);
+        assert_eq!(forecast.is_known, is_known, "{words}");
+        is_known
     };
     assert!(known(|_| {}, "its balancer's checks apart"));
     assert!(!known(
