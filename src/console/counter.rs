@@ -139,6 +139,7 @@ impl Counter {
         let at = clock.now().as_millisecond();
         let taken = self.take(&leaving.written);
         let sums: usize = taken.iter().map(|batch| batch.minutes.len()).sum();
+        let is_little = !taken.is_empty() && sums < ENOUGH;
         leaving
             .batches
             .extend(taken.into_iter().map(|batch| Counted {
@@ -151,7 +152,7 @@ impl Counter {
                 batch: Arc::new(batch),
             }));
         leaving.send(store).await?;
-        if (1..ENOUGH).contains(&sums) {
+        if is_little {
             self.written.notify_one();
         }
         Ok(())

@@ -168,6 +168,9 @@ async fn what_is_written_is_added_up_at_once_unless_it_is_much() {
         counter.write(&store, &Clock::system()).await.unwrap();
         assert_eq!(is_told(), told, "{keys}");
     }
+    counter.used("key_root", MINUTE);
+    counter.write(&store, &Clock::system()).await.unwrap();
+    assert!(is_told(), "a root key's last use");
 }
 
 #[test]
