@@ -22,8 +22,9 @@ use crate::store::{Batch, Counted, Store, StoreError};
 const SHARDS: usize = 64;
 /// How many single verifications are held at most: 10 MiB.
 const EVENTS: usize = 262_144;
-/// After how many sums nobody waits for the time to write down: so many take some 4 MiB.
-const ENOUGH: usize = 8192;
+/// After how many sums nobody waits for the time to write down: so many take some 2 MiB, and are
+/// one transaction.
+const ENOUGH: usize = SUMS_AT_ONCE * BATCHES_AT_ONCE;
 /// How many sums are put together. Few, since others wait to write while they are added up.
 const SUMS_AT_ONCE: usize = 128;
 /// How many single verifications are put together.

@@ -32,9 +32,10 @@ use crate::private;
 
 pub(super) use super::sqlite_copy::restore;
 
-/// How much of the database the writer remembers, in KiB, which SQLite writes below zero; each
-/// reader 2 MiB, as it does by default.
+/// How much of the database the writer and each reader remember, in KiB, which SQLite writes below
+/// zero. Readers need little: what is verified again and again is not read from here.
 const WRITER_CACHE: &str = "-8192";
+const READER_CACHE: &str = "-1024";
 /// How many connections read.
 const READERS: u32 = 4;
 
@@ -66,9 +67,10 @@ impl Sqlite {
         let writing = options.clone().pragma("cache_size", WRITER_CACHE);
         let writing = writing.pragma("wal_autocheckpoint", LOG_PAGES);
         let (connection, copying) = (writing.connect().await?, options.connect().await?);
+        let reading = options.pragma("query_only", "1");
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
-            .connect_with(options.clone().pragma("query_only", "1"))
+            .connect_with(reading.pragma("cache_size", READER_CACHE))
             .await?;
         let memory = MemorySlot::default();
         let (writer, jobs) = mpsc::channel(4 * MOST_JOBS);

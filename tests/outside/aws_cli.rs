@@ -106,11 +106,25 @@ impl Shell {
         panic!("{stack} never came to rest");
     }
 
-    /// Deploys the template in `file` as `stack`, with one parameter.
+    /// Deploys the template in `file` as `stack`. The AWS CLI names its change set by the second,
+    /// and CloudFormation keeps a name that is taken: a second later there is another.
     async fn deploy(&self, file: &str, stack: &str, more: &[&str]) -> Result<String, String> {
+        const SECONDS: usize = 5;
         let line = ["cloudformation", "deploy", "--template-file", file];
         let named = ["--stack-name", stack];
-        self.print(&[&line[..], &named[..], more].concat()).await
+        let line = [&line[..], &named[..], more].concat();
+        let is_taken = |error: &str| {
+            error.contains("(AlreadyExistsException)") && error.contains("CreateChangeSet")
+        };
+        for _ in 0..SECONDS {
+            match self.print(&line).await {
+                Err(error) if is_taken(&error) => {
+                    Clock::system().sleep(Duration::from_secs(1)).await
+                }
+                answer => return answer,
+            }
+        }
+        self.print(&line).await
     }
 
     async fn status(&self, stack: &str) -> String {
