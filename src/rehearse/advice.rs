@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::template::warm_up_of;
 use super::{Forecast, Rehearsal, RehearseError, ServiceForecast, Tweak};
 use crate::roll::RollPolicy;
 
@@ -13,6 +14,11 @@ const THIRD: u32 = 3;
 const LONG_DRAIN: u32 = 900;
 /// How long a signal is waited for in a roll that runs out of time, in seconds.
 const LONG_PAUSE: u64 = 900;
+
+/// What a warm-up is a multiple of, in seconds, and how much longer it is than anything measured, in
+/// percent.
+const WARM_UP_STEP: u64 = 30;
+const WARM_UP_SLACK: u64 = 25;
 
 /// The parameter of a rack's template that says how many are replaced at a time.
 const BATCH: &str = "InstanceUpdateBatchSize";
@@ -181,6 +187,14 @@ impl Rehearsal {
                 add("pause", change, tweak);
             }
         }
+        if let Some((wanted, now)) = self.warm_up() {
+            let tweak = Tweak {
+                warm_up_secs: Some(wanted),
+                ..bare
+            };
+            let change = format!("let new instances warm up for {wanted} s, not {now} s");
+            add("warm-up", change, tweak);
+        }
         let tweak = Tweak {
             boot_percent: Some(50),
             ..bare
@@ -248,6 +262,26 @@ impl Rehearsal {
                 tweak,
             );
         }
+    }
+
+    /// Returns how long new instances should warm up, in seconds, and how long they do in the group
+    /// that hurries most, where that is less; groups that wait for signals need no warm-up.
+    fn warm_up(&self) -> Option<(u64, u64)> {
+        let groups = self.survey.groups.iter();
+        let hastiest = groups.filter_map(|group| match group.plan.policy {
+            RollPolicy::RollingUpdate {
+                pause_secs,
+                wait_on_signals: false,
+                ..
+            } => Some(pause_secs),
+            RollPolicy::InstanceRefresh { .. } => Some(warm_up_of(&group.preferences)),
+            _ => None,
+        });
+        let now = hastiest.min()?;
+        let slowest = self.measured.slowest_start_ms()?.div_ceil(1000);
+        let wanted = slowest * (100 + WARM_UP_SLACK) / 100;
+        let wanted = wanted.next_multiple_of(WARM_UP_STEP);
+        (wanted > now).then_some((wanted, now))
     }
 
     /// Says how a parameter of the stack is set, where the stack has it.

@@ -112,6 +112,14 @@ impl Measured {
         measured
     }
 
+    /// Returns how long it takes at most, as far as was measured, from when a group has an instance
+    /// in service until a task runs on it, in milliseconds; `None` where no instance was measured.
+    pub(super) fn slowest_start_ms(&self) -> Option<u64> {
+        let boot = self.boot_ms.0.iter().max()?;
+        let task = self.task_start_ms.0.iter().max().copied().unwrap_or(0);
+        Some(boot.saturating_add(task))
+    }
+
     /// Returns how long a launch usually takes: the median of those that are remembered, or else the
     /// middle of what is assumed.
     fn usual_pending_ms(&self) -> u64 {

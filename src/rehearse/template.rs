@@ -184,9 +184,11 @@ fn policy(group: &SurveyedGroup, tweak: &Tweak) -> Result<Value, RehearseError> 
             } else {
                 min_in_service
             };
-            let pause = tweak
-                .pause_secs
-                .map_or(pause_secs, |secs| secs.max(pause_secs));
+            let longer = match wait_on_signals {
+                true => tweak.pause_secs,
+                false => tweak.pause_secs.max(tweak.warm_up_secs),
+            };
+            let pause = pause_secs.max(longer.unwrap_or(0));
             Ok(json!({ "AutoScalingRollingUpdate": {
                 "MaxBatchSize": tweak.batch.unwrap_or(batch),
                 "MinInstancesInService": least,
@@ -206,6 +208,10 @@ fn policy(group: &SurveyedGroup, tweak: &Tweak) -> Result<Value, RehearseError> 
             } else {
                 preferences = json!({ "MinHealthyPercentage": min_healthy_percent });
             }
+            if let Some(secs) = tweak.warm_up_secs {
+                let longer = secs.max(warm_up_of(&preferences));
+                preferences["InstanceWarmup"] = json!(longer);
+            }
             Ok(json!({ "AutoScalingInstanceRefresh": {
                 "Strategy": "Rolling", "Preferences": preferences,
             } }))
@@ -219,6 +225,15 @@ fn policy(group: &SurveyedGroup, tweak: &Tweak) -> Result<Value, RehearseError> 
             let why = "is in a nested stack whose template cannot be read";
             Err(RehearseError::unknown_policy(group, why))
         }
+    }
+}
+
+/// Returns how long new instances warm up by the preferences of an instance refresh, in seconds.
+pub(super) fn warm_up_of(preferences: &Value) -> u64 {
+    // Templates write numbers as text too.
+    match &preferences["InstanceWarmup"] {
+        Value::String(text) => text.parse().unwrap_or(0),
+        other => other.as_u64().unwrap_or(0),
     }
 }
 

@@ -11,6 +11,9 @@ pub struct Tweak {
     pub keeps_all_in_service: bool,
     /// `PauseTime` of every group, in seconds.
     pub pause_secs: Option<u64>,
+    /// How long new instances warm up before old ones go, in seconds, of every group that does not
+    /// wait for signals: `PauseTime`, or `InstanceWarmup` of an instance refresh.
+    pub warm_up_secs: Option<u64>,
     /// The fewest tasks of every service that has any.
     pub processes: Option<u32>,
     /// The least `minimumHealthyPercent` of every service.

@@ -83,7 +83,8 @@ impl Store {
     /// Answers a question about verifications; what is nothing is left out of a row.
     ///
     /// # Errors
-    /// [`StoreError::TimedOut`] when it takes longer than `span`.
+    /// [`StoreError::TimedOut`] when it takes longer than `span`, [`StoreError::TooLarge`] when a sum
+    /// has more than 64 bits.
     pub async fn verifications(
         &self,
         planned: Planned,

@@ -73,6 +73,9 @@ pub enum StoreError {
     /// A query was stopped, since it took too long.
     #[error("the query took too long")]
     TimedOut,
+    /// A sum has more than 64 bits.
+    #[error("a sum is larger than {}", i64::MAX)]
+    TooLarge,
     /// The server is about to stop.
     #[error("the store is closed")]
     Closed,
@@ -147,6 +150,7 @@ impl From<sqlx::Error> for StoreError {
             }
             sqlx::Error::Database(inner) if is_crossed(inner.code().as_deref()) => Self::Conflict,
             sqlx::Error::Database(inner) if is_stopped(inner.code().as_deref()) => Self::TimedOut,
+            sqlx::Error::Database(inner) if is_too_large(inner.as_ref()) => Self::TooLarge,
             // The text may quote values; a constraint's name says enough.
             sqlx::Error::Database(inner) => {
                 let constraint = inner.constraint().map(|name| format!(" ({name})"));
@@ -180,4 +184,10 @@ fn is_about_master_keys(error: &dyn DatabaseError) -> bool {
 /// `SQLITE_INTERRUPT`.
 fn is_stopped(code: Option<&str>) -> bool {
     matches!(code, Some("57014" | "9"))
+}
+
+/// Tells PostgreSQL's `numeric_value_out_of_range`, and what SQLite says of a sum, which has no code
+/// of its own.
+fn is_too_large(error: &dyn DatabaseError) -> bool {
+    error.code().as_deref() == Some("22003") || error.message() == "integer overflow"
 }

@@ -244,6 +244,33 @@ async fn two_writers_add_to_the_same_sums() {
 }
 
 #[tokio::test]
+async fn a_sum_that_no_number_holds_is_refused_with_the_reason() {
+    on_both(async |server: &Server| {
+        let workspace = server.workspace().await;
+        for key in ["key_1", "key_2"] {
+            let mut batch = batch(&series(&workspace, key), &[server.now()]);
+            for tally in batch.minutes.values_mut() {
+                tally.spent = i64::MAX;
+            }
+            server.keep(batch).await;
+        }
+        let view = "FROM key_verifications_per_day_v1";
+        let of_one = format!("SELECT SUM(spent_credits) AS spent {view} WHERE key_id = 'key_1'");
+        assert_eq!(server.rows(&of_one).await, json!([{ "spent": i64::MAX }]));
+        let query = format!("SELECT SUM(spent_credits) AS spent {view}");
+        let refused = server.ask(&query).await;
+        let kind = "invalid_analytics_query";
+        assert_eq!((refused.status, refused.kind()), (400, kind));
+        let detail = refused.detail();
+        assert!(
+            detail.contains("larger than 9223372036854775807"),
+            "{detail}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_added_up_keeps_nothing_else_from_it() {
     on_both(async |server: &Server| {
         let series = series(&server.workspace().await, "key_1");

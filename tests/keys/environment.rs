@@ -106,6 +106,12 @@ impl Server {
     pub async fn standing_still(url: Option<&str>) -> Self {
         /// So slow that it stands: a clock must have a speed.
         const SPEED: f64 = 1e-9;
+        Self::at_speed(SPEED, url).await
+    }
+
+    /// Starts a server whose clock runs `speed` times as fast as the machine's, on PostgreSQL where
+    /// there is a URL, and else on SQLite.
+    pub async fn at_speed(speed: f64, url: Option<&str>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let entropy = Entropy::system().unwrap();
         let store = match url {
@@ -114,7 +120,7 @@ impl Server {
             None => Store::sqlite(&directory.path().join("console.db"), entropy).await,
         };
         let base = "2026-01-28T10:00:00Z".parse().unwrap();
-        let clock = Clock::starting_at(base, SPEED);
+        let clock = Clock::starting_at(base, speed);
         Self::on(store.unwrap(), clock, directory, ServiceOptions::default()).await
     }
 

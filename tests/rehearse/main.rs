@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod advised;
 #[path = "../common/foretelling.rs"]
 mod foretelling;
 mod foretold;

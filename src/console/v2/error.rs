@@ -217,6 +217,16 @@ impl From<StoreError> for ApiError {
                 "The query took too long. A shorter span of time, or a view of longer sums, has \
                  less to read.",
             ),
+            StoreError::TooLarge => Self {
+                kind: Kind::ANALYTICS_QUERY,
+                ..Self::invalid(
+                    "query",
+                    format!(
+                        "A sum is larger than {}. WHERE leaves some out of it.",
+                        i64::MAX
+                    ),
+                )
+            },
             // What was about to be sealed with a master key that has just gone may be again.
             StoreError::Dangling(_) => Self {
                 again: true,
