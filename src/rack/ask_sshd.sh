@@ -74,9 +74,7 @@ why_refused() {
   esac
   case "$kind$taken" in ssh-rsa,*rsa-sha2-*) is_taken=yes ;; esac
   files=$(files_of_sshd)
-  if [ "$(setting pubkeyauthentication)" = no ]; then
-    echo "sshd takes no public keys"
-  elif [ "$is_taken" = no ]; then
+  if [ "$is_taken" = no ]; then
     echo "sshd takes no keys of the type $kind"
   elif ! printf "%s\n" "$files" | grep -qxF -e "$home/.ssh/authorized_keys"; then
     echo "sshd reads $(echo $files), and not $home/.ssh/authorized_keys"
@@ -85,6 +83,7 @@ why_refused() {
   fi
 }
 prove_new() {
+  if [ "$(setting pubkeyauthentication)" = no ]; then unproven "sshd takes no public keys"; fi
   offer "$new"
   case "$answer" in
     yes) ;;

@@ -133,6 +133,12 @@ fn an_instance_whose_sshd_does_not_take_the_new_key_keeps_the_old_one_and_is_nam
     HH:MM:SS instance  i-00000000000000000 is not done: its command ended as Failed: not proven: there is no ssh client
     HH:MM:SS instance  i-00000000000000000: its sshd takes the new key and no more the old one
     ERROR: 2 of 3 live instances may still let prod-keypair-4711 in
+    ID                   KEY                GROUP                        STATE
+    i-00000000000000000  prod-keypair-4711  prod-Instances-SUFFIX  its command ended as Failed: not proven: sshd takes no keys of the type ssh-ed25519
+    i-00000000000000000  prod-keypair-4711  prod-Instances-SUFFIX  its command ended as Failed: not proven: there is no ssh client
+    hint: no old line goes where the new key is not proven: mend what sshd is set to there, or prove it by logins from here, with `convox instances revoke-key --key prod-keypair-4711 --through ssh --sandbox`
+    hint: mend what keeps them from being reached, or terminate them once new instances have a new key
+    hint: then come back with `convox rolls resume ROLL --sandbox`; both keys are kept
     ");
     // Another type is asked for: the rest is done, but where nobody can ask.
     let line = "--sandbox -q instances revoke-key --key-type rsa";
