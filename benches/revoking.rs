@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use convox::clock::Clock;
 use convox::ids::Entropy;
-use convox::rack::KeyType;
 use convox::rack::aws::{Access, Account, Target, Transport};
 use convox::roll::{
     Engine, Event, EventKind, EventSink, Journals, KeyTools, RevocationOptions, SsmAccess, Stop,
@@ -77,7 +76,7 @@ async fn revoke(instances: u32) -> anyhow::Result<Figures> {
     let began = Instant::now();
     let options = RevocationOptions {
         key: None,
-        key_type: KeyType::Ed25519,
+        key_type: None,
     };
     let plan = engine.plan_revocation(options).await?;
     let planned = began.elapsed();

@@ -8,6 +8,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::error::PortError;
 use super::fleet::Instance;
+use super::key::KeyType;
 
 /// How an instance is reached to change its `authorized_keys`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -29,11 +30,11 @@ impl Through {
         }
     }
 
-    /// Returns what a proof through it is: a login, or what the file says.
+    /// Returns what a proof through it is: logins, or what the instance's own sshd says.
     #[must_use]
     pub fn proof(self) -> KeyProof {
         match self {
-            Self::Ssm => KeyProof::File,
+            Self::Ssm => KeyProof::Sshd,
             Self::Ssh => KeyProof::Login,
         }
     }
@@ -45,8 +46,8 @@ impl Through {
 pub enum KeyProof {
     /// The new key logged in, and the old one was refused.
     Login,
-    /// A second command read `authorized_keys`.
-    File,
+    /// The instance's own sshd was offered both public keys: it takes the new one and not the old.
+    Sshd,
 }
 
 /// One thing to do on an instance. They are done in this order.
@@ -92,6 +93,15 @@ impl PublicLine {
     #[must_use]
     pub fn key(&self) -> String {
         format!("{} {}", self.kind, self.bits)
+    }
+
+    /// Returns the kind of key pair that it is of. EC2 has no other kinds.
+    #[must_use]
+    pub fn key_type(&self) -> KeyType {
+        match self.kind.as_str() {
+            "ssh-rsa" => KeyType::Rsa,
+            _ => KeyType::Ed25519,
+        }
     }
 
     /// Returns the key pair's name in letters that mean nothing to a shell.
@@ -148,6 +158,38 @@ impl LinesSeen {
     }
 }
 
+/// What the instance's own sshd said in a script of [`KeySwap::script`] that root ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SshdSaid {
+    /// Whether it would take a signature of the new key.
+    pub new: bool,
+    /// Whether it would take one of the old key, if it was asked.
+    pub old: Option<bool>,
+}
+
+impl SshdSaid {
+    /// Reads it in the script's output; none where sshd was not asked.
+    #[must_use]
+    pub fn read(output: &str) -> Option<Self> {
+        let said = output
+            .lines()
+            .rev()
+            .find_map(|line| line.strip_prefix("sshd: "))?;
+        let truth = |name: &str| {
+            let mut words = said.split_whitespace();
+            words.find_map(|word| match word.strip_prefix(name)? {
+                "=yes" => Some(true),
+                "=no" => Some(false),
+                _ => None,
+            })
+        };
+        Some(Self {
+            new: truth("new")?,
+            old: truth("old"),
+        })
+    }
+}
+
 /// What every script does, after its first lines have said what is wanted.
 ///
 /// The file is written beside itself, flushed and renamed, so that a login at any instant reads
@@ -157,12 +199,23 @@ const SCRIPT: &str = include_str!("authorized_keys.sh");
 /// How root becomes the user for the script that follows.
 const AS_USER: &str = include_str!("as_user.sh");
 
+/// How root asks sshd about both keys, before and after the user's part.
+///
+/// Its `ssh` offers a public key on loopback without having the private half: sshd says whether
+/// it would take a signature of it (`SSH_MSG_USERAUTH_PK_OK`, RFC 4252, section 7) after it has
+/// looked at everything that it heeds: the types that it takes, its files of keys and their modes,
+/// its command for keys, its lists of users and of revoked keys. Nothing is left there, and
+/// `authorized_keys` is not touched for it.
+const ASK_SSHD: &str = include_str!("ask_sshd.sh");
+
 impl KeySwap {
     /// Writes the shell script that does `deed` and says what is so then.
     ///
     /// Where `as_root`, whoever runs it becomes the user for all that it does in the user's home,
-    /// which may lead anywhere by links. No secret is in it; and where the user himself runs it, no
-    /// single quote, so that it can stand between two.
+    /// which may lead anywhere by links; and it ends well only where the instance's sshd takes the
+    /// new key, which is asked before the old line goes. Where sshd cannot be asked, nothing is
+    /// changed. No secret is in it; and where the user himself runs it, no single quote, so that it
+    /// can stand between two.
     #[must_use]
     pub fn script(&self, deed: KeyDeed, as_root: bool) -> String {
         let action = match deed {
@@ -187,7 +240,8 @@ impl KeySwap {
             kept.bits,
         );
         if as_root {
-            format!("{begin}{AS_USER}as_user '{SCRIPT}'\n")
+            let kinds = format!("old_kind=\"{}\"\nkept_kind=\"{}\"\n", old.kind, kept.kind);
+            format!("{begin}{kinds}{AS_USER}change() {{\nas_user '{SCRIPT}'\n}}\n{ASK_SSHD}")
         } else {
             format!("{begin}{SCRIPT}")
         }
@@ -233,6 +287,20 @@ impl KeySwap {
                 ))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Tells whether what sshd said is what `deed` is for; else says what is wrong.
+    ///
+    /// # Errors
+    /// What is wrong, in a few words.
+    pub fn judge_sshd(&self, deed: KeyDeed, said: Option<SshdSaid>) -> Result<(), String> {
+        let (new, old) = (&self.new.name, &self.old.name);
+        match said {
+            None => Err("its script has not said what sshd takes".to_owned()),
+            Some(SshdSaid { new: false, .. }) => Err(format!("its sshd does not take {new}")),
+            Some(SshdSaid { old, .. }) if deed != KeyDeed::ProveOld || old == Some(false) => Ok(()),
+            Some(_) => Err(format!("its sshd has not refused {old}")),
         }
     }
 

@@ -26,7 +26,7 @@ pub(crate) mod testing;
 
 pub use api_key::{ApiKeyAccess, ApiKeyHolder, ApiProbe, KeyFile};
 pub use authorized_keys::{
-    KeyAccess, KeyAnswer, KeyDeed, KeyProof, KeySwap, LinesSeen, PublicLine, Through,
+    KeyAccess, KeyAnswer, KeyDeed, KeyProof, KeySwap, LinesSeen, PublicLine, SshdSaid, Through,
 };
 pub use change::{Change, ChangeProblem, Difference, check_change};
 pub use cluster::{

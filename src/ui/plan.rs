@@ -94,7 +94,7 @@ fn instances_table(revocation: &RevocationPlan) -> Table {
                 through.as_str(),
                 match through.proof() {
                     KeyProof::Login => "logins with both keys".to_owned(),
-                    KeyProof::File => "authorized_keys, read by a second command".to_owned(),
+                    KeyProof::Sshd => "its sshd, offered both keys".to_owned(),
                 },
             ),
             None => ("-", instance.unreached.clone().unwrap_or_default()),

@@ -270,7 +270,7 @@ fn instance_words(report: &InstanceReport) -> (Weight, &'static str, String) {
         ),
         (None, _) => (
             Weight::Normal,
-            format!("{id} names the new key and no more the old one in authorized_keys"),
+            format!("{id}: its sshd takes the new key and no more the old one"),
         ),
     };
     (weight, "instance", text)

@@ -121,8 +121,9 @@ fn version_and_help_are_data() {
     For a key that is known to be out. On every live instance, side by side, a new public key goes into
     authorized_keys and is proven, and only then the old one goes, and that it is refused is proven too.
     Whoever is logged in stays logged in. Instances are reached through SSM Run Command, or else by ssh
-    with the key that opens them; the proof is a login by ssh, and through SSM what a second command
-    reads in the file.
+    with the key that opens them. The proof is a login by ssh; through SSM it is what the instance's own
+    sshd says of both public keys, which are offered to it on loopback. Where sshd does not take the new
+    key, or cannot be asked, the old one stays.
 
     The launch template names the old key pair until the next keyroll. An instance that starts before
     then lets the old key in: run this again, which uses the same new key, and mends it.
@@ -161,13 +162,11 @@ fn version_and_help_are_data() {
               [default: text]
 
           --key-type <TYPE>
-              Kind of key pair
+              Kind of key pair [default: that of the one that is out]
 
               Possible values:
               - ed25519: Short and fast
               - rsa:     2048 bits, for SSH clients that know nothing better
-
-              [default: ed25519]
 
       -y, --yes
               Do not ask whether to go ahead

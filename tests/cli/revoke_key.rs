@@ -13,13 +13,13 @@ fn every_instance_is_told_of_and_what_is_to_follow() {
     HH:MM:SS plan      roll ROLL of prod: prod-keypair-4711 -> prod-keypair-ROLL
     HH:MM:SS preserve  the private key of prod-keypair-4711 is kept under its own name
     HH:MM:SS mint      key pair prod-keypair-ROLL is made, and its private half kept
-    HH:MM:SS instance  i-00000000000000000 names the new key and no more the old one in authorized_keys
-    HH:MM:SS instance  i-00000000000000000 names the new key and no more the old one in authorized_keys
-    HH:MM:SS instance  i-00000000000000000 names the new key and no more the old one in authorized_keys
+    HH:MM:SS instance  i-00000000000000000: its sshd takes the new key and no more the old one
+    HH:MM:SS instance  i-00000000000000000: its sshd takes the new key and no more the old one
+    HH:MM:SS instance  i-00000000000000000: its sshd takes the new key and no more the old one
     HH:MM:SS admit     prod-keypair-ROLL is in on 3 instances
     HH:MM:SS exclude   prod-keypair-4711 is out on 3 instances
     HH:MM:SS promote   prod-keypair-ROLL is the default key now
-    prod-keypair-ROLL is in and prod-keypair-4711 is out on 3 instances, proven by what authorized_keys say
+    prod-keypair-ROLL is in and prod-keypair-4711 is out on 3 instances, proven by what their sshd takes
     hint: while the launch template names prod-keypair-4711, until the next roll, an instance that starts lets it in; `convox instances revoke-key --key prod-keypair-4711 --sandbox` mends that
     hint: `convox instances keyroll --sandbox` makes the launch template agree, at leisure
     ");
@@ -60,9 +60,9 @@ fn a_dry_run_shows_each_instance_and_changes_nothing() {
 
     Instances
     ID                   OPENED BY          THROUGH  PROOF
-    i-00000000000000000  prod-keypair-4711  ssm      authorized_keys, read by a second command
-    i-00000000000000000  prod-keypair-4711  ssm      authorized_keys, read by a second command
-    i-00000000000000000  prod-keypair-4711  ssm      authorized_keys, read by a second command
+    i-00000000000000000  prod-keypair-4711  ssm      its sshd, offered both keys
+    i-00000000000000000  prod-keypair-4711  ssm      its sshd, offered both keys
+    i-00000000000000000  prod-keypair-4711  ssm      its sshd, offered both keys
     --- stderr
     ");
     assert_eq!(env.key_pairs(), ["prod-keypair-4711"]);
@@ -108,7 +108,7 @@ fn an_instance_that_is_not_reached_is_named_and_the_code_is_4() {
     HH:MM:SS mint      key pair prod-keypair-ROLL is made, and its private half kept
     HH:MM:SS instance  i-00000000000000000 is not done: it has no SSM agent
     HH:MM:SS instance  i-00000000000000000 is not done: its SSM agent is ConnectionLost
-    HH:MM:SS instance  i-00000000000000000 names the new key and no more the old one in authorized_keys
+    HH:MM:SS instance  i-00000000000000000: its sshd takes the new key and no more the old one
     ERROR: 2 of 3 live instances may still let prod-keypair-4711 in
     ID                   KEY                GROUP                        STATE
     i-00000000000000000  prod-keypair-4711  prod-Instances-SUFFIX  it has no SSM agent
@@ -116,6 +116,36 @@ fn an_instance_that_is_not_reached_is_named_and_the_code_is_4() {
     hint: mend what keeps them from being reached, or terminate them once new instances have a new key
     hint: then come back with `convox rolls resume ROLL --sandbox`; both keys are kept
     ");
+}
+
+#[test]
+fn an_instance_whose_sshd_does_not_take_the_new_key_keeps_the_old_one_and_is_named() {
+    let env = TestEnvironment::with_scenario("revoke-key/odd-sshd");
+    insta::assert_snapshot!(env.run("--sandbox instances revoke-key"), @r"
+    exit 4
+    --- stdout
+    Revoking instance key... <no line break>
+    --- stderr
+    HH:MM:SS plan      roll ROLL of prod: prod-keypair-4711 -> prod-keypair-ROLL
+    HH:MM:SS preserve  the private key of prod-keypair-4711 is kept under its own name
+    HH:MM:SS mint      key pair prod-keypair-ROLL is made, and its private half kept
+    HH:MM:SS instance  i-00000000000000000 is not done: its command ended as Failed: not proven: sshd takes no keys of the type ssh-ed25519
+    HH:MM:SS instance  i-00000000000000000 is not done: its command ended as Failed: not proven: there is no ssh client
+    HH:MM:SS instance  i-00000000000000000: its sshd takes the new key and no more the old one
+    ERROR: 2 of 3 live instances may still let prod-keypair-4711 in
+    ID                   KEY                GROUP                        STATE
+    i-00000000000000000  prod-keypair-4711  prod-Instances-SUFFIX  its command ended as Failed: not proven: sshd takes no keys of the type ssh-ed25519
+    i-00000000000000000  prod-keypair-4711  prod-Instances-SUFFIX  its command ended as Failed: not proven: there is no ssh client
+    hint: no old line goes where the new key is not proven: mend what sshd is set to there, or prove it by logins from here, with `convox instances revoke-key --key prod-keypair-4711 --through ssh --sandbox`
+    hint: mend what keeps them from being reached, or terminate them once new instances have a new key
+    hint: then come back with `convox rolls resume ROLL --sandbox`; both keys are kept
+    ");
+    // Another type is asked for: the rest is done, but where nobody can ask.
+    let line = "--sandbox -q instances revoke-key --key-type rsa";
+    let env = TestEnvironment::with_scenario("revoke-key/odd-sshd");
+    let told = env.run(line);
+    assert!(told.contains("1 of 3 live instances may still"), "{told}");
+    assert_eq!(told.matches("there is no ssh client").count(), 1, "{told}");
 }
 
 #[test]
@@ -135,7 +165,7 @@ fn events_are_lines_and_the_last_one_is_the_report() {
         .map(|event| &event["data"])
         .collect();
     assert_eq!(instances.len(), 3, "{text}");
-    let done = instances.iter().filter(|it| it["proof"] == "file");
+    let done = instances.iter().filter(|it| it["proof"] == "sshd");
     assert_eq!(done.count(), 1, "{text}");
     let last = events.last().unwrap();
     assert_eq!(last["type"], "finished");

@@ -26,6 +26,7 @@ mod refreshing;
 mod rehearsal;
 mod revoking;
 mod revoking_odd;
+mod revoking_proof;
 mod revoking_twice;
 #[path = "../common/sandbox_api.rs"]
 mod sandbox_api;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use convox::ids::RollId;
-use convox::rack::{KeyProof, KeyType, Through};
+use convox::rack::{KeyProof, Through};
 use convox::roll::{
     Engine, EventKind, Journals, KeyTools, Outcome, Plan, Refusal, Report, RevocationOptions,
     RollOptions, SsmAccess,
@@ -22,7 +22,7 @@ pub(crate) const OLD: &str = "prod-keypair-4711";
 pub(crate) fn options() -> RevocationOptions {
     RevocationOptions {
         key: None,
-        key_type: KeyType::Ed25519,
+        key_type: None,
     }
 }
 
@@ -136,7 +136,7 @@ fn a_leaked_key_is_shut_out_of_every_instance_within_seconds() {
                 _ => None,
             })
             .collect();
-        assert_eq!(told, vec![(Some(KeyProof::File), None); 3]);
+        assert_eq!(told, vec![(Some(KeyProof::Sshd), None); 3]);
         // New instances have the old key until the next roll, so it stays.
         assert_eq!(rehearsal.key_pairs(), [new.clone(), OLD.to_owned()]);
         assert!(stored(&rehearsal, OLD).await && stored(&rehearsal, &new).await);

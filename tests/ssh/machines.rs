@@ -206,7 +206,7 @@ pub fn fingerprint(public: &str) -> String {
 }
 
 /// Gives a connection to a server of its own, as inetd would.
-fn serve(server: &Path, config: &Path, log: &Path, stream: TcpStream) {
+pub fn serve(server: &Path, config: &Path, log: &Path, stream: TcpStream) {
     let stream = OwnedFd::from(stream);
     let mut child = Command::new(server)
         .arg("-i")

@@ -13,6 +13,7 @@ mod machines;
 #[expect(dead_code, reason = "the console's suite needs more of it")]
 #[path = "../console/programs.rs"]
 mod programs;
+mod proof;
 mod rack;
 #[expect(dead_code, reason = "other suites need more of it")]
 #[path = "../common/rehearsing.rs"]

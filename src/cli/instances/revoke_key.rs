@@ -20,8 +20,9 @@ use crate::ui::{CliError, Exit, Task, print_plan_summary, print_plan_warnings};
 /// For a key that is known to be out. On every live instance, side by side, a new public key goes
 /// into authorized_keys and is proven, and only then the old one goes, and that it is refused is
 /// proven too. Whoever is logged in stays logged in. Instances are reached through SSM Run
-/// Command, or else by ssh with the key that opens them; the proof is a login by ssh, and through
-/// SSM what a second command reads in the file.
+/// Command, or else by ssh with the key that opens them. The proof is a login by ssh; through SSM
+/// it is what the instance's own sshd says of both public keys, which are offered to it on
+/// loopback. Where sshd does not take the new key, or cannot be asked, the old one stays.
 ///
 /// The launch template names the old key pair until the next keyroll. An instance that starts
 /// before then lets the old key in: run this again, which uses the same new key, and mends it.
@@ -48,9 +49,9 @@ pub(super) struct RevokeKeyArgs {
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Output,
 
-    /// Kind of key pair
-    #[arg(long, value_enum, default_value_t, value_name = "TYPE")]
-    key_type: KeyTypeArg,
+    /// Kind of key pair [default: that of the one that is out]
+    #[arg(long, value_enum, value_name = "TYPE")]
+    key_type: Option<KeyTypeArg>,
 
     /// Do not ask whether to go ahead
     #[arg(short, long)]
@@ -117,7 +118,7 @@ impl RevokeKeyArgs {
         engine.set_key_tools(tools);
         let options = RevocationOptions {
             key: self.key.clone(),
-            key_type: self.key_type.into(),
+            key_type: self.key_type.map(Into::into),
         };
         let plan = match engine.plan_revocation(options).await {
             Ok(plan) => plan,

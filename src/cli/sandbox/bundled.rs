@@ -49,6 +49,7 @@ const BUNDLED: &[(&str, &str)] = bundled![
     "replaces-nothing",
     "revoke-key/failing-commands",
     "revoke-key/no-agent",
+    "revoke-key/odd-sshd",
     "rollback-fails",
     "signal-timeout",
     "slow-api",

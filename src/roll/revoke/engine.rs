@@ -67,7 +67,7 @@ impl Engine {
         made = usable(made, &old);
         let is_named = observed.stack.parameter(&self.rack.key_parameter) == Some(&old);
         let known: BTreeSet<String> = observed.instances.iter().map(|it| it.id.clone()).collect();
-        let (chosen, differs, stand_in, outside) = self
+        let (chosen, (of_leaked, differs), stand_in, outside) = self
             .patiently(&roll, async |rack| {
                 let chosen = async { Ok(Chosen::of(&tools.ways, &observed.instances).await?) };
                 let told = check_leaked(rack, &tools, &old, is_named);
@@ -82,7 +82,8 @@ impl Engine {
         if chosen.is_empty() {
             return Err(nobody_reached(&chosen));
         }
-        let mut plan = draft(&self.rack, roll, options.key_type, old, &observed);
+        let key_type = options.key_type.unwrap_or(of_leaked);
+        let mut plan = draft(&self.rack, roll, key_type, old, &observed);
         if let Some(name) = stand_in {
             plan.new_key = name;
         }
@@ -275,14 +276,14 @@ async fn with_private_half(rack: &Rack, made: &[KeyPair]) -> Result<Option<Strin
     Ok(None)
 }
 
-/// Makes sure that the line of the leaked key can be told, by its private half, and warns where EC2
-/// knows another line by that name.
+/// Makes sure that the line of the leaked key can be told, by its private half, and says of which
+/// kind it is; warns where EC2 knows another line by that name.
 async fn check_leaked(
     rack: &Rack,
     tools: &KeyTools,
     old: &str,
     is_named: bool,
-) -> Result<Option<Advice>, Refusal> {
+) -> Result<(KeyType, Option<Advice>), Refusal> {
     let stored = async {
         match rack.keys.get(old).await? {
             None if is_named => rack.keys.current().await,
@@ -293,10 +294,13 @@ async fn check_leaked(
     let told = stored.map(|key| (tools.public_line)(old, &key));
     let why = match told {
         Some(Ok(line)) => {
-            let read = |line: &str| PublicLine::read(old, line).map(|line| line.key());
-            let of_ec2 = of_ec2.and_then(|line| read(&line));
-            let differs = of_ec2.is_some() && of_ec2 != read(&line);
-            return Ok(differs.then(|| {
+            let kept = PublicLine::read(old, &line);
+            let of_ec2 = of_ec2.and_then(|line| PublicLine::read(old, &line));
+            let differs = of_ec2.is_some() && of_ec2 != kept;
+            // Instances were started with the one that EC2 has.
+            let line = of_ec2.or(kept);
+            let kind = line.map_or(KeyType::Ed25519, |line| line.key_type());
+            let warning = differs.then(|| {
                 advice(
                     "two-keys",
                     format!(
@@ -305,7 +309,8 @@ async fn check_leaked(
                     ),
                     "both are shut out; instances that take neither are named in the end",
                 )
-            }));
+            });
+            return Ok((kind, warning));
         }
         Some(Err(why)) => why,
         None => format!(

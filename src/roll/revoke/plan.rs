@@ -11,8 +11,9 @@ use crate::roll::plan::{Plan, PlannedStep, Step};
 pub struct RevocationOptions {
     /// The key pair that is out; the one that the stack names when not said.
     pub key: Option<String>,
-    /// The kind of key pair to make.
-    pub key_type: KeyType,
+    /// The kind of key pair to make; that of the one that is out when not said, since the sshd of
+    /// every instance takes keys of that kind.
+    pub key_type: Option<KeyType>,
 }
 
 /// What a plan says of a revocation besides what every plan says.

@@ -292,6 +292,9 @@ impl Run<'_> {
                     .to_owned(),
                 format!("then {}; both keys are kept", self.resume_hint()),
             ];
+            if tally.failed.iter().any(|(_, why)| why.contains(NOT_PROVEN)) {
+                report.hints.insert(0, unproven_hint(&old));
+            }
             return report;
         }
         self.done(Step::Admit, format!("{new} is in on {}", count(done)));
@@ -385,14 +388,25 @@ async fn first_look(
     Ok((instances, chosen))
 }
 
+/// What the script says of an instance whose sshd does not take the new key, or was not asked.
+const NOT_PROVEN: &str = "not proven: ";
+
+/// Says what to do about those on which the old line has stayed for want of a proof.
+fn unproven_hint(old: &str) -> String {
+    format!(
+        "no old line goes where the new key is not proven: mend what sshd is set to there, or prove \
+         it by logins from here, with `convox instances revoke-key --key {old} --through ssh`"
+    )
+}
+
 /// Says how it is known.
 fn proofs(tally: &Tally) -> String {
     let by_login = tally.done.values().filter(|it| **it == KeyProof::Login);
     let (logins, all) = (by_login.count(), tally.done.len());
     match all - logins {
         0 => "logins".to_owned(),
-        files if files == all => "what authorized_keys say".to_owned(),
-        files => format!("logins to {logins} and what authorized_keys say on {files}"),
+        asked if asked == all => "what their sshd takes".to_owned(),
+        asked => format!("logins to {logins} and what sshd takes on {asked}"),
     }
 }
 

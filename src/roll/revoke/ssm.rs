@@ -12,7 +12,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::clock::Clock;
 use crate::rack::{
     CommandState, Commands, Instance, Invoked, KeyAccess, KeyAnswer, KeyDeed, KeySwap, LinesSeen,
-    PortError, Through,
+    PortError, SshdSaid, Through,
 };
 
 /// How many instances one command goes to.
@@ -23,6 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(100);
 const UNHEARD_OF: Duration = Duration::from_secs(20);
 /// Between two looks at first, and at last.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
+
+/// What the agent adds to what a script wrote that failed.
+const AGENTS_OWN: &str = "failed to run commands: ";
 
 /// The agents of instances, which run commands as root.
 pub struct SsmAccess {
@@ -56,11 +59,13 @@ impl Errand<'_> {
         let seen = LinesSeen::read(said);
         let result = match (invoked.state, seen.zip(instance)) {
             (CommandState::Succeeded, Some((seen, instance))) => {
-                self.swap.judge(self.deed, instance, seen)
+                let judged = self.swap.judge(self.deed, instance, seen);
+                judged.and_then(|()| self.swap.judge_sshd(self.deed, SshdSaid::read(said)))
             }
             (CommandState::Succeeded, None) => Err("its script has not said how it ended".into()),
             _ => {
-                let last = said.lines().last().unwrap_or_default();
+                let last = said.lines().rfind(|line| !line.starts_with(AGENTS_OWN));
+                let last = last.unwrap_or_default();
                 let colon = if last.is_empty() { "" } else { ": " };
                 Err(format!(
                     "its command ended as {}{colon}{last}",
@@ -202,8 +207,8 @@ impl KeyAccess for SsmAccess {
             until: until.unwrap_or(Timestamp::MAX),
         };
         if deed == KeyDeed::ProveNew {
-            // The command that takes the old line out begins with that: it reads the file, and
-            // refuses where the new line is not in.
+            // The command that has let it in has ended with that, or it has failed; and the one
+            // that takes the old line out begins with it.
             for id in &ids {
                 errand.answer(id, Ok(()));
             }
@@ -255,7 +260,7 @@ mod tests {
                 instance: "i-1".to_owned(),
                 state: CommandState::Succeeded,
                 status: "Success".to_owned(),
-                output: "authorized_keys: new=yes old=yes\n".to_owned(),
+                output: "authorized_keys: new=yes old=yes\nsshd: new=yes\n".to_owned(),
             }])
         }
     }

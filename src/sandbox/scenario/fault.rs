@@ -61,6 +61,8 @@ pub enum Fault {
     DrainStuck(DrainStuck),
     /// Instances have no SSM agent, or one that nobody hears from.
     Agents(Agents),
+    /// The sshd of instances does not take every key, or cannot be asked about it.
+    Sshd(SshdOdd),
     /// Commands fail on instances.
     Commands(CommandsFail),
     /// Tasks do not come up.
@@ -263,6 +265,37 @@ pub enum AgentState {
     Lost,
     /// There is none.
     Missing,
+}
+
+/// Instances whose sshd is not as it comes, such as `sshd: { sshd: no_client, times: 1 }`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SshdOdd {
+    /// What is odd about it.
+    pub sshd: SshdState,
+    /// The first instance that is hit, counted from 1 in the order in which those that live were
+    /// started.
+    #[serde(default = "one")]
+    pub from: u64,
+    /// How many are hit; all of them when not said.
+    #[serde(default)]
+    pub times: Option<u64>,
+}
+
+/// How the sshd of an instance is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SshdState {
+    /// It takes the keys that the user's `authorized_keys` name.
+    Usual,
+    /// It takes no Ed25519 keys, as where FIPS 140 is enforced.
+    RefusesEd25519,
+    /// It reads another file than the user's own.
+    ReadsElsewhere,
+    /// It reads a second file, which names the key that the instance was started with.
+    ReadsSecondFile,
+    /// There is no ssh client by which to ask it.
+    NoClient,
 }
 
 /// Commands that end with an error and do nothing.

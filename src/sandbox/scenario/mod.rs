@@ -20,7 +20,7 @@ use super::world::{self, World};
 use fault::fits;
 pub use fault::{
     AgentState, Agents, Calls, Capacity, CommandsFail, DrainStuck, Fate, Fault, Latency, OtherCall,
-    Quota, Rate, Signals, Span, Stale, TasksFail, WhichKey,
+    Quota, Rate, Signals, Span, SshdOdd, SshdState, Stale, TasksFail, WhichKey,
 };
 pub use file::{Expect, Rack, Scenario, ScenarioError, Service as App};
 pub use racks::{NamedRack, Racks};
@@ -300,18 +300,34 @@ impl World {
     /// Tells how the SSM agent of an instance is: one that does not run yet has none.
     #[must_use]
     pub fn agent_of(&self, id: &str) -> AgentState {
-        let mut live: Vec<_> = self.live_instances().collect();
-        live.sort_by_key(|instance| (instance.launched, &instance.id));
-        let place = live.iter().position(|instance| instance.id == id);
-        let Some(place) = place.filter(|place| live[*place].state == InstanceState::Running) else {
+        let Some(nth) = self.place_of_running(id) else {
             return AgentState::Missing;
         };
-        let nth = u64::try_from(place).unwrap_or(u64::MAX).saturating_add(1);
         let hit = self.faults.rules.iter().find_map(|rule| match &rule.fault {
             Fault::Agents(it) if within(nth, it.from, it.times) => Some(it.agent),
             _ => None,
         });
         hit.unwrap_or(AgentState::Online)
+    }
+
+    /// Tells how the sshd of an instance is.
+    #[must_use]
+    pub fn sshd_of(&self, id: &str) -> SshdState {
+        let nth = self.place_of_running(id).unwrap_or_default();
+        let hit = self.faults.rules.iter().find_map(|rule| match &rule.fault {
+            Fault::Sshd(it) if within(nth, it.from, it.times) => Some(it.sshd),
+            _ => None,
+        });
+        hit.unwrap_or(SshdState::Usual)
+    }
+
+    /// Returns the place of an instance that runs among those that live, by age, counted from 1.
+    fn place_of_running(&self, id: &str) -> Option<u64> {
+        let mut live: Vec<_> = self.live_instances().collect();
+        live.sort_by_key(|instance| (instance.launched, &instance.id));
+        let place = live.iter().position(|instance| instance.id == id);
+        let place = place.filter(|place| live[*place].state == InstanceState::Running)?;
+        Some(u64::try_from(place).unwrap_or(u64::MAX).saturating_add(1))
     }
 
     /// Decides whether a command fails on an instance.
