@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::roll::{Care, GATE_TIMEOUT_SECS, Gates, RefreshSettings, Strategy};
+use super::strategy::StrategyArgs;
+use crate::roll::{Care, GATE_TIMEOUT_SECS, Gates, RefreshSettings};
 use crate::ui::CliError;
 
 /// What a roll heeds between two batches.
@@ -22,7 +23,7 @@ pub(crate) struct CareArgs {
     #[arg(long, value_name = "NAME", help_heading = "Gates")]
     alarm: Vec<String>,
 
-    /// Replace so many instances first, alone, and go on when they are proven
+    /// Replace so many instances first, alone, until proven; refused on stock Convox racks
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Gates")]
     canary: Option<u32>,
 
@@ -51,8 +52,8 @@ impl CareArgs {
     /// Returns what was asked for.
     ///
     /// # Errors
-    /// What contradicts itself, or means nothing with `strategy`.
-    pub(crate) fn care(&self, strategy: Strategy) -> Result<Care, CliError> {
+    /// What contradicts itself, or means nothing with a strategy.
+    pub(crate) fn care(&self, strategy: &StrategyArgs) -> Result<Care, CliError> {
         let usual = RefreshSettings::default();
         let refresh = RefreshSettings {
             checkpoints: self.checkpoints.clone(),
@@ -77,7 +78,8 @@ impl CareArgs {
             unknown: false,
         };
         let care = Care { gates, refresh };
-        match care.conflicts(strategy).first() {
+        let conflicts = care.conflicts(strategy.strategy(), strategy.options().surge);
+        match conflicts.first() {
             Some(conflict) => Err(CliError::usage(&conflict.message).hint(&conflict.hint)),
             None => Ok(care),
         }

@@ -28,7 +28,7 @@ enum StrategyArg {
     Cloudformation,
     /// New instances first, and old ones go when they are empty
     Surge,
-    /// By an instance refresh of Auto Scaling
+    /// By an instance refresh of Auto Scaling; refused on stock Convox racks
     Refresh,
 }
 

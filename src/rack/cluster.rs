@@ -127,6 +127,8 @@ pub struct HostLoad {
     /// Tasks of services that have not stopped, those that are asked to included: they may still
     /// answer what they were asked before.
     pub tasks: u32,
+    /// The services whose tasks those are, as far as their tasks are listed, each once and by name.
+    pub services: Vec<String>,
     /// Tasks that belong to no service and have not stopped: nothing can move them.
     pub alone: u32,
 }

@@ -38,7 +38,11 @@ pub(super) fn template(
                 continue;
             }
             let number = resources.len();
-            let (task, own) = (format!("Task{number}"), format!("Service{number}"));
+            let task = format!("Task{number}");
+            // The rack's own are told by what they are called in the template.
+            let known = survey.own_services.get(&service.name);
+            let known = known.filter(|id| !resources.contains_key(*id));
+            let own = known.map_or_else(|| format!("Service{number}"), Clone::clone);
             let mut definition = definition_of(cluster, service);
             definition["ContainerDefinitions"][0]["DockerLabels"] =
                 json!({ "rack.SshKey": { "Ref": parameter } });

@@ -4,7 +4,7 @@ use super::gate::Gates;
 use super::plan::Advice;
 use super::preflight::advice;
 use super::refresh::RefreshSettings;
-use super::strategy::Strategy;
+use super::strategy::{Strategy, SurgeSize};
 
 /// What somebody asks a roll to heed on its way.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,9 +16,10 @@ pub struct Care {
 }
 
 impl Care {
-    /// Lists what of this means nothing in a roll by `strategy`, whatever the rack is like.
+    /// Lists what of this means nothing in a roll by `strategy`, a surge of a given size where it is
+    /// one, whatever the rack is like.
     #[must_use]
-    pub fn conflicts(&self, strategy: Strategy) -> Vec<Advice> {
+    pub fn conflicts(&self, strategy: Strategy, surge: SurgeSize) -> Vec<Advice> {
         let mut reasons = Vec::new();
         if strategy != Strategy::Refresh && self.refresh != RefreshSettings::default() {
             reasons.push(advice(
@@ -28,11 +29,21 @@ impl Care {
             ));
         }
         if strategy == Strategy::Surge && !self.gates.is_none() {
+            let why = match surge.is_whole() {
+                true => {
+                    "a surge has all new instances before the first old one goes: there are no \
+                     batches to ask a gate between"
+                }
+                false => {
+                    "a surge empties old instances while CloudFormation goes on to the next: \
+                     nothing would hold these while a gate is asked"
+                }
+            };
             reasons.push(advice(
                 "surge-gates",
-                "a surge has all new instances before the first old one goes: there are no \
-                 batches to ask a gate between",
-                "`--strategy refresh` replaces instances step by step",
+                why,
+                "without a strategy, gates are asked beside CloudFormation's batches; `--strategy \
+                 refresh` waits for them, in groups without an AutoScalingRollingUpdate policy",
             ));
         }
         reasons

@@ -76,6 +76,6 @@ pub use revoke::{
 };
 pub use services::{ClusterPlan, ServicePlan};
 pub use stop::Stop;
-pub use strategy::{Strategy, SurgeSize, Touches};
+pub use strategy::{SetAside, Strategy, SurgeSize, Touches};
 pub use survey::{Survey, SurveyedGroup, survey, survey_for};
 pub use watch::Watch;

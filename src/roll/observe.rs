@@ -1,11 +1,14 @@
 //! Looks at a rack before a roll: everything that the plan is made from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::api::API_SERVICE;
 use super::forward::update_request;
 use super::plan::{Plan, RollOptions};
 use super::preflight::Refusal;
-use super::reached::{Declared, GROUP, ObservedPolicy, SPOT_FLEET, is_live, reached_by_key};
+use super::reached::{
+    Declared, GROUP, ObservedPolicy, SERVICE, SPOT_FLEET, is_live, reached_by_key,
+};
 use super::strategy::Room;
 use crate::ids::RollId;
 use crate::rack::{
@@ -13,6 +16,14 @@ use crate::rack::{
 };
 
 const CLUSTER: &str = "AWS::ECS::Cluster";
+const HOOK: &str = "AWS::AutoScaling::LifecycleHook";
+/// What a rack's template calls the services of its API.
+const OWN_SERVICES: [&str; 2] = [API_SERVICE, "ServiceMonitorApi"];
+/// What a rack's template calls the hooks that start its drain function.
+const DRAIN_HOOKS: [&str; 2] = [
+    "InstancesLifecycleTerminating",
+    "SpotInstancesLifecycleTerminating",
+];
 /// The parameter of a rack's template that becomes `ECS_CONTAINER_STOP_TIMEOUT` of its instances.
 const STOP_TIMEOUT: &str = "EcsContainerStopTimeout";
 
@@ -30,6 +41,8 @@ pub(super) struct Observed {
     pub(super) clusters: Vec<Cluster>,
     /// The lifecycle hooks of all groups, by the group's name.
     pub(super) hooks: BTreeMap<String, Vec<Hook>>,
+    /// What of that is the rack's own.
+    pub(super) own: Own,
     /// What could not be read of that, in words.
     pub(super) unread: Vec<String>,
     /// What the account may run besides, where the roll needs to know.
@@ -49,6 +62,39 @@ pub(super) struct ObservedGroup {
     /// `None` when Auto Scaling does not know it.
     pub(super) group: Option<Group>,
     pub(super) policy: ObservedPolicy,
+}
+
+/// What a rack's template has besides its groups, by the names of Convox's: apps are stacks of
+/// their own, and whatever another template has may be anybody's.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Own {
+    /// The services of its API by their names, each with its name in the template.
+    pub(super) services: BTreeMap<String, String>,
+    /// The names of the hooks by which its drain function hears of instances that go.
+    pub(super) drain_hooks: BTreeSet<String>,
+}
+
+impl Own {
+    /// Finds what is the rack's own among the resources of its stack and of nested ones.
+    pub(super) fn among(resources: &[StackResource], stack: &str) -> Self {
+        let own = resources.iter().filter(|resource| resource.stack == stack);
+        let (mut services, mut drain_hooks) = (BTreeMap::new(), BTreeSet::new());
+        for resource in own {
+            let (id, logical_id) = (&resource.physical_id, &resource.logical_id);
+            if is_live(resource, SERVICE) && OWN_SERVICES.contains(&logical_id.as_str()) {
+                // Its physical id is its ARN, which ends in its name.
+                let name = id.rsplit_once('/').map_or(id.as_str(), |(_, name)| name);
+                services.insert(name.to_owned(), logical_id.clone());
+            }
+            if is_live(resource, HOOK) && DRAIN_HOOKS.contains(&logical_id.as_str()) {
+                drain_hooks.insert(id.clone());
+            }
+        }
+        Self {
+            services,
+            drain_hooks,
+        }
+    }
 }
 
 impl Observed {
@@ -125,6 +171,7 @@ pub(super) async fn observe(rack: &Rack, roll: &RollId, depth: Depth) -> Result<
         instances,
         clusters,
         hooks,
+        own: Own::among(&resources, &stack.id),
         unread,
         room: None,
         changes,

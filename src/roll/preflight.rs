@@ -224,7 +224,7 @@ pub(super) fn plan(
     let mut reasons = refusals(rack, options.strategy, observed);
     reasons.extend(strategy::left_over_hooks(observed));
     reasons.extend(strategy::refusals(options, observed));
-    reasons.extend(care.conflicts(options.strategy));
+    reasons.extend(care.conflicts(options.strategy, options.surge));
     if !reasons.is_empty() {
         return Err(Refusal::for_reasons(reasons));
     }

@@ -7,7 +7,7 @@ use super::care::{Care, not_detachable};
 use super::forward::{TAG_PROTECTED, TAG_ROLL};
 use super::gate::Gates;
 use super::lint::lint;
-use super::observe::{Observed, ObservedGroup};
+use super::observe::{Observed, ObservedGroup, Own};
 use super::outcome::Outcome;
 use super::plan::{Advice, RollOptions, Step};
 use super::preflight::{Refusal, cluster_plans, no_such_stack, plan};
@@ -186,6 +186,7 @@ fn healthy() -> Observed {
         instances: (0..3).map(instance).collect(),
         clusters: Vec::new(),
         hooks: BTreeMap::new(),
+        own: Own::default(),
         unread: Vec::new(),
         room: None,
         changes: None,

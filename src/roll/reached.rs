@@ -8,7 +8,7 @@ use crate::template::{Evaluator, Pseudo, Template};
 
 pub(super) const GROUP: &str = "AWS::AutoScaling::AutoScalingGroup";
 pub(super) const SPOT_FLEET: &str = "AWS::EC2::SpotFleet";
-const SERVICE: &str = "AWS::ECS::Service";
+pub(super) const SERVICE: &str = "AWS::ECS::Service";
 const NESTED_STACK: &str = "AWS::CloudFormation::Stack";
 
 /// What an update of one parameter reaches.

@@ -1,7 +1,9 @@
 //! Looks at a rack for a rehearsal: what its roll depends on, by list and describe calls only.
 
+use std::collections::BTreeMap;
+
 use super::observe::{
-    ObservedGroup, clusters_of, heed_stop_timeout, observed_groups, physical_ids,
+    ObservedGroup, Own, clusters_of, heed_stop_timeout, observed_groups, physical_ids,
 };
 use super::plan::{Advice, GroupPlan};
 use super::preflight::{self, Refusal};
@@ -26,6 +28,8 @@ pub struct Survey {
     /// The ARNs of services that the update itself deploys anew, since the key reaches what they
     /// are started from.
     pub redeployed: Vec<String>,
+    /// The services of the rack's own API by their names, each with its name in the template.
+    pub own_services: BTreeMap<String, String>,
 }
 
 /// A group that rolls.
@@ -112,6 +116,7 @@ pub async fn survey_for(rack: &Rack, strategy: Strategy) -> Result<Survey, Refus
         instances,
         clusters,
         redeployed: reached.services,
+        own_services: Own::among(&resources, &stack.id).services,
         stack,
     })
 }

@@ -38,7 +38,10 @@ pub(super) fn cluster_words(cluster: &ClusterPlan, held: bool) -> String {
     let up = cluster.services.iter().filter(|service| service.stays_up);
     let up: Vec<&str> = up.map(|service| service.name.as_str()).collect();
     if !up.is_empty() {
-        text.push_str(&format!("never without a task: {}\n", up.join(", ")));
+        text.push_str(&format!(
+            "never without a task, if the roll ends well: {}\n",
+            up.join(", ")
+        ));
     }
     match cluster.one_off_tasks.len() {
         0 => {}
@@ -52,7 +55,7 @@ pub(super) fn cluster_words(cluster: &ClusterPlan, held: bool) -> String {
 
 fn draining_words(cluster: &ClusterPlan, held: bool) -> String {
     if held {
-        return "instances are held until their tasks run elsewhere, however long".to_owned();
+        return "instances are held until their tasks run elsewhere, for up to 48 hours".to_owned();
     }
     let managed = match cluster.managed_draining {
         Some(true) => return "ECS drains instances before they go (managed draining)".to_owned(),

@@ -83,6 +83,10 @@ fn what_contradicts_itself_is_told_before_anything_is_asked() {
             vec!["--strategy", "surge", "--gate", "true"],
             "there are no batches to ask a gate between",
         ),
+        (
+            vec!["--strategy", "surge", "--surge", "1", "--gate", "true"],
+            "nothing would hold these while a gate is asked",
+        ),
         (vec!["--strategy", "surge", "--detach"], "it cannot be left"),
     ] {
         let shown = keyroll(&env, &words);

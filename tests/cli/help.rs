@@ -253,7 +253,7 @@ fn version_and_help_are_data() {
               Possible values:
               - cloudformation: As the stack's own update policy says
               - surge:          New instances first, and old ones go when they are empty
-              - refresh:        By an instance refresh of Auto Scaling
+              - refresh:        By an instance refresh of Auto Scaling; refused on stock Convox racks
 
               [default: cloudformation]
 
@@ -293,7 +293,7 @@ fn version_and_help_are_data() {
               Take the roll back when this CloudWatch alarm is on between batches; may be repeated
 
           --canary <N>
-              Replace so many instances first, alone, and go on when they are proven
+              Replace so many instances first, alone, until proven; refused on stock Convox racks
 
     Instance refresh:
           --checkpoints <PERCENT>

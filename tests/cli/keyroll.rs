@@ -235,7 +235,7 @@ fn a_plan_changes_nothing() {
     prod-shop                        3        3        50%  200%  2 instances, 2 on one  -           -      30s
     prod-site                        2        2        50%  200%  2 instances            -           -      30s
     a lifecycle hook drains each instance for at most 5m; no managed draining
-    never without a task: prod-mailer, prod-shop, prod-site
+    never without a task, if the roll ends well: prod-mailer, prod-shop, prod-site
 
     Changes, as a change set tells
     ACTION  RESOURCE                 REPLACED  TYPE

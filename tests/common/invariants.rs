@@ -11,7 +11,7 @@ use convox::sandbox::api::Input;
 use convox::sandbox::world::World;
 
 /// Watches an account, and keeps what it saw broken.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Watcher {
     broken: Arc<Mutex<BTreeSet<String>>>,
     most_new_pairs: Arc<Mutex<usize>>,
@@ -20,12 +20,9 @@ pub(crate) struct Watcher {
 }
 
 impl Watcher {
+    /// Looks every second from now on, until the runtime ends.
     pub(crate) fn start(sandbox: &Sandbox, clock: &Clock) -> Self {
-        let watcher = Self {
-            broken: Arc::default(),
-            most_new_pairs: Arc::default(),
-            opened: Arc::default(),
-        };
+        let watcher = Self::default();
         let (sandbox, clock, this) = (sandbox.clone(), clock.clone(), watcher.clone());
         tokio::spawn(async move {
             loop {

@@ -3,8 +3,8 @@
 use convox::clock::Clock;
 use convox::ids::Entropy;
 use convox::rack::aws::{Access, Account, Target, Transport};
-use convox::rehearse::{Forecast, Rehearsal, ServiceForecast, Settings};
-use convox::roll::{RollOptions, Survey, survey};
+use convox::rehearse::{Forecast, Rehearsal, RehearseError, ServiceForecast, Settings};
+use convox::roll::{RollOptions, Strategy, Survey, survey};
 use convox::sandbox::{Sandbox, Scenario};
 
 use crate::virtual_time::in_virtual_time;
@@ -21,6 +21,14 @@ fn scenario(rack: &str) -> Scenario {
 
 /// Surveys the rack of a scenario, and rehearses it as `change` makes it look.
 fn foretold(scenario: &Scenario, change: impl Fn(&mut Survey)) -> Forecast {
+    foretold_by(RollOptions::DEFAULT, scenario, change).unwrap()
+}
+
+fn foretold_by(
+    options: RollOptions,
+    scenario: &Scenario,
+    change: impl Fn(&mut Survey),
+) -> Result<Forecast, RehearseError> {
     in_virtual_time(async {
         let clock = Clock::starting_at("2026-11-22T02:00:00Z".parse().unwrap(), 1.0);
         let sandbox = Sandbox::new(scenario, clock.clone()).unwrap();
@@ -32,13 +40,31 @@ fn foretold(scenario: &Scenario, change: impl Fn(&mut Survey)) -> Forecast {
         let settings = Settings {
             runs: RUNS,
             seed: 1,
-            options: RollOptions::DEFAULT,
+            options,
         };
         let rehearsal = Rehearsal::of("prod", "Key", surveyed, clock.now(), settings);
-        let forecast = rehearsal.forecast().unwrap();
+        let forecast = rehearsal.forecast()?;
         rehearsal.advice(&forecast).unwrap();
-        forecast
+        Ok(forecast)
     })
+}
+
+#[test]
+fn a_surge_is_rehearsed_of_a_rack_whose_own_api_may_be_down_and_of_no_other() {
+    let surge = RollOptions {
+        strategy: Strategy::Surge,
+        ..RollOptions::DEFAULT
+    };
+    let with_fragile = |name: &str| {
+        foretold_by(surge, &Scenario::default(), |survey| {
+            let services = &mut survey.clusters[0].services;
+            let mut named = services.iter_mut().filter(|it| it.name.contains(name));
+            named.next().unwrap().minimum_healthy_percent = Some(0);
+        })
+    };
+    let forecast = with_fragile("ServiceWebApi").unwrap();
+    assert_eq!(forecast.outcomes.get("done"), Some(&RUNS));
+    assert!(with_fragile("mailer").is_err());
 }
 
 fn service<'a>(forecast: &'a Forecast, name: &str) -> &'a ServiceForecast {

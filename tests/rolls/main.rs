@@ -31,7 +31,11 @@ mod revoking_twice;
 #[path = "../common/sandbox_api.rs"]
 mod sandbox_api;
 mod surging;
+mod surging_crashes;
+mod surging_long;
 mod surging_odd;
 mod surging_quota;
+mod surging_refused;
+mod surging_seen;
 #[path = "../common/virtual_time.rs"]
 mod virtual_time;

@@ -73,11 +73,20 @@ pub(crate) fn scenario(name: &str) -> Scenario {
 
 impl Rehearsal {
     pub(crate) fn new(scenario: &Scenario) -> Self {
+        Self::watched_by(scenario, Watcher::start)
+    }
+
+    /// One that nobody looks at: for days, of which every second would be too much.
+    pub(crate) fn unwatched(scenario: &Scenario) -> Self {
+        Self::watched_by(scenario, |_, _| Watcher::default())
+    }
+
+    fn watched_by(scenario: &Scenario, watch: fn(&Sandbox, &Clock) -> Watcher) -> Self {
         let start: Timestamp = "2026-11-22T02:00:00Z".parse().unwrap();
         let clock = Clock::starting_at(start, 1.0);
         let sandbox = Sandbox::new(scenario, clock.clone()).unwrap();
         Self {
-            watcher: Watcher::start(&sandbox, &clock),
+            watcher: watch(&sandbox, &clock),
             sandbox,
             clock,
             tape: Tape::default(),

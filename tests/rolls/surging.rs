@@ -1,8 +1,6 @@
-//! Rolls by `surge`: no service is ever without a task, and everything else is put back, at the
-//! end and after a crash at any line of the journal.
+//! Rolls by `surge`: no service is ever without a task, and everything else is put back.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use convox::ids::RollId;
@@ -12,9 +10,8 @@ use convox::sandbox::ledger::Counted;
 use convox::sandbox::world::World;
 use convox::sandbox::{Sandbox, Scenario};
 use serde_json::json;
-use tokio::sync::Notify;
 
-use crate::outcomes::{assert_no_secret, assert_settled};
+use crate::outcomes::assert_settled;
 use crate::rehearsal::{OPTIONS, Rehearsal, WAIT_BUSY, in_virtual_time, scenario};
 
 pub(crate) const SURGE: RollOptions = RollOptions {
@@ -255,26 +252,29 @@ pub(crate) fn with_surplus(seed: u64, in_service: u32) -> Scenario {
     scenario
 }
 
+/// Takes off whatever holds instances on their way out.
+pub(crate) fn take_hooks_off(world: &mut World) {
+    let hooks: Vec<(String, String)> = world
+        .autoscaling
+        .groups()
+        .flat_map(|group| {
+            let own = group.hooks.values().filter(|hook| hook.terminating);
+            own.map(|hook| (group.name.clone(), hook.name.clone()))
+        })
+        .collect();
+    for (group, hook) in hooks {
+        world.delete_lifecycle_hook(&group, &hook);
+    }
+}
+
 /// Rolls racks whose instances nothing drains, and counts those where a service of two processes
 /// was down.
 fn down_without_draining(options: RollOptions) -> usize {
     let down = (1..=6).filter(|seed| {
         in_virtual_time(async {
             let rehearsal = settled(&with_surplus(*seed, 9)).await;
-            rehearsal.sandbox.with(|world| {
-                let hooks: Vec<(String, String)> = world
-                    .autoscaling
-                    .groups()
-                    .flat_map(|group| {
-                        let own = group.hooks.values().filter(|hook| hook.terminating);
-                        own.map(|hook| (group.name.clone(), hook.name.clone()))
-                    })
-                    .collect();
-                for (group, hook) in hooks {
-                    world.delete_lifecycle_hook(&group, &hook);
-                }
-                world.keep_ledger();
-            });
+            rehearsal.sandbox.with(take_hooks_off);
+            rehearsal.sandbox.with(World::keep_ledger);
             let before = rehearsal.sandbox.peek(kept);
             let report = roll(&rehearsal, options, rehearsal.journals())
                 .await
@@ -308,79 +308,4 @@ pub(crate) fn roll_of(rehearsal: &Rehearsal) -> Option<RollId> {
     opened
         .is_some_and(|lines| !lines.is_empty())
         .then_some(roll)
-}
-
-/// Kills a roll at one line of its journal, takes it up again, and looks whether everything is
-/// as it was. `false` when the journal is not that long.
-async fn killed_at(
-    scenario: &Scenario,
-    options: RollOptions,
-    (line, before, elsewhere): (usize, bool, bool),
-) -> bool {
-    let context = format!("line {line}, before: {before}, elsewhere: {elsewhere}");
-    let rehearsal = settled(scenario).await;
-    let was = rehearsal.sandbox.peek(kept);
-    let tripped = Arc::new(Notify::new());
-    let journals = rehearsal
-        .journals()
-        .crashing_at(line, before, tripped.clone());
-    tokio::select! {
-        _ = roll(&rehearsal, options, journals) => return false,
-        () = tripped.notified() => {}
-    }
-    let Some(id) = roll_of(&rehearsal) else {
-        return true;
-    };
-    // Whoever takes it up needs a while to come.
-    rehearsal.clock.sleep(Duration::from_secs(120)).await;
-    let journals = if elsewhere {
-        rehearsal.elsewhere()
-    } else {
-        rehearsal.journals()
-    };
-    let mut result = rehearsal.resume(&id, journals).await;
-    if elsewhere && result.is_err() {
-        // No key pair of ours: there is nothing that another machine could know of.
-        result = rehearsal.resume(&id, rehearsal.journals()).await;
-    }
-    let report = result
-        .as_ref()
-        .unwrap_or_else(|refusal| panic!("{context}: {refusal}"));
-    assert_ne!(report.outcome, Outcome::Detached, "{context}: {report:?}");
-    assert_ne!(report.outcome, Outcome::Unproven, "{context}: {report:?}");
-    assert_settled(&rehearsal, &result, &context);
-    assert_no_secret(&rehearsal, &context);
-    rehearsal.watcher.assert_whole(&context);
-    come_to_rest(&rehearsal).await;
-    assert_eq!(rehearsal.sandbox.peek(kept), was, "{context}");
-    true
-}
-
-fn killed_at_every_line(scenario: &Scenario, options: RollOptions, least: usize) {
-    let mut ways = vec![(false, false)];
-    // CI also loses the line, and the journal with the machine.
-    if std::env::var_os("CI").is_some() {
-        ways.extend([(true, false), (true, true)]);
-    }
-    for (before, elsewhere) in ways {
-        let struck =
-            |line| in_virtual_time(killed_at(scenario, options, (line, before, elsewhere)));
-        let lines = (1..).take_while(|line| struck(*line)).count();
-        assert!(lines >= least, "the journal has {lines} lines");
-    }
-}
-
-#[test]
-fn a_surge_killed_at_any_line_puts_everything_back() {
-    killed_at_every_line(&scenario("success"), SURGE, 18);
-}
-
-#[test]
-fn a_surge_that_fails_killed_at_any_line_puts_everything_back() {
-    killed_at_every_line(&scenario("failure-signal"), SURGE, 12);
-}
-
-#[test]
-fn guard_rails_killed_at_any_line_put_everything_back() {
-    killed_at_every_line(&with_surplus(1, 5), OPTIONS, 18);
 }

@@ -46,7 +46,7 @@ fn is_of_app(group: &str) -> bool {
 
 /// The tasks of the apps that went down with their instance: not asked to stop, or not given the
 /// time that they take.
-fn cut_off(world: &World) -> Vec<String> {
+pub(crate) fn cut_off(world: &World) -> Vec<String> {
     let clusters = world.ecs.clusters();
     let tasks = clusters.flat_map(|cluster| cluster.tasks.values());
     let stopped = tasks.filter(|task| task.state == TaskState::Stopped && is_of_app(&task.group));
@@ -60,7 +60,7 @@ fn cut_off(world: &World) -> Vec<String> {
 }
 
 /// How many members wait on their way out.
-fn waiting(world: &World) -> usize {
+pub(crate) fn waiting(world: &World) -> usize {
     let members = world.autoscaling.groups().flat_map(|group| group.members());
     let waiting = members.filter(|member| member.lifecycle.as_str() == "Terminating:Wait");
     waiting.count()
@@ -99,7 +99,7 @@ fn slipping_in() -> Scenario {
     }))
 }
 
-async fn paced(scenario: &Scenario) -> Rehearsal {
+pub(crate) async fn paced(scenario: &Scenario) -> Rehearsal {
     let rehearsal = settled(scenario).await;
     rehearsal.sandbox.with(pace_apps);
     rehearsal
@@ -278,7 +278,12 @@ fn what_is_denied_for_a_while_holds_instances_for_longer() {
 }
 
 /// Puts a terminating hook on every group.
-fn put_hook(world: &mut World, name: &str, default_result: &str, metadata: Option<String>) {
+pub(crate) fn put_hook(
+    world: &mut World,
+    name: &str,
+    default_result: &str,
+    metadata: Option<String>,
+) {
     let groups: Vec<String> = world
         .autoscaling
         .groups()

@@ -108,7 +108,7 @@ impl KeyrollArgs {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, CliError> {
         self.fleet.check()?;
         if self.fleet.is_meant() {
-            if self.care.care(self.strategy.strategy())? != Care::default() {
+            if self.care.care(&self.strategy)? != Care::default() {
                 let message = "gates are asked for a single rack, and not for a fleet";
                 return Err(CliError::usage(message)
                     .hint("roll the racks that need one by themselves, with `-r`"));
@@ -132,7 +132,7 @@ impl KeyrollArgs {
         let printer = context.printer();
         let task = Task::roll();
         let options = self.options();
-        let care = self.care.care(options.strategy)?;
+        let care = self.care.care(&self.strategy)?;
         if let Some(remote) = reach_by_api(context, &self.rack).await? {
             return keyroll_api::roll(self, context, &remote).await;
         }

@@ -35,7 +35,7 @@ pub(super) async fn roll(
                 .hint("`--via aws --plan` shows the one that this program would follow"),
         );
     }
-    if args.care.care(args.strategy.strategy())? != Care::default() {
+    if args.care.care(&args.strategy)? != Care::default() {
         let message = "a rack that is reached over its API replaces its instances by itself";
         return Err(CliError::usage(message).hint("`--via aws` can hold it at gates"));
     }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ecs::types::{
-    ContainerDefinition, ContainerInstance, ContainerInstanceStatus, DesiredStatus, LaunchType,
-    ManagedDraining, NetworkMode, SchedulingStrategy, Service, Task,
+    ContainerDefinition, ContainerInstance, ContainerInstanceStatus, DesiredStatus, Failure,
+    LaunchType, ManagedDraining, NetworkMode, SchedulingStrategy, Service, Task,
 };
 
 use futures_util::stream::{self, StreamExt as _};
@@ -90,13 +90,38 @@ pub(super) async fn read(
 /// Says what is left on every instance of a cluster.
 pub(super) async fn loads(clients: &Clients, cluster: &str) -> Result<Vec<HostLoad>, PortError> {
     let what = format!("cluster {cluster}");
-    let ((hosts, instances), mut left) = tokio::try_join!(
+    let ((mut hosts, mut instances), mut left) = tokio::try_join!(
         hosts(clients, cluster, &what),
         tasks(clients, cluster, &what, DesiredStatus::Running),
     )?;
     // Only afterwards: a task that is asked to stop meanwhile is in both lists, and not in none.
     left.extend(tasks(clients, cluster, &what, DesiredStatus::Stopped).await?);
+    // A list may be behind: what has a task is there, whether or not it is listed.
+    let unlisted = unknown_hosts(&instances, &left);
+    if !unlisted.is_empty() {
+        let (found, named) = described(clients, cluster, &what, &unlisted).await?;
+        hosts.extend(found);
+        instances.extend(named);
+    }
+    if let Some(arn) = unknown_hosts(&instances, &left).into_iter().next() {
+        return Err(PortError::Unanswered {
+            api: "DescribeContainerInstances",
+            message: format!("{arn} has a task, and no instance"),
+        });
+    }
     Ok(loads_of(&hosts, &instances, &left))
+}
+
+/// Lists the container instances that have a task and of which nobody said which instance they are.
+fn unknown_hosts(instances: &BTreeMap<String, String>, tasks: &[Task]) -> Vec<String> {
+    let tasks = tasks.iter().filter(|task| !has_stopped(task));
+    let named = tasks.filter_map(|task| task.container_instance_arn.as_ref());
+    let unknown: BTreeSet<&String> = named.filter(|arn| !instances.contains_key(*arn)).collect();
+    unknown.into_iter().cloned().collect()
+}
+
+fn has_stopped(task: &Task) -> bool {
+    task.last_status.as_deref() == Some("STOPPED")
 }
 
 /// Counts what is left on each host. A host's own count knows of no task that is being stopped, and
@@ -106,21 +131,22 @@ fn loads_of(
     instances: &BTreeMap<String, String>,
     tasks: &[Task],
 ) -> Vec<HostLoad> {
-    let on = |host: &ClusterHost, of_service: bool| {
+    let load = |host: &ClusterHost| {
         let own = tasks.iter().filter(|task| {
             let arn = task.container_instance_arn.as_ref();
-            arn.and_then(|arn| instances.get(arn)) == Some(&host.instance)
-                && task.last_status.as_deref() != Some("STOPPED")
-                && service_in(task.group.as_deref()).is_some() == of_service
+            arn.and_then(|arn| instances.get(arn)) == Some(&host.instance) && !has_stopped(task)
         });
-        u32::try_from(own.count()).unwrap_or(u32::MAX)
-    };
-    let load = |host: &ClusterHost| {
-        let alone = on(host, false);
+        let (of_services, alone): (Vec<_>, Vec<_>) = own
+            .map(|task| service_in(task.group.as_deref()))
+            .partition(Option::is_some);
+        let number = |tasks: &[Option<String>]| u32::try_from(tasks.len()).unwrap_or(u32::MAX);
+        let (counted, alone) = (number(&of_services), number(&alone));
+        let services: BTreeSet<String> = of_services.into_iter().flatten().collect();
         HostLoad {
             instance: host.instance.clone(),
             is_draining: host.is_draining,
-            tasks: on(host, true).max(host.tasks.saturating_sub(alone)),
+            tasks: counted.max(host.tasks.saturating_sub(alone)),
+            services: services.into_iter().collect(),
             alone,
         }
     };
@@ -159,12 +185,24 @@ async fn hosts(
         container_instance_arns,
         call
     );
+    described(clients, cluster, what, &arns).await
+}
+
+/// Returns the same of container instances that are named; those that are gone are left out.
+async fn described(
+    clients: &Clients,
+    cluster: &str,
+    what: &str,
+    arns: &[String],
+) -> Result<(Vec<ClusterHost>, BTreeMap<String, String>), PortError> {
     let call = Call::new("ecs", "DescribeContainerInstances", what);
     let (mut hosts, mut instances) = (Vec::new(), BTreeMap::new());
     for arns in arns.chunks(TASKS_AT_ONCE) {
-        let answer = ecs.describe_container_instances().cluster(cluster);
+        let answer = clients.ecs().describe_container_instances();
+        let answer = answer.cluster(cluster);
         let answer = answer.set_container_instances(Some(arns.to_vec()));
         let answer = answer.send().await.map_err(|error| call.failed(error))?;
+        check_whole("DescribeContainerInstances", answer.failures())?;
         for host in answer.container_instances.unwrap_or_default() {
             let arn = host.container_instance_arn.clone().unwrap_or_default();
             instances.insert(arn, host.ec2_instance_id.clone().unwrap_or_default());
@@ -172,6 +210,24 @@ async fn hosts(
         }
     }
     Ok((hosts, instances))
+}
+
+/// Refuses an answer that leaves out what is there: only what is `MISSING` is not (ECS developer
+/// guide, "API failure reasons").
+fn check_whole(api: &'static str, failures: &[Failure]) -> Result<(), PortError> {
+    let is_gone = |failure: &&Failure| failure.reason.as_deref() == Some("MISSING");
+    let Some(failure) = failures.iter().find(|failure| !is_gone(failure)) else {
+        return Ok(());
+    };
+    let reason = failure.reason.clone().unwrap_or_default();
+    let arn = failure.arn.clone().unwrap_or_default();
+    let detail = failure.detail.as_deref();
+    let detail = detail.map(|detail| format!(": {detail}"));
+    Err(PortError::Rejected {
+        api,
+        code: reason,
+        message: format!("nothing is told of {arn}{}", detail.unwrap_or_default()),
+    })
 }
 
 /// Has a cluster move the tasks of services away from EC2 instances, or give these tasks again.
@@ -226,6 +282,7 @@ async fn tasks(
         let answer = ecs.describe_tasks().cluster(cluster);
         let answer = answer.set_tasks(Some(arns.to_vec())).send().await;
         let answer = answer.map_err(|error| call.failed(error))?;
+        check_whole("DescribeTasks", answer.failures())?;
         tasks.extend(answer.tasks.unwrap_or_default());
     }
     Ok(tasks)
@@ -421,6 +478,53 @@ mod tests {
         assert_eq!(
             load(&[task(alone, "RUNNING"), task(web, "STOPPED")]),
             (0, 1)
+        );
+    }
+
+    #[test]
+    fn whose_tasks_are_left_is_told_by_name() {
+        let hosts = [host_of(
+            ContainerInstance::builder().ec2_instance_id("i-1").build(),
+        )];
+        let instances = BTreeMap::from([("arn:1".to_owned(), "i-1".to_owned())]);
+        let task = |group: &str| {
+            let task = Task::builder().container_instance_arn("arn:1");
+            task.group(group).last_status("RUNNING").build()
+        };
+        let tasks = ["service:web", "family:once", "service:api", "service:web"].map(task);
+        assert_eq!(
+            loads_of(&hosts, &instances, &tasks)[0].services,
+            ["api", "web"]
+        );
+    }
+
+    #[test]
+    fn a_task_of_a_host_that_nobody_lists_is_not_passed_over() {
+        let instances = BTreeMap::from([("arn:1".to_owned(), "i-1".to_owned())]);
+        let task = |arn: &str, last: &str| {
+            let task = Task::builder().container_instance_arn(arn);
+            task.group("service:web").last_status(last).build()
+        };
+        let on_fargate = Task::builder().last_status("RUNNING").build();
+        let tasks = [
+            task("arn:1", "RUNNING"),
+            task("arn:2", "STOPPED"),
+            task("arn:3", "DEACTIVATING"),
+            task("arn:3", "RUNNING"),
+            on_fargate,
+        ];
+        assert_eq!(unknown_hosts(&instances, &tasks), ["arn:3"]);
+    }
+
+    #[test]
+    fn only_what_is_missing_may_be_left_out_of_an_answer() {
+        let failure = |reason: &str| Failure::builder().arn("arn:1").reason(reason).build();
+        assert!(check_whole("DescribeTasks", &[]).is_ok());
+        assert!(check_whole("DescribeTasks", &[failure("MISSING")]).is_ok());
+        let refused = check_whole("DescribeTasks", &[failure("MISSING"), failure("INACTIVE")]);
+        assert_eq!(
+            refused.unwrap_err().to_string(),
+            "DescribeTasks failed: nothing is told of arn:1 (INACTIVE)"
         );
     }
 

@@ -1,5 +1,7 @@
 //! ECS.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use serde_json::json;
 
@@ -72,10 +74,13 @@ fn load_of(cluster: &ecs::Cluster, host: &ecs::ContainerInstance) -> HostLoad {
             .filter(|task| task.service.is_some() == of_service);
         u32::try_from(own.count()).unwrap_or(u32::MAX)
     };
+    let services = tasks.clone().filter_map(|task| task.service.as_ref());
+    let services: BTreeSet<&str> = services.map(|(name, _)| &**name).collect();
     HostLoad {
         instance: host.instance.clone(),
         is_draining: host.draining,
         tasks: count(true),
+        services: services.into_iter().map(str::to_owned).collect(),
         alone: count(false),
     }
 }

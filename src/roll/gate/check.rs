@@ -63,7 +63,8 @@ impl Gates {
                      without waiting for anybody",
                     first.logical_id
                 ),
-                "`--strategy refresh` holds one in a group without an UpdatePolicy; with \
+                "on a stock Convox rack use `--gate` instead, which is asked beside the batches; \
+                 `--strategy refresh` holds a canary in a group without an UpdatePolicy; with \
                  AutoScalingInstanceRefresh, CheckpointPercentages in the template do",
             ));
         } else if canary >= first.instances {

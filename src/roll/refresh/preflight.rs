@@ -25,7 +25,8 @@ pub(in crate::roll) fn refusals_of(observed: &ObservedGroup) -> Vec<Advice> {
                 "CloudFormation replaces the instances of {id} in the update itself: there would \
                  be nothing left to refresh"
             ),
-            "give the group an AutoScalingInstanceRefresh policy in the template, or none",
+            "leave `--strategy refresh` out, as for every stock Convox rack; or give the group an \
+             AutoScalingInstanceRefresh policy in the template, or none",
         )),
         ObservedPolicy::Nested => reasons.push(advice(
             "not-refreshed",

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::leaving::BETWEEN_BEATS;
 use super::{Strategy, hooks};
 use crate::rack::PortError;
 use crate::roll::event::EventKind;
@@ -12,8 +13,9 @@ use crate::roll::outcome::Outcome;
 use crate::roll::plan::Step;
 use crate::roll::run::{PATIENCE, Run, Trouble};
 
-/// How long instances that are held at the end may take to be emptied.
-const EMPTYING: Duration = Duration::from_secs(2 * 3600);
+/// How long nobody may answer while instances are held: after that no heartbeat can have reached
+/// Auto Scaling for as long as our hooks hold anybody without one.
+const UNANSWERED: Duration = Duration::from_secs(3600);
 /// After this long at rest, no new instance is waited for any more.
 const JOINING: Duration = Duration::from_secs(900);
 /// How long instances that were on their way out before may take to be gone: twice what the rack's
@@ -23,6 +25,8 @@ const LEAVING: Duration = Duration::from_secs(600);
 const TAKING: Duration = Duration::from_secs(300);
 /// Between two looks at them.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
+/// The same where nothing has come of many: what takes hours need not be looked at so often.
+const BETWEEN_LATE_LOOKS: Duration = Duration::from_secs(60);
 /// What is so once the groups are ready for a surge.
 const HELD: &str = "instances on their way out are held";
 /// An instance that there is none of.
@@ -277,14 +281,21 @@ impl Run<'_> {
         Ok(true)
     }
 
+    /// Holds on until everybody is let go, for as long as that takes: giving up would let them go
+    /// with their tasks when nobody holds them any more.
+    ///
+    /// # Errors
+    /// When they cannot be held, or somebody asks to stop.
     async fn wait_until_none_is_held(&mut self, goes_back: bool) -> Result<(), Trouble> {
         let began = self.clock.now();
         let mut refused = None;
+        let mut unanswered = None;
         loop {
             let passed = self.passed_since(began);
+            let wait = looks_after(passed);
             match self.tend(goes_back || passed > JOINING).await {
                 Ok(found) => {
-                    refused = None;
+                    (refused, unanswered) = (None, None);
                     self.tell_of_trouble(None);
                     // A surplus is about to be taken, unless somebody keeps Auto Scaling from it.
                     let is_over = !found.has_surplus() || passed > TAKING;
@@ -292,22 +303,32 @@ impl Run<'_> {
                         return Ok(());
                     }
                 }
-                Err(error) if error.is_transient() => self.tell_of_retry(&error, BETWEEN_LOOKS),
-                // Giving up means that they go with their tasks when nobody holds them any more.
+                Err(error) if error.is_transient() => {
+                    let since = *unanswered.get_or_insert(self.clock.now());
+                    if self.passed_since(since) > UNANSWERED && !self.are_held() {
+                        return Err(error.into());
+                    }
+                    self.tell_of_retry(&error, wait);
+                }
                 Err(error) => {
                     let since = *refused.get_or_insert(self.clock.now());
-                    if self.passed_since(since) > PATIENCE {
+                    if self.passed_since(since) > PATIENCE && !self.are_held() {
                         return Err(error.into());
                     }
                     self.tell_of_trouble(Some(&error));
                 }
             }
-            if passed > EMPTYING {
-                let why = "the tasks of instances on their way out do not come up elsewhere";
-                return Err(Trouble::new(why).hint("make room for them in the cluster"));
-            }
-            self.wait(BETWEEN_LOOKS).await?;
+            self.wait(wait).await?;
         }
+    }
+
+    /// Tells whether Auto Scaling has taken a heartbeat of late: whatever else may not be done,
+    /// somebody is held.
+    fn are_held(&self) -> bool {
+        let mut beats = self.tending.beats.iter();
+        beats.any(|(id, at)| {
+            !self.tending.released.contains(id) && self.passed_since(*at) < BETWEEN_BEATS * 2
+        })
     }
 
     fn passed_since(&self, began: Timestamp) -> Duration {
@@ -323,4 +344,9 @@ impl Run<'_> {
         let trouble = Trouble::new("stopped before the groups were as they were");
         Err(trouble.outcome(Outcome::Detached))
     }
+}
+
+/// Returns how long to wait for the next look, after having looked for so long.
+fn looks_after(passed: Duration) -> Duration {
+    (passed / 60).clamp(BETWEEN_LOOKS, BETWEEN_LATE_LOOKS)
 }

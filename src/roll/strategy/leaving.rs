@@ -8,7 +8,7 @@ use crate::rack::{Group, PortError};
 use crate::roll::run::Run;
 
 /// Between two heartbeats for an instance that is held.
-const BETWEEN_BEATS: Duration = Duration::from_secs(600);
+pub(super) const BETWEEN_BEATS: Duration = Duration::from_secs(600);
 
 /// An instance that our hooks hold.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,11 +6,14 @@
 mod guard;
 mod hooks;
 mod leaving;
+mod loads;
+mod movable;
 mod outlook;
 mod room;
 mod surplus;
 mod tend;
 mod touches;
+mod waiting;
 mod words;
 
 use std::fmt;
@@ -21,7 +24,7 @@ use serde::{Deserialize, Serialize};
 pub(super) use outlook::stays_up;
 pub(super) use room::{Room, room};
 pub(super) use tend::Tending;
-pub use touches::Touches;
+pub use touches::{SetAside, Touches};
 pub(super) use touches::{left_over_hooks, refusals, warnings};
 pub(super) use words::{guard_words, restore_words};
 
@@ -83,6 +86,12 @@ impl Default for SurgeSize {
 impl SurgeSize {
     /// All of them.
     pub const DEFAULT: Self = Self::Percent(100);
+
+    /// Tells whether it is all of them, however many there are.
+    #[must_use]
+    pub fn is_whole(self) -> bool {
+        matches!(self, Self::Percent(100..))
+    }
 }
 
 impl fmt::Display for SurgeSize {

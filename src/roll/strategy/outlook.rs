@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::Strategy;
-use super::touches::{has_room_for_one_more, is_apart};
+use super::movable::{has_room_for_one_more, is_apart};
 use crate::rack::{Cluster, ClusterService, Hook};
 use crate::roll::observe::Observed;
 use crate::roll::plan::RollOptions;

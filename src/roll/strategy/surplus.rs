@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::tend::{Loads, is_empty_in};
+use super::loads::{Loads, is_empty, is_listed};
 use crate::rack::{Group, Instance, PortError};
 use crate::roll::journal::{Effect, Entry};
 use crate::roll::run::{Run, Trouble};
@@ -154,14 +154,16 @@ impl Run<'_> {
         let mut asked = false;
         loop {
             let loads = self.read_loads().await?;
-            if loads.values().all(|hosts| is_empty_in(hosts, victim)) {
+            let now = self.clock.now();
+            let is_gone = self.tending.missing.is_gone(&loads, victim, now);
+            if is_gone || is_listed(&loads, victim) && is_empty(&loads, victim) {
                 return Ok(true);
             }
             if !self.group(group).await?.is_some_and(|it| has_surplus(&it)) {
                 self.keep(group, victim).await?;
                 return Ok(false);
             }
-            if !asked {
+            if !asked && is_listed(&loads, victim) {
                 asked = true;
                 self.announce(Effect::EmptyInstances, &ids).await?;
                 for name in loads.keys() {

@@ -6,18 +6,17 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::leaving::{Held, Leaving};
-use crate::rack::{HostLoad, Instance, PortError};
+use super::loads::{Loads, Missing, have_joined, is_empty, is_listed};
+use super::waiting::Telling;
+use crate::rack::{Instance, PortError};
 use crate::roll::journal::{Effect, Entry, Line};
 use crate::roll::run::Run;
 
 /// How long new instances are waited for to join their cluster, once they are all there, before old
 /// ones are emptied all the same.
 const JOINING: Duration = Duration::from_secs(900);
-/// After this long, that an instance is still held is told.
-const LONG: Duration = Duration::from_secs(1800);
-
-/// What is left on the instances of a cluster, by the cluster's name.
-pub(super) type Loads = BTreeMap<String, Vec<HostLoad>>;
+/// After this long, what still goes wrong is told again.
+const TROUBLE_AGAIN: Duration = Duration::from_secs(3600);
 
 /// What is known of the instances that are held.
 #[derive(Debug, Default)]
@@ -31,17 +30,19 @@ pub(in crate::roll) struct Tending {
     /// Those that were let go.
     pub(super) released: BTreeSet<String>,
     /// Since when each is held, as far as was seen.
-    since: BTreeMap<String, Timestamp>,
+    pub(super) since: BTreeMap<String, Timestamp>,
+    /// Those that no cluster lists.
+    pub(super) missing: Missing,
     /// Since when the new set is complete.
     complete_since: Option<Timestamp>,
     /// Instances that tasks were moved away from.
     pub(super) emptied: BTreeSet<String>,
     /// Those that were protected from scale-in before the roll, where that is known.
     pub(super) spared: Option<BTreeSet<String>>,
-    /// Those of which it was told that they take long.
-    told: BTreeSet<String>,
-    /// What went wrong at the last look, so that it is told once.
-    trouble: Option<String>,
+    /// What was told of those that are waited for.
+    pub(super) telling: Telling,
+    /// What went wrong at the last look, and when it was told, so that it is told once an hour.
+    trouble: Option<(String, Timestamp)>,
 }
 
 impl Tending {
@@ -76,6 +77,9 @@ impl Run<'_> {
         }
         let mut leaving = self.leaving().await?;
         let mut trouble = leaving.trouble.take();
+        if trouble.is_none() {
+            self.tell_of_lost(&leaving);
+        }
         if !leaving.held.is_empty() {
             let now = self.clock.now();
             for one in &leaving.held {
@@ -98,16 +102,28 @@ impl Run<'_> {
         self.tell_of_trouble(trouble.as_ref());
     }
 
-    /// Tells what goes wrong with instances that are held, once and not at every look.
+    /// Tells what goes wrong with instances that are held, once an hour and not at every look.
     pub(super) fn tell_of_trouble(&mut self, trouble: Option<&PortError>) {
-        let trouble = trouble.map(ToString::to_string);
-        if trouble == self.tending.trouble {
+        let Some(error) = trouble.map(ToString::to_string) else {
+            self.tending.trouble = None;
             return;
+        };
+        let now = self.clock.now();
+        let mut words = format!("instances on their way out are held: {error}");
+        match &self.tending.trouble {
+            Some((last, at)) if *last == error => {
+                let passed = Duration::try_from(now.duration_since(*at));
+                if passed.unwrap_or_default() < TROUBLE_AGAIN {
+                    return;
+                }
+                if let Some(limit) = self.limit_words() {
+                    words.push_str(&format!("; {limit}"));
+                }
+            }
+            _ => {}
         }
-        if let Some(error) = &trouble {
-            self.warn(format!("instances on their way out are held: {error}"));
-        }
-        self.tending.trouble = trouble;
+        self.warn(words);
+        self.tending.trouble = Some((error, now));
     }
 
     /// Empties those who are held and whose turn it is, and lets those go who are empty.
@@ -116,7 +132,10 @@ impl Run<'_> {
         let due = self.due(leaving, &loads, hurried).await?;
         let mut trouble = None;
         for (cluster, hosts) in &loads {
-            let active = |id: &String| host_of(hosts, id).is_some_and(|host| !host.is_draining);
+            let active = |id: &String| {
+                let mut hosts = hosts.iter();
+                hosts.any(|host| host.instance == *id && !host.is_draining)
+            };
             let empties: Vec<String> = due.iter().filter(|id| active(id)).cloned().collect();
             if !empties.is_empty()
                 && let Err(error) = self.empty(cluster, &empties).await
@@ -124,17 +143,24 @@ impl Run<'_> {
                 trouble.get_or_insert(error);
             }
         }
-        let held = &leaving.held;
-        let (empty, busy): (Vec<Held>, Vec<Held>) = held
-            .iter()
-            .cloned()
-            .partition(|one| is_empty(&loads, one, &due));
+        let (mut empty, mut busy) = (Vec::new(), Vec::new());
+        for one in leaving.held.iter().cloned() {
+            let id = one.instance.as_str();
+            let is_due = due.contains(&one.instance);
+            let may_go = is_due && is_listed(&loads, id) && is_empty(&loads, id);
+            // Always asked: what is listed again is not missing any more.
+            let missing = &mut self.tending.missing;
+            let is_gone = missing.is_gone(&loads, id, self.base.clock.now());
+            if may_go || is_gone {
+                empty.push(one);
+            } else {
+                busy.push(one);
+            }
+        }
         if let Err(error) = self.let_go(&empty).await {
             trouble.get_or_insert(error);
         }
-        for one in &busy {
-            self.tell_of(one);
-        }
+        self.tell_of_waiting(&busy, &due, &loads);
         trouble.map_or(Ok(()), Err)
     }
 
@@ -259,19 +285,6 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn tell_of(&mut self, one: &Held) {
-        let Some(since) = self.tending.since.get(&one.instance) else {
-            return;
-        };
-        let passed = Duration::try_from(self.clock.now().duration_since(*since));
-        if passed.unwrap_or_default() > LONG && self.tending.told.insert(one.instance.clone()) {
-            self.warn(format!(
-                "{} is held until its tasks run elsewhere, which takes long",
-                one.instance
-            ));
-        }
-    }
-
     /// Writes down what is about to be done to instances. Nothing is done that is not written.
     pub(super) async fn announce(
         &mut self,
@@ -300,43 +313,4 @@ impl Run<'_> {
         })
         .await;
     }
-}
-
-fn host_of<'a>(hosts: &'a [HostLoad], instance: &str) -> Option<&'a HostLoad> {
-    hosts.iter().find(|host| host.instance == instance)
-}
-
-/// Tells whether every instance that stays has joined the cluster that others of its group are in.
-fn have_joined(instances: &[Instance], loads: &Loads) -> bool {
-    loads.values().all(|hosts| {
-        let is_in = |instance: &&Instance| host_of(hosts, &instance.id).is_some();
-        let owners: BTreeSet<&str> = instances
-            .iter()
-            .filter(is_in)
-            .filter_map(|instance| instance.owner.as_deref())
-            .collect();
-        let mut staying = instances
-            .iter()
-            .filter(|instance| instance.is_live() && !instance.is_leaving())
-            .filter(|instance| {
-                let owner = instance.owner.as_deref();
-                owner.is_some_and(|owner| owners.contains(owner))
-            });
-        staying.all(|instance| host_of(hosts, &instance.id).is_some())
-    })
-}
-
-/// Tells whether no task is left on an instance whose turn it is, other than those that belong to
-/// no service, which nothing can move.
-fn is_empty(loads: &Loads, one: &Held, due: &[String]) -> bool {
-    let is_due = due.contains(&one.instance);
-    loads.values().all(|hosts| match is_due {
-        true => is_empty_in(hosts, &one.instance),
-        false => host_of(hosts, &one.instance).is_none(),
-    })
-}
-
-/// Tells the same of one cluster; an instance that is not draining may be given tasks any time.
-pub(super) fn is_empty_in(hosts: &[HostLoad], instance: &str) -> bool {
-    host_of(hosts, instance).is_none_or(|host| host.is_draining && host.tasks == 0)
 }

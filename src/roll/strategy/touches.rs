@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Strategy, SurgeSize, hooks, room};
-use crate::rack::{Cluster, ClusterService, Hook};
+use super::{Strategy, SurgeSize, hooks, movable, room};
+use crate::rack::Hook;
 use crate::roll::forward::{TAG_PROTECTED, TAG_ROLL};
 use crate::roll::observe::{Observed, ObservedGroup};
 use crate::roll::plan::{Advice, RollOptions};
@@ -17,6 +17,9 @@ pub struct Touches {
     /// names in AWS.
     #[serde(default)]
     pub held: Vec<String>,
+    /// The groups' own hooks that those which hold instances stand in for meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub set_aside: Vec<SetAside>,
     /// The most instances that are held beside the new ones before the first of them is emptied;
     /// all of them where it is not said.
     #[serde(default)]
@@ -25,6 +28,21 @@ pub struct Touches {
     /// protected from scale-in meanwhile.
     #[serde(default)]
     pub protected: Vec<String>,
+}
+
+/// A hook of a group that is taken off for as long as a roll lasts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetAside {
+    /// The group's name in AWS.
+    pub group: String,
+    /// The hook's name.
+    pub hook: String,
+    /// Whom it notifies, by ARN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notifies: Option<String>,
+    /// Whether it is the one that starts the rack's own drain function, which a surge does
+    /// without.
+    pub is_drain: bool,
 }
 
 impl Touches {
@@ -44,6 +62,7 @@ impl Touches {
         match options.strategy {
             Strategy::Surge => Self {
                 held: names(&|group| group.group.is_some()),
+                set_aside: set_aside(observed),
                 beside: beside(options.surge, observed),
                 protected: Vec::new(),
             },
@@ -54,6 +73,23 @@ impl Touches {
             Strategy::CloudFormation | Strategy::Refresh => Self::default(),
         }
     }
+}
+
+/// Lists the hooks that ours stand in for.
+fn set_aside(observed: &Observed) -> Vec<SetAside> {
+    let groups = observed.groups.iter().filter(|it| it.group.is_some());
+    let hooks = groups.flat_map(|group| {
+        let own = observed.hooks.get(&group.name).into_iter().flatten();
+        own.map(move |hook| (group, hook))
+    });
+    let replaced = hooks.filter(|(_, hook)| hooks::is_replaced(hook));
+    let aside = replaced.map(|(group, hook)| SetAside {
+        group: group.name.clone(),
+        hook: hook.name.clone(),
+        notifies: hook.target.clone(),
+        is_drain: observed.own.drain_hooks.contains(&hook.name),
+    });
+    aside.collect()
 }
 
 /// Returns how many instances a group will have at the end beyond what it wants: CloudFormation
@@ -74,7 +110,7 @@ fn beside(size: SurgeSize, observed: &Observed) -> Option<u32> {
     let found = observed.groups.iter().filter_map(|it| it.group.as_ref());
     let instances: u32 = found.map(|group| group.desired).sum();
     match size {
-        SurgeSize::Percent(percent) if percent >= 100 => None,
+        whole if whole.is_whole() => None,
         SurgeSize::Percent(percent) => Some((instances * percent).div_ceil(100).max(1)),
         SurgeSize::Count(count) if count >= instances => None,
         SurgeSize::Count(count) => Some(count.max(1)),
@@ -110,6 +146,20 @@ pub(in crate::roll) fn refusals(options: RollOptions, observed: &Observed) -> Ve
             ));
         }
     }
+    for group in &observed.groups {
+        if matches!(group.policy, ObservedPolicy::Refresh { .. }) {
+            reasons.push(advice(
+                "surge-refresh-policy",
+                format!(
+                    "group {} is replaced by the instance refresh of its policy, which waits for \
+                     each instance that is held, and fails when it gets no further for an hour",
+                    group.logical_id
+                ),
+                "a MaxHealthyPercentage above 100 in that policy starts new instances first: roll \
+                 with `--strategy cloudformation`",
+            ));
+        }
+    }
     if observed.clusters.is_empty() {
         reasons.push(advice(
             "surge-cluster",
@@ -140,10 +190,8 @@ pub(in crate::roll) fn refusals(options: RollOptions, observed: &Observed) -> Ve
             ));
         }
     }
-    for cluster in &observed.clusters {
-        let services = cluster.services.iter();
-        reasons.extend(services.flat_map(|service| service_refusals(cluster, service)));
-    }
+    let clusters = observed.clusters.iter();
+    reasons.extend(clusters.flat_map(|cluster| movable::refusals(&observed.own, cluster)));
     reasons.extend(room::refusals(options, observed));
     reasons
 }
@@ -206,6 +254,22 @@ pub(in crate::roll) fn warnings(options: RollOptions, observed: &Observed) -> Ve
                 "make sure that nobody empties instances by it",
             )
         }));
+        let aside = set_aside(observed).into_iter();
+        warnings.extend(aside.filter(|it| !it.is_drain).map(|it| {
+            advice(
+                "surge-set-aside",
+                format!(
+                    "hook {} of {} is set aside for the roll: {} does not hear of the instances \
+                     that go",
+                    it.hook,
+                    it.group,
+                    it.notifies.as_deref().unwrap_or("whoever it notifies")
+                ),
+                "make sure that nothing is lost by it, or roll with `--strategy cloudformation`",
+            )
+        }));
+        let clusters = observed.clusters.iter();
+        warnings.extend(clusters.flat_map(|cluster| movable::warnings(&observed.own, cluster)));
     }
     let tags = observed.current_pair.as_ref().map(|pair| &pair.tags);
     let tag = |name: &str| tags.and_then(|tags| tags.get(name));
@@ -231,60 +295,4 @@ pub(in crate::roll) fn warnings(options: RollOptions, observed: &Observed) -> Ve
         }
     }
     warnings
-}
-
-/// Tells whether no instance matters to a service, or each has a task of its own.
-pub(in crate::roll) fn is_apart(service: &ClusterService) -> bool {
-    service.is_fargate || service.is_daemon || service.desired == 0
-}
-
-/// Tells whether ECS may start a replacement before it stops a task of a service.
-pub(in crate::roll) fn has_room_for_one_more(service: &ClusterService) -> bool {
-    let percent = service.maximum_percent.unwrap_or(200);
-    service.desired * percent / 100 > service.desired
-}
-
-/// Draining stops tasks before others run where the service's own configuration says so.
-fn service_refusals(cluster: &Cluster, service: &ClusterService) -> Vec<Advice> {
-    if is_apart(service) {
-        return Vec::new();
-    }
-    let mut reasons = Vec::new();
-    let name = &service.name;
-    if service.minimum() == 0 {
-        reasons.push(advice(
-            "surge-minimum",
-            format!("service {name} may have no healthy task (minimumHealthyPercent 0): draining would take all at once"),
-            format!("set its minimumHealthyPercent to 50 or more in its stack, or `aws ecs update-service --cluster {} --service {name} --deployment-configuration minimumHealthyPercent=100,maximumPercent=200`", cluster.name),
-        ));
-    }
-    if !has_room_for_one_more(service) {
-        reasons.push(advice(
-            "surge-maximum",
-            format!(
-                "service {name} may not have one task more than {} (maximumPercent {}): none can \
-                 start before another stops",
-                service.desired,
-                service.maximum_percent.unwrap_or(200)
-            ),
-            "set its maximumPercent to 200 in its stack",
-        ));
-    }
-    let ports = cluster.definitions.iter();
-    let mut ports = ports.filter(|it| it.arn == service.definition);
-    let takes_ports = ports.any(|it| !it.host_ports.is_empty());
-    let hosts = cluster.hosts.iter().filter(|host| !host.is_draining);
-    let hosts = u32::try_from(hosts.count()).unwrap_or(u32::MAX);
-    if takes_ports && service.desired > hosts {
-        reasons.push(advice(
-            "surge-host-ports",
-            format!(
-                "service {name} wants {} tasks with a port of the host each, and there are {hosts} \
-                 instances",
-                service.desired
-            ),
-            "lower its count, or add instances",
-        ));
-    }
-    reasons
 }

@@ -1,5 +1,7 @@
 //! How a plan words what a strategy changes besides the key.
 
+use std::collections::BTreeSet;
+
 use super::Touches;
 use crate::roll::plan::Plan;
 
@@ -7,6 +9,7 @@ use crate::roll::plan::Plan;
 pub(in crate::roll) fn guard_words(plan: &Plan) -> String {
     let Touches {
         held,
+        set_aside,
         beside,
         protected,
     } = &plan.touches;
@@ -20,9 +23,14 @@ pub(in crate::roll) fn guard_words(plan: &Plan) -> String {
         None => "all new ones are there".to_owned(),
         Some(most) => format!("there are more than {most}, or all new ones are there"),
     };
+    let own: BTreeSet<&str> = set_aside.iter().map(|it| it.hook.as_str()).collect();
+    let own: Vec<&str> = own.into_iter().collect();
+    let hook = match own.as_slice() {
+        [] => "a lifecycle hook of the roll".to_owned(),
+        own => format!("a lifecycle hook in place of {}", own.join(" and ")),
+    };
     format!(
-        "hold old instances of {} on their way out, by a lifecycle hook in place of the rack's own, \
-         until {until}",
+        "hold old instances of {} on their way out, by {hook}, until {until}",
         held.join(", ")
     )
 }

@@ -21,6 +21,20 @@ pub struct Wait {
     pub token: String,
     /// When the default result applies, heartbeats considered.
     pub until: Timestamp,
+    /// When it applies at the latest, whatever heartbeats come.
+    #[serde(default = "never")]
+    pub limit: Timestamp,
+}
+
+fn never() -> Timestamp {
+    Timestamp::MAX
+}
+
+/// Returns how long a hook holds a member at most: 48 hours or a hundred times its timeout,
+/// whichever is less (EC2 Auto Scaling User Guide, "Amazon EC2 Auto Scaling lifecycle hooks").
+fn longest(heartbeat: Duration) -> Duration {
+    const MOST: Duration = Duration::from_secs(48 * 3600);
+    heartbeat.saturating_mul(100).min(MOST)
 }
 
 impl World {
@@ -78,9 +92,11 @@ pub(super) fn hold(world: &mut World, instance: &str, terminating: bool) -> bool
             .now
             .saturating_add(heartbeat)
             .unwrap_or(Timestamp::MAX);
+        let limit = world.now.saturating_add(longest(heartbeat));
         let wait = Wait {
             token: token.clone(),
             until,
+            limit: limit.unwrap_or(Timestamp::MAX),
         };
         if let Some(member) = member_mut(world, instance) {
             member.waits.insert(hook.name.clone(), wait);
@@ -151,23 +167,21 @@ pub(super) fn heartbeat(world: &mut World, instance: &str, hook: &str) -> bool {
     else {
         return false;
     };
-    let heartbeat = Duration::from_secs(secs);
-    let until = world
-        .now
-        .saturating_add(heartbeat)
-        .unwrap_or(Timestamp::MAX);
+    let now = world.now;
+    let until = now.saturating_add(Duration::from_secs(secs));
     let Some(wait) = member_mut(world, instance).and_then(|member| member.waits.get_mut(hook))
     else {
         return false;
     };
-    wait.until = until;
+    wait.until = until.unwrap_or(Timestamp::MAX).min(wait.limit);
+    let left = Duration::try_from(wait.until.duration_since(now));
     let token = wait.token.clone();
     let due = Due::HookTimeout {
         instance: instance.to_owned(),
         hook: hook.to_owned(),
         token,
     };
-    world.schedule(heartbeat, world::Due::AutoScaling(due));
+    world.schedule(left.unwrap_or_default(), world::Due::AutoScaling(due));
     true
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::ec2::{InstanceState, KeyKind, LaunchTemplateData};
 use super::super::world::World;
 use super::{
-    GroupChange, GroupSpec, HookSpec, RefreshWishes, Stance, TemplateVersion, WantedVersion,
+    GroupChange, GroupSpec, HookSpec, RefreshWishes, Stance, TemplateVersion, WantedVersion, hooks,
 };
 
 fn world() -> World {
@@ -543,4 +543,26 @@ fn members_that_are_set_apart_are_replaced_left_alone_or_waited_for() {
         assert_eq!(world.instance_refresh(&id).unwrap().0, status, "{stance:?}");
         assert_eq!(new_ones(&world), new, "{stance:?}");
     }
+}
+
+#[test]
+fn heartbeats_hold_a_member_up_to_a_hundred_times_its_hooks_timeout() {
+    let mut world = world();
+    group(&mut world, 1);
+    world.put_lifecycle_hook("web", terminating_hook(false));
+    pass(&mut world, 60);
+    let old = ids(&world)[0].clone();
+    world.terminate_member(&old, false).unwrap();
+    pass(&mut world, 1);
+    for beat in 1..=119 {
+        pass(&mut world, 250);
+        assert!(hooks::heartbeat(&mut world, &old, "out"), "{beat}");
+    }
+    // 100 times 300 s, which the last heartbeat does not put off.
+    pass(&mut world, 240);
+    assert!(ids(&world).contains(&old));
+    pass(&mut world, 20);
+    assert!(!hooks::heartbeat(&mut world, &old, "out"));
+    pass(&mut world, 120);
+    assert!(!ids(&world).contains(&old));
 }
