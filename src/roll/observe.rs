@@ -1,6 +1,6 @@
 //! Looks at a rack before a roll: everything that the plan is made from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::forward::update_request;
 use super::plan::{Plan, RollOptions};
@@ -13,6 +13,8 @@ use crate::rack::{
 };
 
 const CLUSTER: &str = "AWS::ECS::Cluster";
+/// What a lifecycle hook of a rack's template notifies, by the types of resources.
+const LISTENERS: [&str; 2] = ["AWS::SNS::Topic", "AWS::Lambda::Function"];
 /// The parameter of a rack's template that becomes `ECS_CONTAINER_STOP_TIMEOUT` of its instances.
 const STOP_TIMEOUT: &str = "EcsContainerStopTimeout";
 
@@ -30,6 +32,9 @@ pub(super) struct Observed {
     pub(super) clusters: Vec<Cluster>,
     /// The lifecycle hooks of all groups, by the group's name.
     pub(super) hooks: BTreeMap<String, Vec<Hook>>,
+    /// The topics and functions of the stack, which are the rack's own: whoever listens there to
+    /// hooks empties instances.
+    pub(super) listeners: Vec<String>,
     /// What could not be read of that, in words.
     pub(super) unread: Vec<String>,
     /// What the account may run besides, where the roll needs to know.
@@ -110,6 +115,7 @@ pub(super) async fn observe(rack: &Rack, roll: &RollId, depth: Depth) -> Result<
         }
     }
     heed_stop_timeout(&stack, &mut clusters);
+    read_health(rack, &mut clusters).await;
     for group in names.iter().filter(|_| !clusters.is_empty()) {
         match rack.fleet.hooks(group).await {
             Ok(found) => drop(hooks.insert(group.clone(), found)),
@@ -125,6 +131,7 @@ pub(super) async fn observe(rack: &Rack, roll: &RollId, depth: Depth) -> Result<
         instances,
         clusters,
         hooks,
+        listeners: listeners(&resources),
         unread,
         room: None,
         changes,
@@ -162,6 +169,36 @@ pub(super) async fn clusters_of(
         clusters.push(rack.services.cluster(&cluster).await?);
     }
     Ok(clusters)
+}
+
+/// Reads what load balancers say of the services of clusters. It is worth having, and no reason to
+/// do without the rest: what cannot be read is said.
+pub(super) async fn read_health(rack: &Rack, clusters: &mut [Cluster]) {
+    for cluster in clusters {
+        let named = cluster.services.iter().flat_map(|it| &it.target_groups);
+        let named: BTreeSet<String> = named.cloned().collect();
+        if named.is_empty() {
+            continue;
+        }
+        let named: Vec<String> = named.into_iter().collect();
+        match rack.balancers.target_groups(&named).await {
+            Ok(read) => {
+                cluster.target_groups = read.found;
+                cluster.health_unread = read.unread;
+            }
+            Err(error) => cluster
+                .health_unread
+                .push(format!("the target groups: {error}")),
+        }
+    }
+}
+
+/// Lists whom the rack's own lifecycle hooks may notify.
+pub(super) fn listeners(resources: &[StackResource]) -> Vec<String> {
+    let kinds = LISTENERS.iter();
+    kinds
+        .flat_map(|kind| physical_ids(resources, kind))
+        .collect()
 }
 
 /// Gives tasks that do not say how long they may take to stop what their instances say: the rack's

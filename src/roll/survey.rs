@@ -1,7 +1,8 @@
 //! Looks at a rack for a rehearsal: what its roll depends on, by list and describe calls only.
 
 use super::observe::{
-    ObservedGroup, clusters_of, heed_stop_timeout, observed_groups, physical_ids,
+    ObservedGroup, clusters_of, heed_stop_timeout, listeners, observed_groups, physical_ids,
+    read_health,
 };
 use super::plan::{Advice, GroupPlan};
 use super::preflight::{self, Refusal};
@@ -23,6 +24,8 @@ pub struct Survey {
     pub instances: Vec<Instance>,
     /// The clusters that the stack has.
     pub clusters: Vec<Cluster>,
+    /// The topics and functions of the stack, which its own lifecycle hooks notify.
+    pub listeners: Vec<String>,
     /// The ARNs of services that the update itself deploys anew, since the key reaches what they
     /// are started from.
     pub redeployed: Vec<String>,
@@ -106,11 +109,13 @@ pub async fn survey_for(rack: &Rack, strategy: Strategy) -> Result<Survey, Refus
     }
     let mut clusters = clusters_of(rack, &resources).await?;
     heed_stop_timeout(&stack, &mut clusters);
+    read_health(rack, &mut clusters).await;
     Ok(Survey {
         groups,
         spot_fleets: reached.spot_fleets,
         instances,
         clusters,
+        listeners: listeners(&resources),
         redeployed: reached.services,
         stack,
     })
