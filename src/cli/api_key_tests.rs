@@ -47,6 +47,7 @@ fn rack(system: Arc<dyn System>) -> Rack {
         refreshes: nowhere.clone(),
         alarms: nowhere.clone(),
         quotas: nowhere.clone(),
+        balancers: nowhere.clone(),
         commands: nowhere.clone(),
         services: nowhere.clone(),
         keys: nowhere,

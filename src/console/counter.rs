@@ -22,14 +22,15 @@ use crate::store::{Batch, Counted, Store, StoreError};
 const SHARDS: usize = 64;
 /// How many single verifications are held at most: 10 MiB.
 const EVENTS: usize = 262_144;
-/// After how many sums nobody waits for the time to write down: so many take some 2 MiB.
-const ENOUGH: usize = 4096;
+/// After how many sums nobody waits for the time to write down: so many take some 2 MiB, and are
+/// one transaction.
+const ENOUGH: usize = SUMS_AT_ONCE * BATCHES_AT_ONCE;
 /// How many sums are put together. Few, since others wait to write while they are added up.
 const SUMS_AT_ONCE: usize = 128;
 /// How many single verifications are put together.
 const EVENTS_AT_ONCE: usize = 512;
-/// How many batches are kept in one transaction: enough sums, and those that come meanwhile.
-const BATCHES_AT_ONCE: usize = 48;
+/// How many batches are kept in one transaction.
+const BATCHES_AT_ONCE: usize = 32;
 /// How many batches may be impossible to add up before the others wait too.
 const IMPOSSIBLE: i64 = 8;
 

@@ -4,6 +4,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::balancer::TargetGroup;
+
 /// How long ECS lets a task stop that does not say otherwise (ECS developer guide,
 /// `ECS_CONTAINER_STOP_TIMEOUT`), in seconds.
 pub const STOP_TIMEOUT_SECS: u32 = 30;
@@ -29,6 +31,12 @@ pub struct Cluster {
     /// What of it could not be read, and why, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<String>,
+    /// The target groups that its services are in, once they are read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub target_groups: Vec<TargetGroup>,
+    /// What of those could not be read, and why, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub health_unread: Vec<String>,
 }
 
 /// A service of a cluster.
@@ -50,6 +58,12 @@ pub struct ClusterService {
     pub is_fargate: bool,
     /// How long a load balancer's verdict on a new task is not heeded, in seconds.
     pub health_check_grace_secs: Option<u32>,
+    /// The target groups that its tasks are registered with, by ARN.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub target_groups: Vec<String>,
+    /// The classic load balancers that its instances are registered with, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classic_balancers: Vec<String>,
     /// The task definition's ARN.
     pub definition: String,
 }
@@ -157,6 +171,19 @@ pub struct Hook {
     pub metadata: Option<String>,
 }
 
+impl Hook {
+    /// Tells whether it notifies one of these: topics by their ARNs, functions by their names.
+    #[must_use]
+    pub fn notifies_one_of(&self, listeners: &[String]) -> bool {
+        let Some(target) = &self.target else {
+            return false;
+        };
+        listeners.iter().any(|listener| {
+            target == listener || target.ends_with(&format!(":function:{listener}"))
+        })
+    }
+}
+
 /// A launch that a group has carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Launch {
@@ -182,6 +209,8 @@ mod tests {
                 is_daemon: false,
                 is_fargate: false,
                 health_check_grace_secs: None,
+                target_groups: Vec::new(),
+                classic_balancers: Vec::new(),
                 definition: String::new(),
             };
             service.minimum()

@@ -3,6 +3,7 @@
 mod api_key;
 mod authorized_keys;
 pub mod aws;
+mod balancer;
 mod change;
 mod cluster;
 mod command;
@@ -27,6 +28,9 @@ pub(crate) mod testing;
 pub use api_key::{ApiKeyAccess, ApiKeyHolder, ApiProbe, KeyFile};
 pub use authorized_keys::{
     KeyAccess, KeyAnswer, KeyDeed, KeyProof, KeySwap, LinesSeen, PublicLine, SshdSaid, Through,
+};
+pub use balancer::{
+    Balancers, HealthChecks, ServiceHealth, TargetCounts, TargetGroup, TargetGroups,
 };
 pub use change::{Change, ChangeProblem, Difference, check_change};
 pub use cluster::{

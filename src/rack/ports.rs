@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::api_key::ApiProbe;
+use super::balancer::Balancers;
 use super::cluster::{Cluster, Hook, HostLoad, Launch};
 use super::command::Commands;
 use super::error::PortError;
@@ -192,6 +193,8 @@ pub struct Rack {
     pub alarms: Arc<dyn Alarms>,
     /// What the account may run, and runs.
     pub quotas: Arc<dyn Quotas>,
+    /// Load balancers.
+    pub balancers: Arc<dyn Balancers>,
     /// Commands on instances without a login.
     pub commands: Arc<dyn Commands>,
     /// Services.

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::{
-    Alarm, Alarms, Cluster, Commands, EventPage, Fleet, Group, Hook, HostLoad, Instance,
+    Alarm, Alarms, Balancers, Cluster, Commands, EventPage, Fleet, Group, Hook, HostLoad, Instance,
     InstanceRefresh, Invoked, KeyPair, KeyPairs, KeyStore, KeyType, Launch, LaunchTemplateRef,
     MintedKeyPair, PortError, PrivateKey, Quotas, RefreshWish, Refreshes, ResourceChange,
     RunningInstance, ServiceState, ServiceTask, Services, Stack, StackResource, Stacks, System,
-    SystemDescription, SystemInstance, TemplateBody, UpdateAccepted, UpdateRequest, VcpuQuota,
+    SystemDescription, SystemInstance, TargetGroups, TemplateBody, UpdateAccepted, UpdateRequest,
+    VcpuQuota,
 };
 
 /// Every call fails. A test that reaches it asked for more than it said.
@@ -247,6 +248,13 @@ impl Quotas for Unreachable {
     }
     async fn quota(&self, _: VcpuQuota) -> Result<f64, PortError> {
         refuse("GetServiceQuota")
+    }
+}
+
+#[async_trait]
+impl Balancers for Unreachable {
+    async fn target_groups(&self, _: &[String]) -> Result<TargetGroups, PortError> {
+        refuse("DescribeTargetGroups")
     }
 }
 

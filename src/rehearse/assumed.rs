@@ -3,8 +3,27 @@
 use super::Rehearsal;
 use super::forecast::ServiceForecast;
 use super::template::cluster_of;
-use crate::rack::Cluster;
+use crate::rack::{Cluster, ClusterService};
 use crate::roll::SurveyedGroup;
+
+/// Says what a service's load balancers have that the copy has not.
+fn behind(cluster: &Cluster, service: &ClusterService) -> Option<String> {
+    let health = cluster.health_of(service)?;
+    let name = &service.name;
+    if !health.classic.is_empty() {
+        return Some(format!(
+            "service {name} is behind classic load balancer {}, whose checks are not rehearsed",
+            health.classic.join(", ")
+        ));
+    }
+    let (healthy, all) = health.healthy.zip(health.targets)?;
+    (healthy < all).then(|| {
+        format!(
+            "service {name} has {healthy} of {all} healthy behind its load balancer before the roll, \
+             and all in the copy"
+        )
+    })
+}
 
 impl Rehearsal {
     /// Says what is not rehearsed although the roll may depend on it.
@@ -18,6 +37,10 @@ impl Rehearsal {
         }
         for cluster in &self.survey.clusters {
             all.extend(self.doubts(cluster));
+        }
+        for cluster in &self.survey.clusters {
+            let services = cluster.services.iter();
+            all.extend(services.flat_map(|service| behind(cluster, service)));
         }
         for service in services {
             if service.running < service.minimum {
@@ -55,6 +78,12 @@ impl Rehearsal {
                  rehearsed"
             ));
         }
+        for words in &cluster.health_unread {
+            doubts.push(format!(
+                "how services of cluster {name} stand behind their load balancers could not be read \
+                 as a whole: {words}"
+            ));
+        }
         let is_own = |group: &&SurveyedGroup| cluster_of(&self.survey, group) == Some(name);
         for group in self.survey.groups.iter().filter(is_own) {
             let mut hooks = group.hooks.iter();
@@ -64,6 +93,19 @@ impl Rehearsal {
                     "hook {} of {} has no notification target: whoever empties an instance then is \
                      not rehearsed",
                     hook.name, group.plan.logical_id
+                )
+            }));
+            let others = group.hooks.iter().find(|hook| {
+                let is_heard = hook.notifies_one_of(&self.survey.listeners);
+                hook.is_terminating && hook.is_handled && !is_heard
+            });
+            doubts.extend(others.map(|hook| {
+                format!(
+                    "hook {} of {} notifies {}, which is not of the rack's stack: that it empties \
+                     instances is assumed",
+                    hook.name,
+                    group.plan.logical_id,
+                    hook.target.as_deref().unwrap_or("somebody")
                 )
             }));
         }

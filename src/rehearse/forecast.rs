@@ -228,7 +228,9 @@ impl Rehearsal {
                     minimum,
                     running: service.running,
                     copied,
-                    is_known: is_known && copied >= service.running.min(desired),
+                    is_known: is_known
+                        && copied >= service.running.min(desired)
+                        && cluster.health_of(service).is_none_or(|it| it.is_known()),
                     below_minimum: lack(below),
                     at_zero: lack(zero),
                 });

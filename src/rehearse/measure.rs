@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::rack::Cluster;
+use crate::rack::{Cluster, ClusterService};
 use crate::roll::Survey;
 use crate::sandbox::world::{Chance, Pace};
 
@@ -105,7 +105,7 @@ impl Measured {
             for service in &cluster.services {
                 let starts = task_starts(cluster, &service.name);
                 measured.task_start_ms.0.extend(starts.0);
-                let stops = task_stops(cluster, &service.name);
+                let stops = task_stops(cluster, service);
                 measured.task_stop_ms.0.extend(stops.0);
             }
         }
@@ -167,7 +167,9 @@ impl Measured {
             );
         }
         all.push(
-            "a task counts from when ECS calls it running, its balancer's checks apart".to_owned(),
+            "a task counts from when ECS calls it running, and behind a target group from when it has had \
+             time to pass the checks: how long an app takes to answer is not measured"
+                .to_owned(),
         );
         all
     }
@@ -192,10 +194,14 @@ pub(super) fn task_starts(cluster: &Cluster, service: &str) -> Samples {
     Samples(starts.collect())
 }
 
-/// How long tasks of a service took to stop that did so lately.
-pub(super) fn task_stops(cluster: &Cluster, service: &str) -> Samples {
-    let stops = cluster.stops.iter().filter(|(name, _)| name == service);
-    Samples(stops.map(|(_, took)| *took).collect())
+/// How long tasks of a service took to stop that did so lately, less what their target groups kept
+/// them for beforehand: ECS tells of both together.
+pub(super) fn task_stops(cluster: &Cluster, service: &ClusterService) -> Samples {
+    let health = cluster.health_of(service).unwrap_or_default();
+    let kept = u64::from(health.deregistration_delay_secs.unwrap_or(0)) * 1000;
+    let stops = cluster.stops.iter();
+    let own = stops.filter(|(name, _)| *name == service.name);
+    Samples(own.map(|(_, took)| took.saturating_sub(kept)).collect())
 }
 
 #[cfg(test)]

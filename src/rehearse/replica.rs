@@ -12,6 +12,7 @@ use super::{RehearseError, Tweak};
 use crate::rack::{Cluster, ClusterService, ClusterTask, STOP_TIMEOUT_SECS};
 use crate::roll::Survey;
 use crate::sandbox::api::{Answer, Input};
+use crate::sandbox::balancers::TargetGroup;
 use crate::sandbox::ecs::{Habit, Room};
 use crate::sandbox::world::{Chance, Pace, World};
 use crate::sandbox::{cloudformation, ec2, ecs};
@@ -69,6 +70,7 @@ impl Replica {
             tweak,
             world: World::new(born, 0),
         };
+        builder.create_target_groups();
         builder.create_stack(name, parameter)?;
         builder.create_services()?;
         builder.settle();
@@ -166,6 +168,24 @@ impl Builder<'_> {
                     return Err(RehearseError::Replica(message));
                 }
             }
+        }
+    }
+
+    /// Makes the target groups that services are in, as far as they are known.
+    fn create_target_groups(&mut self) {
+        let seconds = |secs: u32| Duration::from_secs(secs.into());
+        let clusters = self.survey.clusters.iter();
+        for group in clusters.flat_map(|cluster| &cluster.target_groups) {
+            let usual = TargetGroup::new(&group.arn);
+            let delay = group.deregistration_delay_secs.map(seconds);
+            self.world.put_target_group(TargetGroup {
+                interval: seconds(group.checks.interval_secs),
+                timeout: seconds(group.checks.timeout_secs),
+                healthy_threshold: group.checks.healthy_threshold,
+                unhealthy_threshold: group.checks.unhealthy_threshold,
+                deregistration_delay: delay.unwrap_or(usual.deregistration_delay),
+                ..usual
+            });
         }
     }
 
@@ -292,7 +312,7 @@ fn habits(survey: &Survey) -> Vec<TaskHabits> {
         TaskHabits {
             family: family(&service.definition).to_owned(),
             starts: task_starts(cluster, &service.name),
-            stops: task_stops(cluster, &service.name),
+            stops: task_stops(cluster, service),
             stop_timeout_ms: u64::from(timeout.unwrap_or(STOP_TIMEOUT_SECS)) * 1000,
         }
     };

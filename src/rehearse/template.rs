@@ -293,7 +293,14 @@ pub(super) fn service_of(cluster: &Cluster, service: &ClusterService, tweak: &Tw
     } else {
         most
     };
+    // Those that nothing is known of check nobody in the copy.
+    let known = |arn: &&String| cluster.target_groups.iter().any(|it| it.arn == **arn);
+    let groups = service.target_groups.iter().filter(known);
+    let balancers = groups
+        .map(|arn| json!({ "TargetGroupArn": arn, "ContainerName": "main", "ContainerPort": 80 }));
     json!({
+        "LoadBalancers": balancers.collect::<Vec<_>>(),
+        "HealthCheckGracePeriodSeconds": service.health_check_grace_secs.unwrap_or(0),
         "Cluster": cluster.name,
         "ServiceName": service.name,
         "DesiredCount": desired,

@@ -24,6 +24,8 @@ const DRAIN_HOOKS: [&str; 2] = [
     "InstancesLifecycleTerminating",
     "SpotInstancesLifecycleTerminating",
 ];
+/// What a lifecycle hook of a rack's template notifies, by the types of resources.
+const LISTENERS: [&str; 2] = ["AWS::SNS::Topic", "AWS::Lambda::Function"];
 /// The parameter of a rack's template that becomes `ECS_CONTAINER_STOP_TIMEOUT` of its instances.
 const STOP_TIMEOUT: &str = "EcsContainerStopTimeout";
 
@@ -43,6 +45,9 @@ pub(super) struct Observed {
     pub(super) hooks: BTreeMap<String, Vec<Hook>>,
     /// What of that is the rack's own.
     pub(super) own: Own,
+    /// The topics and functions of the stack, which are the rack's own: whoever listens there to
+    /// hooks empties instances.
+    pub(super) listeners: Vec<String>,
     /// What could not be read of that, in words.
     pub(super) unread: Vec<String>,
     /// What the account may run besides, where the roll needs to know.
@@ -156,6 +161,7 @@ pub(super) async fn observe(rack: &Rack, roll: &RollId, depth: Depth) -> Result<
         }
     }
     heed_stop_timeout(&stack, &mut clusters);
+    read_health(rack, &mut clusters).await;
     for group in names.iter().filter(|_| !clusters.is_empty()) {
         match rack.fleet.hooks(group).await {
             Ok(found) => drop(hooks.insert(group.clone(), found)),
@@ -172,6 +178,7 @@ pub(super) async fn observe(rack: &Rack, roll: &RollId, depth: Depth) -> Result<
         clusters,
         hooks,
         own: Own::among(&resources, &stack.id),
+        listeners: listeners(&resources),
         unread,
         room: None,
         changes,
@@ -209,6 +216,36 @@ pub(super) async fn clusters_of(
         clusters.push(rack.services.cluster(&cluster).await?);
     }
     Ok(clusters)
+}
+
+/// Reads what load balancers say of the services of clusters. It is worth having, and no reason to
+/// do without the rest: what cannot be read is said.
+pub(super) async fn read_health(rack: &Rack, clusters: &mut [Cluster]) {
+    for cluster in clusters {
+        let named = cluster.services.iter().flat_map(|it| &it.target_groups);
+        let named: BTreeSet<String> = named.cloned().collect();
+        if named.is_empty() {
+            continue;
+        }
+        let named: Vec<String> = named.into_iter().collect();
+        match rack.balancers.target_groups(&named).await {
+            Ok(read) => {
+                cluster.target_groups = read.found;
+                cluster.health_unread = read.unread;
+            }
+            Err(error) => cluster
+                .health_unread
+                .push(format!("the target groups: {error}")),
+        }
+    }
+}
+
+/// Lists whom the rack's own lifecycle hooks may notify.
+pub(super) fn listeners(resources: &[StackResource]) -> Vec<String> {
+    let kinds = LISTENERS.iter();
+    kinds
+        .flat_map(|kind| physical_ids(resources, kind))
+        .collect()
 }
 
 /// Gives tasks that do not say how long they may take to stop what their instances say: the rack's

@@ -17,8 +17,9 @@ use super::strategy::{self, Room, Strategy};
 use crate::ids::{Entropy, RollId};
 use crate::rack::testing::Unreachable;
 use crate::rack::{
-    Cluster, ClusterDefinition, ClusterHost, ClusterService, ClusterTask, Group, Hook, Instance,
-    KeyPair, Member, PortError, Rack, Stack, StackParameter, StackStatus,
+    Cluster, ClusterDefinition, ClusterHost, ClusterService, ClusterTask, Group, HealthChecks,
+    Hook, Instance, KeyPair, Member, PortError, Rack, Stack, StackParameter, StackStatus,
+    TargetCounts, TargetGroup,
 };
 
 const OPTIONS: RollOptions = RollOptions::DEFAULT;
@@ -35,6 +36,7 @@ fn rack() -> Rack {
         refreshes: nothing.clone(),
         alarms: nothing.clone(),
         quotas: nothing.clone(),
+        balancers: nothing.clone(),
         commands: nothing.clone(),
         services: nothing.clone(),
         keys: nothing.clone(),
@@ -95,6 +97,8 @@ fn cluster(processes: u32) -> Cluster {
             is_daemon: false,
             is_fargate: false,
             health_check_grace_secs: Some(60),
+            target_groups: Vec::new(),
+            classic_balancers: Vec::new(),
             definition: "web:1".to_owned(),
         }],
         tasks: (0..processes).map(task).collect(),
@@ -115,6 +119,24 @@ fn cluster(processes: u32) -> Cluster {
         }],
         ..Cluster::default()
     }
+}
+
+/// Puts the service behind a target group with two healthy targets, which keeps for so many seconds
+/// what leaves.
+fn put_behind(cluster: &mut Cluster, deregistration_delay_secs: u32) {
+    cluster.services[0].target_groups = vec!["web".to_owned()];
+    cluster.target_groups = vec![TargetGroup {
+        arn: "web".to_owned(),
+        name: "web".to_owned(),
+        checks: HealthChecks {
+            interval_secs: 10,
+            timeout_secs: 5,
+            healthy_threshold: 3,
+            unhealthy_threshold: 2,
+        },
+        deregistration_delay_secs: Some(deregistration_delay_secs),
+        targets: Some(TargetCounts { healthy: 2, all: 2 }),
+    }];
 }
 
 /// A rack with three instances that nothing speaks against.
@@ -187,6 +209,7 @@ fn healthy() -> Observed {
         clusters: Vec::new(),
         hooks: BTreeMap::new(),
         own: Own::default(),
+        listeners: Vec::new(),
         unread: Vec::new(),
         room: None,
         changes: None,
@@ -358,7 +381,7 @@ fn a_rolled_back_stack_may_be_rolled() {
 #[test]
 fn every_warning_is_given() {
     type Change = fn(&mut Observed);
-    let table: [(&str, Change); 11] = [
+    let table: [(&str, Change); 14] = [
         ("ssm-image", |o| {
             let kind = "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>".to_owned();
             o.declared.insert(
@@ -388,6 +411,27 @@ fn every_warning_is_given() {
             cluster.definitions[0].stop_timeout_secs = Some(301);
             o.clusters.push(cluster);
             o.hooks = BTreeMap::from([("prod-Instances".to_owned(), vec![hook(900)])]);
+        }),
+        ("stop-timeout", |o| {
+            let mut cluster = cluster(3);
+            // It stops in time, but only once its target group has let it go.
+            cluster.definitions[0].stop_timeout_secs = Some(200);
+            put_behind(&mut cluster, 150);
+            o.clusters.push(cluster);
+            o.hooks = BTreeMap::from([("prod-Instances".to_owned(), vec![hook(900)])]);
+        }),
+        ("health-unread", |o| {
+            let mut cluster = cluster(3);
+            cluster
+                .health_unread
+                .push("the target groups: not allowed".to_owned());
+            o.clusters.push(cluster);
+        }),
+        ("classic-balancer", |o| {
+            let mut cluster = cluster(3);
+            let names = &mut cluster.services[0].classic_balancers;
+            names.push("prod-classic".to_owned());
+            o.clusters.push(cluster);
         }),
         ("services-unread", |o| {
             o.clusters.push(cluster(3));
@@ -512,6 +556,63 @@ fn services_that_no_single_instance_matters_to_are_not_warned_of() {
     assert!(is_few(|_| {}));
     assert!(!is_few(|service| service.is_daemon = true));
     assert!(!is_few(|service| service.is_fargate = true));
+}
+
+#[test]
+fn a_service_is_said_to_stay_up_where_it_is_healthy_and_left_in_time() {
+    let topic = "arn:aws:sns:us-east-1:1:prod-Lifecycle";
+    let stays_up = |change: fn(&mut Observed)| {
+        let mut observed = healthy();
+        let mut cluster = cluster(2);
+        cluster.definitions[0].host_ports.clear();
+        let created: jiff::Timestamp = "2026-11-22T02:00:00Z".parse().unwrap();
+        for task in &mut cluster.tasks {
+            task.created_at = Some(created);
+            task.started_at = created
+                .checked_add(jiff::SignedDuration::from_secs(20))
+                .ok();
+        }
+        put_behind(&mut cluster, 30);
+        observed.clusters.push(cluster);
+        let mut own = hook(300);
+        own.target = Some(topic.to_owned());
+        observed.hooks = BTreeMap::from([("prod-Instances".to_owned(), vec![own])]);
+        observed.listeners = vec!["prod-Function".to_owned(), topic.to_owned()];
+        change(&mut observed);
+        let cluster = &observed.clusters[0];
+        strategy::stays_up(OPTIONS, &observed, cluster, &cluster.services[0])
+    };
+    assert!(stays_up(|_| {}));
+    assert!(stays_up(|o| {
+        let own = o.hooks.values_mut().flatten();
+        own.for_each(|it| it.target = Some("arn:aws:lambda:x:1:function:prod-Function".to_owned()));
+    }));
+    for (why, change) in [
+        (
+            "somebody else is notified",
+            (|o| o.listeners.clear()) as fn(&mut Observed),
+        ),
+        ("it is healthy too late", |o| {
+            o.clusters[0].target_groups[0].checks.interval_secs = 50;
+        }),
+        ("it is kept too long", |o| {
+            o.clusters[0].target_groups[0].deregistration_delay_secs = Some(140);
+        }),
+        ("it is not healthy now", |o| {
+            o.clusters[0].target_groups[0].targets = Some(TargetCounts { healthy: 0, all: 2 });
+        }),
+        ("its health is not read", |o| {
+            o.clusters[0].target_groups[0].targets = None;
+        }),
+        ("its group is not read", |o| {
+            o.clusters[0].target_groups.clear();
+        }),
+        ("a classic balancer is not read", |o| {
+            o.clusters[0].services[0].classic_balancers = vec!["old".to_owned()];
+        }),
+    ] {
+        assert!(!stays_up(change), "{why}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::Advice;
 use super::preflight::advice;
-use crate::rack::{Cluster, ClusterService, ClusterTask, Hook, STOP_TIMEOUT_SECS};
+use crate::rack::{Cluster, ClusterService, ClusterTask, Hook, STOP_TIMEOUT_SECS, ServiceHealth};
 
 /// How long a rack's drain function lives, in seconds (AWS Lambda timeout in the rack template):
 /// what still runs then goes down with its instance.
@@ -25,6 +25,9 @@ pub struct ClusterPlan {
     pub services: Vec<ServicePlan>,
     /// Tasks on instances that belong to no service: draining kills them.
     pub one_off_tasks: Vec<String>,
+    /// What could not be read of the services' health, and why, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub health_unread: Vec<String>,
 }
 
 /// A service as a roll meets it.
@@ -50,6 +53,9 @@ pub struct ServicePlan {
     pub host_ports: Vec<u16>,
     /// How long a load balancer's verdict on a new task is not heeded, in seconds.
     pub health_check_grace_secs: Option<u32>,
+    /// How it stands behind its load balancers; none for a service that is behind none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<ServiceHealth>,
     /// How long a task may take to stop, in seconds.
     pub stop_timeout_secs: u32,
     /// Whether every instance has a task of its own.
@@ -81,6 +87,7 @@ impl ClusterPlan {
                 .map(|service| service_plan(cluster, service))
                 .collect(),
             one_off_tasks: one_off.map(|task| short(&task.id)).collect(),
+            health_unread: cluster.health_unread.clone(),
         }
     }
 
@@ -90,7 +97,16 @@ impl ClusterPlan {
         for service in &self.services {
             warnings.extend(few_processes(service));
             warnings.extend(self.slow_to_stop(service));
+            warnings.extend(behind_classic(service));
         }
+        warnings.extend(self.health_unread.iter().map(|what| {
+            advice(
+                "health-unread",
+                format!("how services stand behind their load balancers is not known of {what}"),
+                "allow elasticloadbalancing:DescribeTargetGroups, DescribeTargetGroupAttributes and \
+                 DescribeTargetHealth, or look at the services during the roll",
+            )
+        }));
         if !self.one_off_tasks.is_empty() {
             let message = match self.one_off_tasks.as_slice() {
                 [only] => format!("one-off task {only} belongs to no service: draining kills it"),
@@ -107,17 +123,49 @@ impl ClusterPlan {
     fn slow_to_stop(&self, service: &ServicePlan) -> Option<Advice> {
         let limit = self.drain_limit_secs.filter(|_| service.desired > 0)?;
         let on_instances = service.instances > 0;
-        (on_instances && service.stop_timeout_secs > limit).then(|| {
+        let stop = service.stop_timeout_secs;
+        let health = service.health.as_ref();
+        let delay = health.and_then(|it| it.deregistration_delay_secs);
+        if let Some(delay) = delay.filter(|delay| *delay > 0) {
+            let both = delay.saturating_add(stop);
+            return (on_instances && both > limit).then(|| {
+                advice(
+                    "stop-timeout",
+                    format!(
+                        "service {} may take {both} s to leave its load balancer and to stop \
+                         ({delay} s and {stop} s), and draining gives it {limit} s",
+                        service.name
+                    ),
+                    "lower its deregistration delay or its stop timeout, or what it does last is cut off",
+                )
+            });
+        }
+        (on_instances && stop > limit).then(|| {
             advice(
                 "stop-timeout",
                 format!(
                     "service {} may take {} s to stop, and draining gives it {limit} s",
-                    service.name, service.stop_timeout_secs
+                    service.name, stop
                 ),
                 "lower its stop timeout, or what it does last is cut off",
             )
         })
     }
+}
+
+fn behind_classic(service: &ServicePlan) -> Option<Advice> {
+    let classic = &service.health.as_ref()?.classic;
+    (!classic.is_empty() && !service.is_fargate).then(|| {
+        advice(
+            "classic-balancer",
+            format!(
+                "service {} is behind classic load balancer {}, whose health is not read",
+                service.name,
+                classic.join(", ")
+            ),
+            "look at its instances there during the roll",
+        )
+    })
 }
 
 fn few_processes(service: &ServicePlan) -> Option<Advice> {
@@ -161,6 +209,7 @@ fn service_plan(cluster: &Cluster, service: &ClusterService) -> ServicePlan {
         most_on_one: number(most.unwrap_or(0)),
         host_ports: definition.map_or_else(Vec::new, |it| it.host_ports.clone()),
         health_check_grace_secs: service.health_check_grace_secs,
+        health: cluster.health_of(service),
         stop_timeout_secs: definition
             .and_then(|it| it.stop_timeout_secs)
             .unwrap_or(STOP_TIMEOUT_SECS),

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::observe::{
-    ObservedGroup, Own, clusters_of, heed_stop_timeout, observed_groups, physical_ids,
+    ObservedGroup, Own, clusters_of, heed_stop_timeout, listeners, observed_groups, physical_ids,
+    read_health,
 };
 use super::plan::{Advice, GroupPlan};
 use super::preflight::{self, Refusal};
@@ -25,6 +26,8 @@ pub struct Survey {
     pub instances: Vec<Instance>,
     /// The clusters that the stack has.
     pub clusters: Vec<Cluster>,
+    /// The topics and functions of the stack, which its own lifecycle hooks notify.
+    pub listeners: Vec<String>,
     /// The ARNs of services that the update itself deploys anew, since the key reaches what they
     /// are started from.
     pub redeployed: Vec<String>,
@@ -110,11 +113,13 @@ pub async fn survey_for(rack: &Rack, strategy: Strategy) -> Result<Survey, Refus
     }
     let mut clusters = clusters_of(rack, &resources).await?;
     heed_stop_timeout(&stack, &mut clusters);
+    read_health(rack, &mut clusters).await;
     Ok(Survey {
         groups,
         spot_fleets: reached.spot_fleets,
         instances,
         clusters,
+        listeners: listeners(&resources),
         redeployed: reached.services,
         own_services: Own::among(&resources, &stack.id).services,
         stack,

@@ -6,13 +6,13 @@ use jiff::Timestamp;
 
 use super::autoscaling::Lifecycle;
 use super::ec2::Owner;
-use super::ecs::TaskState;
 use super::world::World;
 
 /// What is counted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Counted {
-    /// The tasks of a service that run and that nobody has asked to stop, by the service's name.
+    /// The tasks of a service that run, that have passed the checks of their load balancers and that
+    /// nobody has asked to stop, by the service's name.
     Service(String),
     /// The members of a group that are in service, by the group's name.
     InService(String),
@@ -85,8 +85,8 @@ fn counts(world: &World) -> Vec<(Counted, u64)> {
     for cluster in world.ecs.clusters() {
         for service in cluster.services.values() {
             let tasks = service.tasks.iter().filter_map(|id| cluster.tasks.get(id));
-            let running = tasks.filter(|task| task.state == TaskState::Running && !task.stopping);
-            counts.push((Counted::Service(service.name.clone()), number(running)));
+            let healthy = tasks.filter(|task| task.is_healthy());
+            counts.push((Counted::Service(service.name.clone()), number(healthy)));
         }
     }
     for group in world.autoscaling.groups() {

@@ -7,6 +7,7 @@
 mod account;
 pub mod api;
 pub mod autoscaling;
+pub mod balancers;
 pub mod cloudformation;
 pub mod cloudwatch;
 pub mod ec2;

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::api::Input;
 use super::cloudformation::Stack;
-use super::ecs::{Task, TaskState};
+use super::ecs::Task;
 use super::wire::{self, Service};
 use super::world::World;
 
@@ -66,11 +66,9 @@ impl World {
         let Some(cluster) = self.ecs.cluster(&service.cluster) else {
             return Vec::new();
         };
-        // ECS counts a task as running once the balancer's checks have passed, and takes it off
-        // the balancer before it stops it.
-        let healthy = |task: &&Task| task.state == TaskState::Running && !task.stopping;
+        // A task is taken off the balancer before it is stopped.
         let tasks = service.tasks.iter().filter_map(|id| cluster.tasks.get(id));
-        tasks.filter(healthy).collect()
+        tasks.filter(|task| task.is_healthy()).collect()
     }
 
     /// Answers a request to a rack's API; `path` is what the rack sees of it.

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::ledger::Ledger;
 use super::{
-    autoscaling, cloudformation, cloudwatch, ec2, ecs, kms, run_command, s3, scenario, ssm,
+    autoscaling, balancers, cloudformation, cloudwatch, ec2, ecs, kms, run_command, s3, scenario,
+    ssm,
 };
 
 /// An AWS account in one region, in memory.
@@ -36,6 +37,9 @@ pub struct World {
     pub ec2: ec2::Ec2,
     /// Auto Scaling.
     pub autoscaling: autoscaling::AutoScaling,
+    /// Elastic Load Balancing.
+    #[serde(default)]
+    pub balancers: balancers::Balancers,
     /// CloudFormation.
     pub cloudformation: cloudformation::CloudFormation,
     /// CloudWatch.
@@ -87,6 +91,7 @@ impl World {
             agenda: Agenda::default(),
             ec2: ec2::Ec2::default(),
             autoscaling: autoscaling::AutoScaling::default(),
+            balancers: balancers::Balancers::default(),
             cloudformation: cloudformation::CloudFormation::default(),
             cloudwatch: cloudwatch::CloudWatch::default(),
             ecs: ecs::Ecs::default(),
@@ -138,6 +143,10 @@ pub struct Pace {
     pub pending_ms: (u64, u64),
     /// From `running` to the end of the boot script, which signals.
     pub boot_ms: (u64, u64),
+    /// From the end of the boot script until the instance joins its cluster.
+    pub join_ms: (u64, u64),
+    /// From the end of the boot script until its stack hears the signal.
+    pub signal_ms: (u64, u64),
     /// From `shutting-down` to `terminated`.
     pub shutdown_ms: (u64, u64),
     /// An update of a resource that is only configuration.
@@ -151,6 +160,8 @@ impl Default for Pace {
         Self {
             pending_ms: (8_000, 16_000),
             boot_ms: (35_000, 70_000),
+            join_ms: (0, 0),
+            signal_ms: (0, 0),
             shutdown_ms: (20_000, 45_000),
             configure_ms: (1_000, 4_000),
             task_ms: (4_000, 12_000),

@@ -34,7 +34,7 @@ pub(super) use super::sqlite_copy::restore;
 
 /// How much of the database the writer and each reader remember, in KiB, which SQLite writes below
 /// zero. Readers need little: what is verified again and again is not read from here.
-const WRITER_CACHE: &str = "-4096";
+const WRITER_CACHE: &str = "-8192";
 const READER_CACHE: &str = "-1024";
 /// How many connections read.
 const READERS: u32 = 4;

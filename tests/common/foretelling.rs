@@ -8,6 +8,7 @@ use convox::rack::Rack;
 use convox::rack::aws::{Access, Account, Target, Transport};
 use convox::rehearse::{Forecast, Rehearsal, RunResult, Settings, lacks};
 use convox::roll::{Engine, Event, EventSink, Journals, Plan, Refusal, RollOptions, Stop, survey};
+use convox::sandbox::balancers::TargetGroup;
 use convox::sandbox::ecs::Habit;
 use convox::sandbox::ledger::Counted;
 use convox::sandbox::world::{Chance, Pace, World};
@@ -102,7 +103,7 @@ fn spread(chance: &mut Chance, least: u64, most: u64) -> (u64, u64) {
     (from, draw(chance, from, most))
 }
 
-fn scenario(chance: &mut Chance) -> Scenario {
+fn scenario(chance: &mut Chance, balance: &mut Chance) -> Scenario {
     let instances = draw(chance, 2, 6);
     let number = |count: u64| u32::try_from(count).unwrap();
     let mut scenario = Scenario {
@@ -124,9 +125,39 @@ fn scenario(chance: &mut Chance) -> Scenario {
             0 => spread(chance, 200_000, 330_000),
             _ => spread(chance, 20_000, 180_000),
         },
+        // Most agents join their cluster as the boot script ends, and some a little later.
+        join_ms: match draw(balance, 0, 2) {
+            0 => spread(balance, 0, 20_000),
+            _ => (0, 0),
+        },
         ..Pace::default()
     };
     scenario
+}
+
+/// Puts one service of three behind a load balancer of its own.
+fn put_behind_balancer(
+    world: &mut World,
+    name: &str,
+    service: &mut serde_json::Value,
+    balance: &mut Chance,
+) {
+    let seconds = Duration::from_secs;
+    if draw(balance, 0, 2) > 0 {
+        return;
+    }
+    let place = format!("targetgroup/{name}/{:016x}", balance.bits());
+    let arn = world.arn("elasticloadbalancing", &place);
+    world.put_target_group(TargetGroup {
+        interval: seconds(pick(balance, &[5, 10, 15, 30])),
+        healthy_threshold: pick(balance, &[2, 3, 5]),
+        deregistration_delay: seconds(pick(balance, &[0, 10, 30, 60, 300])),
+        ..TargetGroup::new(&arn)
+    });
+    service["LoadBalancers"] = json!([{
+        "TargetGroupArn": arn, "ContainerName": "main", "ContainerPort": 80,
+    }]);
+    service["HealthCheckGracePeriodSeconds"] = json!(pick(balance, &[0, 60, 300]));
 }
 
 /// Starts one to four services of one to five processes, and returns their names.
@@ -134,6 +165,7 @@ fn start_services(
     world: &mut World,
     cluster: &str,
     chance: &mut Chance,
+    balance: &mut Chance,
     apps: Apps,
 ) -> Vec<(String, bool)> {
     let mut services = Vec::new();
@@ -168,10 +200,11 @@ fn start_services(
             Apps::Any => (least, most),
             Apps::Movable => (least.max(50), 200),
         };
-        let service = json!({
+        let mut service = json!({
             "Cluster": cluster, "TaskDefinition": task, "DesiredCount": processes,
             "DeploymentConfiguration": { "MinimumHealthyPercent": least, "MaximumPercent": most },
         });
+        put_behind_balancer(world, &name, &mut service, balance);
         world.create_service(&name, &service).unwrap();
         services.push((name, has_port));
     }
@@ -214,10 +247,13 @@ async fn reach(sandbox: &Sandbox, clock: &Clock) -> Rack {
 /// Makes a rack from a seed.
 async fn make(seed: u64, apps: Apps) -> (Sandbox, Clock, Rack) {
     let mut chance = Chance::new(seed);
+    // Apart, so that the racks are otherwise what they were before anything was balanced.
+    let mut balance = Chance::new(seed ^ 0x00ba_1a4c);
     let clock = Clock::starting_at("2026-11-22T02:00:00Z".parse().unwrap(), 1.0);
-    let sandbox = Sandbox::new(&scenario(&mut chance), clock.clone()).unwrap();
+    let sandbox = Sandbox::new(&scenario(&mut chance, &mut balance), clock.clone()).unwrap();
     let cluster = sandbox.peek(|world| world.ecs.clusters().next().unwrap().name.clone());
-    let services = sandbox.with(|world| start_services(world, &cluster, &mut chance, apps));
+    let services =
+        sandbox.with(|world| start_services(world, &cluster, &mut chance, &mut balance, apps));
     clock.sleep(Duration::from_secs(3600)).await;
     sandbox.with(|world| shuffle(world, &cluster, &services, &mut chance));
     clock.sleep(Duration::from_secs(60)).await;

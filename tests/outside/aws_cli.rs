@@ -119,7 +119,7 @@ impl Shell {
         for _ in 0..SECONDS {
             match self.print(&line).await {
                 Err(error) if is_taken(&error) => {
-                    Clock::system().sleep(Duration::from_secs(1)).await
+                    Clock::system().sleep(Duration::from_secs(1)).await;
                 }
                 answer => return answer,
             }

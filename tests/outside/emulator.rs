@@ -57,6 +57,11 @@ impl Emulator {
 
     /// Has CloudWatch do what a form says.
     pub async fn cloudwatch(&self, form: &[(&str, &str)]) {
+        self.query("monitoring", form).await;
+    }
+
+    /// Has a service, by its name in credential scopes, do what a form says; returns its answer.
+    pub async fn query(&self, service: &str, form: &[(&str, &str)]) -> String {
         let body = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(form)
             .finish();
@@ -67,14 +72,17 @@ impl Emulator {
             // Nobody checks it; it tells the emulator which service is meant.
             .header(
                 "authorization",
-                "AWS4-HMAC-SHA256 Credential=outside/20260101/us-east-1/monitoring/aws4_request, \
-                 SignedHeaders=host, Signature=0",
+                format!(
+                    "AWS4-HMAC-SHA256 Credential=outside/20260101/us-east-1/{service}/aws4_request, \
+                     SignedHeaders=host, Signature=0"
+                ),
             )
             .body(body)
             .send()
             .await
             .unwrap();
         assert!(answer.status().is_success(), "{form:?}: {answer:?}");
+        answer.text().await.unwrap()
     }
 
     /// Makes a KMS key with an alias, unless there is one.

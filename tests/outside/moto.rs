@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use convox::rack::aws::KeyStoreChoice;
-use convox::rack::{Hook, KeyType, Market, PortError, VcpuQuota};
+use convox::rack::{Hook, KeyType, Market, PortError, TargetCounts, VcpuQuota};
 
 use crate::emulator::{Emulator, PASSWORD, settled, update_of};
 use crate::keeping::keeps_keys;
@@ -310,6 +310,59 @@ async fn what_runs_is_counted_and_a_quota_that_is_not_there_is_told() {
     let standard = VcpuQuota::of("t3.small", Market::OnDemand).unwrap();
     let error = rack.quotas.quota(standard).await.unwrap_err();
     assert!(error.is_not_found(), "{error}");
+}
+
+#[tokio::test]
+async fn a_target_group_is_read_with_its_attributes_and_one_that_is_gone_is_said() {
+    let Some(moto) = moto().await else { return };
+    let version = ("Version", "2015-12-01");
+    let made = moto
+        .query(
+            "elasticloadbalancing",
+            &[
+                ("Action", "CreateTargetGroup"),
+                version,
+                ("Name", "moto-site"),
+                ("Protocol", "HTTP"),
+                ("Port", "80"),
+                ("HealthCheckIntervalSeconds", "10"),
+                ("HealthCheckTimeoutSeconds", "4"),
+                ("HealthyThresholdCount", "3"),
+            ],
+        )
+        .await;
+    let (_, arn) = made.split_once("<TargetGroupArn>").unwrap();
+    let (arn, _) = arn.split_once('<').unwrap();
+    moto.query(
+        "elasticloadbalancing",
+        &[
+            ("Action", "ModifyTargetGroupAttributes"),
+            version,
+            ("TargetGroupArn", arn),
+            (
+                "Attributes.member.1.Key",
+                "deregistration_delay.timeout_seconds",
+            ),
+            ("Attributes.member.1.Value", "25"),
+        ],
+    )
+    .await;
+    let gone =
+        "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/gone/1234567890abcdef";
+    let rack = moto.rack("none", KeyStoreChoice::Settings).await;
+    let named = [gone, arn].map(str::to_owned);
+    let read = rack.balancers.target_groups(&named).await.unwrap();
+    let [group] = read.found.as_slice() else {
+        panic!("{read:?}");
+    };
+    assert_eq!(
+        (group.arn.as_str(), group.name.as_str()),
+        (arn, "moto-site")
+    );
+    assert_eq!(group.checks.healthy_within_secs(), 34);
+    assert_eq!(group.deregistration_delay_secs, Some(25));
+    assert_eq!(group.targets, Some(TargetCounts { healthy: 0, all: 0 }));
+    assert_eq!(read.unread, [format!("target group {gone} is not there")]);
 }
 
 #[tokio::test]

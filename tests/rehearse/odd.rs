@@ -122,6 +122,33 @@ fn a_service_that_is_down_before_the_roll_is_not_taken_down_by_it() {
 }
 
 #[test]
+fn a_process_that_its_balancer_takes_for_healthy_too_late_goes_down() {
+    // Draining gives an instance five minutes, and the checks of a new process take six.
+    let slow =
+        "{ services: [{ name: lone, processes: 1, balancer: { interval: 60s, healthy: 7 } }] }";
+    let forecast = foretold(&scenario(slow), |_| {});
+    let lone = service(&forecast, "lone");
+    assert_eq!(lone.at_zero.runs, RUNS, "{lone:?}");
+    assert!(lone.is_known && forecast.has_downtime());
+
+    let quick =
+        "{ services: [{ name: lone, processes: 1, balancer: { interval: 10s, healthy: 3 } }] }";
+    let forecast = foretold(&scenario(quick), |_| {});
+    assert_eq!(service(&forecast, "lone").at_zero.runs, 0);
+    let forecast = foretold(&scenario(quick), |survey| {
+        survey.clusters[0].target_groups[0].targets = None;
+        survey.clusters[0].health_unread.push("x".to_owned());
+    });
+    assert!(
+        !service(&forecast, "lone").is_known,
+        "its health was not read"
+    );
+    let forecast = foretold(&scenario(quick), |survey| survey.listeners.clear());
+    assert!(!service(&forecast, "lone").is_known);
+    assert!(assumes(&forecast, "which is not of the rack's stack"));
+}
+
+#[test]
 fn what_is_not_rehearsed_is_said_and_makes_never_unknown() {
     let known = |change: fn(&mut Survey), words: &str| {
         let forecast = foretold(&Scenario::default(), change);
@@ -134,7 +161,7 @@ fn what_is_not_rehearsed_is_said_and_makes_never_unknown() {
         assert_eq!(forecast.is_known, is_known, "{words}");
         is_known
     };
-    assert!(known(|_| {}, "its balancer's checks apart"));
+    assert!(known(|_| {}, "time to pass the checks"));
     assert!(!known(
         |survey| survey.clusters[0].managed_draining = Some(true),
         "managed draining"

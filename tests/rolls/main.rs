@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod afterwards;
+mod balanced;
 mod configuration;
 mod crashes;
 mod far;

@@ -14,6 +14,9 @@ use crate::rehearsal::{Rehearsal, WAIT_BUSY, in_virtual_time, scenario};
 use crate::surging::{SURGE, come_to_rest, fewest, kept, roll, settled};
 use crate::surging_odd::put_hook;
 
+/// A refusal's code, the rack and what happened to it, and what the refusal and its hint say.
+type Refused<'a> = (&'a str, &'a Scenario, fn(&mut World), &'a str, &'a str);
+
 /// A rack whose template has other words in some places.
 fn rack_with(dir: &Path, changes: &[(&str, &str)]) -> Scenario {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rack.yaml");
@@ -84,7 +87,7 @@ fn everything_that_a_surge_cannot_do_is_refused_with_what_to_change() {
         rack_with_policy(&place, policy, "[]")
     };
     let stock = scenario("success");
-    let table: [(&str, &Scenario, fn(&mut World), &str, &str); 6] = [
+    let table: [Refused<'_>; 6] = [
         (
             "surge-maximum",
             &stock,
@@ -217,6 +220,7 @@ fn a_rack_without_high_availability_can_surge_and_only_its_api_is_away() {
         let app = |name: &str, processes| App {
             name: name.to_owned(),
             processes,
+            balancer: None,
         };
         scenario.rack.services = vec![app("mailer", 1), app("site", 2)];
         let one = ("ApiCount".to_owned(), "1".to_owned());

@@ -14,6 +14,7 @@ use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector};
 
 use super::alarms::AwsAlarms;
+use super::balancers::AwsBalancers;
 use super::bucket::BucketStore;
 use super::budget::{self, Budget, Labels};
 use super::commands::RunCommand;
@@ -263,6 +264,7 @@ impl Account {
             refreshes: Arc::new(AwsRefreshes::new(Arc::clone(&self.clients))),
             alarms: Arc::new(AwsAlarms::new(Arc::clone(&self.clients))),
             quotas: Arc::new(AwsQuotas::new(Arc::clone(&self.clients))),
+            balancers: Arc::new(AwsBalancers::new(Arc::clone(&self.clients))),
             commands: Arc::new(RunCommand::new(Arc::clone(&self.clients))),
             services: Arc::new(AwsServices::new(Arc::clone(&self.clients))),
             keys,
@@ -381,6 +383,7 @@ pub(super) struct Clients {
     cloudformation: OnceLock<aws_sdk_cloudformation::Client>,
     ec2: OnceLock<aws_sdk_ec2::Client>,
     ecs: OnceLock<aws_sdk_ecs::Client>,
+    elasticloadbalancingv2: OnceLock<aws_sdk_elasticloadbalancingv2::Client>,
     kms: OnceLock<aws_sdk_kms::Client>,
     s3: OnceLock<aws_sdk_s3::Client>,
     servicequotas: OnceLock<aws_sdk_servicequotas::Client>,
@@ -420,6 +423,7 @@ impl Clients {
             cloudformation: OnceLock::new(),
             ec2: OnceLock::new(),
             ecs: OnceLock::new(),
+            elasticloadbalancingv2: OnceLock::new(),
             kms: OnceLock::new(),
             s3: OnceLock::new(),
             servicequotas: OnceLock::new(),
@@ -459,6 +463,7 @@ impl Clients {
     client!(cloudformation, aws_sdk_cloudformation);
     client!(ec2, aws_sdk_ec2);
     client!(ecs, aws_sdk_ecs);
+    client!(elasticloadbalancingv2, aws_sdk_elasticloadbalancingv2);
     client!(kms, aws_sdk_kms);
     client!(servicequotas, aws_sdk_servicequotas);
     client!(ssm, aws_sdk_ssm);

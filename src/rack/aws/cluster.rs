@@ -73,6 +73,8 @@ pub(super) async fn read(
         definitions: Vec::new(),
         managed_draining,
         unread,
+        target_groups: Vec::new(),
+        health_unread: Vec::new(),
     };
     let named = read.services.iter().map(|service| &service.definition);
     let named = named.chain(read.tasks.iter().map(|task| &task.definition));
@@ -155,7 +157,7 @@ fn loads_of(
 
 /// Takes nothing for what cannot be read, with a word of why; the lack of an answer stays an error,
 /// since it can be asked again.
-fn as_far_as<T: Default>(
+pub(super) fn as_far_as<T: Default>(
     read: Result<T, PortError>,
     what: &str,
     unread: &mut Vec<String>,
@@ -350,7 +352,17 @@ fn service_of(service: Service) -> ClusterService {
     let deployment = service.deployment_configuration.as_ref();
     let least = deployment.and_then(|config| config.minimum_healthy_percent);
     let most = deployment.and_then(|config| config.maximum_percent);
+    let balancers = service.load_balancers().iter();
+    // ECS says nothing as an empty text at times.
+    let named = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
     ClusterService {
+        target_groups: balancers
+            .clone()
+            .filter_map(|it| named(&it.target_group_arn))
+            .collect(),
+        classic_balancers: balancers
+            .filter_map(|it| named(&it.load_balancer_name))
+            .collect(),
         desired: count_of(service.desired_count),
         running: count_of(service.running_count),
         minimum_healthy_percent: least.map(count_of),

@@ -6,6 +6,7 @@
 
 mod account;
 mod alarms;
+mod balancers;
 mod bucket;
 mod budget;
 mod cluster;

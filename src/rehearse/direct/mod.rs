@@ -3,6 +3,7 @@
 //! The engine is the real one, and the account answers as it does over the wire; only what
 //! carries the words between them is left out, which is most of what a rehearsal would cost.
 
+mod balancers;
 mod fleet;
 mod key_pairs;
 mod quotas;
@@ -38,6 +39,7 @@ pub(super) fn rack(sandbox: &Sandbox, name: &str, parameter: &str) -> Rack {
         refreshes: direct.clone(),
         alarms: direct.clone(),
         quotas: direct.clone(),
+        balancers: direct.clone(),
         services: direct.clone(),
         commands: direct.clone(),
         keys: Arc::new(MemoryKeys::default()),

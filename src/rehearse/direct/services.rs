@@ -109,6 +109,8 @@ fn cluster_of(world: &World, name: &str) -> Option<Cluster> {
             .collect(),
         managed_draining: Some(false),
         unread: Vec::new(),
+        target_groups: Vec::new(),
+        health_unread: Vec::new(),
     };
     let named = read.services.iter().map(|service| &service.definition);
     let named = named.filter_map(|arn| world.ecs.task_definition(arn));
@@ -142,7 +144,9 @@ fn service_of(cluster: &ecs::Cluster, service: &ecs::Service) -> ClusterService 
         maximum_percent: Some(whole(service.max_percent)),
         is_daemon: service.daemon,
         is_fargate: service.launch_type == "FARGATE",
-        health_check_grace_secs: None,
+        health_check_grace_secs: u32::try_from(service.grace.as_secs()).ok(),
+        target_groups: service.target_groups().map(str::to_owned).collect(),
+        classic_balancers: Vec::new(),
         definition: primary.map_or_else(String::new, |it| it.definition.clone()),
     }
 }

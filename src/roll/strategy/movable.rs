@@ -142,6 +142,8 @@ mod tests {
             is_daemon: false,
             is_fargate: false,
             health_check_grace_secs: None,
+            target_groups: Vec::new(),
+            classic_balancers: Vec::new(),
             definition: format!("{name}:1"),
         }
     }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::Strategy;
 use super::movable::{has_room_for_one_more, is_apart};
-use crate::rack::{Cluster, ClusterService, Hook};
+use crate::rack::{Cluster, ClusterService, Hook, ServiceHealth};
 use crate::roll::observe::Observed;
 use crate::roll::plan::RollOptions;
 use crate::roll::reached::ObservedPolicy;
@@ -31,6 +31,11 @@ pub(in crate::roll) fn stays_up(
     }
     if is_apart(service) {
         return true;
+    }
+    let health = cluster.health_of(service);
+    let is_healthy = |it: &ServiceHealth| it.is_known() && it.healthy > Some(0);
+    if health.is_some_and(|it| !is_healthy(&it)) {
+        return false;
     }
     let moves_first = service.minimum() > 0 && has_room_for_one_more(service);
     match options.strategy {
@@ -60,19 +65,23 @@ fn brings_new_ones_first(options: RollOptions, observed: &Observed) -> bool {
         })
 }
 
-/// Returns for how many seconds a group's instances are drained, if they are.
-fn drain_limit(hooks: &[Hook]) -> Option<u32> {
+/// Returns for how many seconds a group's instances are drained, if they are: somebody else's topic
+/// may be heard by anybody, or by nobody.
+fn drain_limit(hooks: &[Hook], listeners: &[String]) -> Option<u32> {
     let handled = hooks
         .iter()
-        .filter(|hook| hook.is_terminating && hook.is_handled);
+        .filter(|hook| hook.is_terminating && hook.notifies_one_of(listeners));
     handled.map(|hook| hook.heartbeat_secs.min(300)).min()
 }
 
-/// Tells whether the tasks of a service have started so fast that a drain has time to spare.
+/// Tells whether the tasks of a service start so fast, are healthy so soon behind their load
+/// balancers and leave them so soon that a drain has time to spare.
 fn is_emptied_in_time(observed: &Observed, cluster: &Cluster, service: &ClusterService) -> bool {
     let hooks = observed.hooks.iter();
     let own = hooks.filter(|(group, _)| observed.is_in(group, cluster));
-    let limits: Option<Vec<u32>> = own.map(|(_, hooks)| drain_limit(hooks)).collect();
+    let limits: Option<Vec<u32>> = own
+        .map(|(_, hooks)| drain_limit(hooks, &observed.listeners))
+        .collect();
     let Some(limit) = limits.and_then(|limits| limits.into_iter().min()) else {
         return false;
     };
@@ -93,5 +102,9 @@ fn is_emptied_in_time(observed: &Observed, cluster: &Cluster, service: &ClusterS
             None => return false,
         }
     }
-    slowest * SLOWER + BESIDES_SECS < i64::from(limit)
+    let health = cluster.health_of(service).unwrap_or_default();
+    let healthy = health.healthy_within_secs.unwrap_or(0);
+    let leaving = health.deregistration_delay_secs.unwrap_or(0);
+    let behind = i64::from(healthy) + i64::from(leaving);
+    slowest * SLOWER + behind + BESIDES_SECS < i64::from(limit)
 }

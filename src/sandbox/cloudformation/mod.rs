@@ -162,6 +162,18 @@ pub fn handle(world: &mut World, action: &str, input: &Input) -> Option<Answer> 
 ///
 /// `stack` is the stack's name or id. Signals that nobody waits for are forgotten.
 pub fn on_signal(world: &mut World, stack: &str, logical_id: &str, unique_id: &str, success: bool) {
+    on_signal_after(world, Duration::ZERO, stack, logical_id, unique_id, success);
+}
+
+/// Takes a resource signal that is sent some time from now.
+pub(crate) fn on_signal_after(
+    world: &mut World,
+    after: Duration,
+    stack: &str,
+    logical_id: &str,
+    unique_id: &str,
+    success: bool,
+) {
     // By way of the agenda, since the signal may come while the stack is at work.
     let due = Due::Signal {
         stack: stack.to_owned(),
@@ -169,7 +181,7 @@ pub fn on_signal(world: &mut World, stack: &str, logical_id: &str, unique_id: &s
         unique_id: unique_id.to_owned(),
         success,
     };
-    world.schedule(Duration::ZERO, world::Due::CloudFormation(due));
+    world.schedule(after, world::Due::CloudFormation(due));
 }
 
 /// Takes a stack out of the account, lets `act` work on both, and puts it back.

@@ -276,7 +276,8 @@ pub(super) fn on_running(world: &mut World, id: &str) {
     }
 }
 
-/// The boot script ends: the instance joins its cluster and signals its stack.
+/// The boot script ends: the instance joins its cluster and signals its stack, in the order in which
+/// the account's pace has it.
 pub(super) fn on_booted(world: &mut World, id: &str) {
     let Some(instance) = world.ec2.instances.get(id) else {
         return;
@@ -299,10 +300,32 @@ pub(super) fn on_booted(world: &mut World, id: &str) {
     if let Some(instance) = world.ec2.instances.get_mut(id) {
         instance.booted = true;
     }
-    ecs::on_instance_booted(world, id, cluster.as_deref());
+    let (joins, signals) = (world.pace.join_ms, world.pace.signal_ms);
+    match moment(world, joins) {
+        Duration::ZERO => ecs::on_instance_booted(world, id, cluster.as_deref()),
+        after => world.schedule(after, world::Due::Ec2(Due::Joins(id.to_owned()))),
+    }
     if let Some((stack, logical_id)) = place {
         let success = fate == BootFate::Success;
-        cloudformation::on_signal(world, &stack, &logical_id, id, success);
+        let after = moment(world, signals);
+        cloudformation::on_signal_after(world, after, &stack, &logical_id, id, success);
+    }
+}
+
+/// Draws a span that may be none; then chance is left alone.
+fn moment(world: &mut World, span: (u64, u64)) -> Duration {
+    match span {
+        (0, 0) => Duration::ZERO,
+        span => world.chance.span(span),
+    }
+}
+
+/// The agent of an instance joins its cluster, unless the instance has gone meanwhile.
+pub(super) fn on_joins(world: &mut World, id: &str) {
+    let instance = world.ec2.instances.get(id);
+    if let Some(instance) = instance.filter(|it| it.state == InstanceState::Running) {
+        let cluster = instance.cluster.clone();
+        ecs::on_instance_booted(world, id, cluster.as_deref());
     }
 }
 

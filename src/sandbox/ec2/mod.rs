@@ -45,6 +45,8 @@ pub enum Due {
     Running(String),
     /// An instance's boot script has ended.
     Booted(String),
+    /// An instance's agent joins its cluster.
+    Joins(String),
     /// An instance is gone.
     Terminated(String),
     /// A terminated instance is no longer shown.
@@ -58,6 +60,7 @@ pub fn on_due(world: &mut World, due: Due) {
     match due {
         Due::Running(id) => instances::on_running(world, &id),
         Due::Booted(id) => instances::on_booted(world, &id),
+        Due::Joins(id) => instances::on_joins(world, &id),
         Due::Terminated(id) => instances::on_terminated(world, &id),
         Due::Forgotten(id) => {
             world.ec2.instances.remove(&id);

@@ -4,6 +4,7 @@ mod api;
 mod clusters;
 mod drain;
 mod habits;
+mod health;
 mod scheduler;
 mod services;
 mod task_definitions;
@@ -63,6 +64,15 @@ pub enum Due {
         /// The task's id.
         task: String,
     },
+    /// A task has passed the checks of its load balancers, or failed them for too long.
+    Checked {
+        /// The cluster's name.
+        cluster: String,
+        /// The task's id.
+        task: String,
+        /// Whether it passed.
+        passed: bool,
+    },
     /// A task has stopped.
     Stopped {
         /// The cluster's name.
@@ -86,6 +96,11 @@ pub fn on_due(world: &mut World, due: Due) {
     match due {
         Due::Check { cluster, service } => scheduler::check(world, &cluster, &service),
         Due::Started { cluster, task } => tasks::on_started(world, &cluster, &task),
+        Due::Checked {
+            cluster,
+            task,
+            passed,
+        } => health::on_checked(world, &cluster, &task, passed),
         Due::Stopped { cluster, task } => tasks::on_stopped(world, &cluster, &task),
         Due::Forgotten { cluster, task } => {
             if let Some(cluster) = world.ecs.clusters.get_mut(&cluster) {

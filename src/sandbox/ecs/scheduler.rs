@@ -1,6 +1,6 @@
 //! The service scheduler: what to start, where, and what to stop meanwhile.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::super::world::{self, World};
@@ -51,12 +51,14 @@ pub(super) fn check_all(world: &mut World, cluster: &str) {
 struct Census {
     /// Tasks of the primary deployment, where they can stay.
     good: Vec<String>,
-    /// How many of those run.
-    good_running: u64,
+    /// How many of those are healthy.
+    good_healthy: u64,
     /// Tasks of older deployments that run.
     outdated: Vec<String>,
     /// Tasks on draining instances that run.
     draining: Vec<String>,
+    /// Tasks that have not passed the checks of their load balancers.
+    unhealthy: BTreeSet<String>,
     /// Tasks that nobody wants and that have not come up.
     unborn: Vec<String>,
     /// How many tasks are on each container instance.
@@ -78,6 +80,9 @@ impl Census {
                 continue;
             }
             let runs = task.state == TaskState::Running;
+            if !task.healthy {
+                census.unhealthy.insert(task.id.clone());
+            }
             let is_current = task
                 .service
                 .as_ref()
@@ -91,7 +96,7 @@ impl Census {
                 list.push(task.id.clone());
             } else if is_current {
                 census.good.push(task.id.clone());
-                census.good_running += u64::from(runs);
+                census.good_healthy += u64::from(task.is_healthy());
             } else {
                 let list = if runs {
                     &mut census.outdated
@@ -104,8 +109,10 @@ impl Census {
         census
     }
 
-    fn running(&self) -> u64 {
-        self.good_running + count(&self.outdated) + count(&self.draining)
+    fn healthy(&self) -> u64 {
+        let others = self.outdated.iter().chain(&self.draining);
+        let others = others.filter(|id| !self.unhealthy.contains(*id));
+        self.good_healthy + u64::try_from(others.count()).unwrap_or(u64::MAX)
     }
 
     fn total(&self) -> u64 {
@@ -129,7 +136,8 @@ fn is_draining(cluster: &Cluster, task: &Task) -> bool {
 ///
 /// A deployment keeps what it wants running and goes below, down to the least healthy percent,
 /// only when a new task has no place otherwise; draining goes below at once. So ECS's
-/// documentation has it for rolling updates and for container instance draining.
+/// documentation has it for rolling updates and for container instance draining. Behind load
+/// balancers only tasks count that have passed the checks.
 pub(super) fn check(world: &mut World, cluster_name: &str, name: &str) {
     let Some(cluster) = world.ecs.clusters.get_mut(cluster_name) else {
         return;
@@ -190,18 +198,24 @@ pub(super) fn check(world: &mut World, cluster_name: &str, name: &str) {
 
     let surplus = count(&census.good).saturating_sub(wanted);
     let mut stopped = std::mem::take(&mut census.unborn);
-    let mut running = census.running();
+    let mut healthy = census.healthy();
     let surplus = usize::try_from(surplus).unwrap_or(usize::MAX);
-    for task in census.good.iter().rev().take(surplus) {
+    let passes = |task: &String| !census.unhealthy.contains(task);
+    let mut last: Vec<&String> = census.good.iter().rev().collect();
+    last.sort_by_key(|task| passes(task));
+    for task in last.into_iter().take(surplus) {
         stopped.push(task.clone());
-        running = running.saturating_sub(1);
+        healthy = healthy.saturating_sub(u64::from(passes(task)));
     }
     let floor = if blocked { least } else { wanted.max(least) };
     let unwanted = census.draining.iter().map(|task| (task, least));
     for (task, floor) in unwanted.chain(census.outdated.iter().map(|task| (task, floor))) {
-        if running > floor {
+        // One that is not healthy is not missed once enough others are.
+        if !passes(task) && healthy >= floor {
             stopped.push(task.clone());
-            running -= 1;
+        } else if passes(task) && healthy > floor {
+            stopped.push(task.clone());
+            healthy -= 1;
         }
     }
     for task in &stopped {
@@ -210,7 +224,7 @@ pub(super) fn check(world: &mut World, cluster_name: &str, name: &str) {
     }
     let is_steady = started.is_empty()
         && stopped.is_empty()
-        && census.good_running == wanted
+        && census.good_healthy == wanted
         && census.total() == wanted;
     report(
         world,

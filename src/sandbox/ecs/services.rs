@@ -1,6 +1,7 @@
 //! Services and their deployments.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,9 @@ pub struct Service {
     pub events: VecDeque<ServiceEvent>,
     /// Its load balancers, with the API's names.
     pub load_balancers: Value,
+    /// How long the checks of a new task are not heeded.
+    #[serde(default)]
+    pub grace: Duration,
     /// Whether it runs what it should, and nothing else.
     pub steady: bool,
     /// Whether it has told that a task has no place.
@@ -204,6 +208,8 @@ impl World {
         let definition = self.known_definition(change.definition.as_deref().unwrap_or_default())?;
         let deployment = self.new_deployment(definition);
         let daemon = text("schedulingStrategy") == Some("DAEMON");
+        let grace = body.get("healthCheckGracePeriodSeconds").and_then(whole);
+        let grace = grace.unwrap_or(0);
         let service = Service {
             name: name.to_owned(),
             cluster: cluster.clone(),
@@ -220,6 +226,7 @@ impl World {
                 .get("loadBalancers")
                 .cloned()
                 .unwrap_or(Value::Array(Vec::new())),
+            grace: Duration::from_secs(grace),
             steady: false,
             told_no_place: false,
             check_due: false,

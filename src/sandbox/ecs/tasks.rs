@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::super::hidden::Hidden;
 use super::super::world::{self, World};
-use super::{Due, drain, scheduler};
+use super::{Due, drain, health, scheduler};
 
 /// How long a stopped task is still described (ECS API reference: "at least one hour").
 const REMEMBERED: Duration = Duration::from_secs(3600);
@@ -62,9 +62,15 @@ pub struct Task {
     pub created: Timestamp,
     /// When it came up.
     pub started: Option<Timestamp>,
+    /// Whether it has passed the checks of its load balancers; one that has none passes.
+    #[serde(default = "passes")]
+    pub healthy: bool,
     /// When it was asked to stop.
     #[serde(default)]
     pub stopping_at: Option<Timestamp>,
+    /// Until when its target groups keep it, which is before it is told to stop.
+    #[serde(default)]
+    pub leaves_at: Option<Timestamp>,
     /// When it went down.
     pub stopped: Option<Timestamp>,
     /// Why.
@@ -73,6 +79,11 @@ pub struct Task {
     /// does not notice a change of the parameter that it came from.
     #[serde(default)]
     pub(crate) password: Option<Hidden>,
+}
+
+/// What is so of a task that nobody checks.
+fn passes() -> bool {
+    true
 }
 
 /// What a task is to be.
@@ -99,6 +110,9 @@ pub(super) fn start(world: &mut World, cluster_name: &str, new: &NewTask<'_>) ->
     };
     let password = password_for(world, &definition.body);
     let (definition, ports) = (definition.arn.clone(), definition.host_ports.clone());
+    let is_checked = new
+        .service
+        .is_some_and(|(name, _)| !health::groups_of(world, cluster_name, name).is_empty());
     let cluster = world.ecs.clusters.get_mut(cluster_name)?;
     let mut instance = None;
     if let Some(host) = new.host {
@@ -129,7 +143,9 @@ pub(super) fn start(world: &mut World, cluster_name: &str, new: &NewTask<'_>) ->
         stopping: false,
         created,
         started: None,
+        healthy: !is_checked,
         stopping_at: None,
+        leaves_at: None,
         stopped: None,
         reason: None,
         password,
@@ -193,16 +209,21 @@ pub(super) fn on_started(world: &mut World, cluster_name: &str, id: &str) {
     task.state = TaskState::Running;
     task.started = Some(now);
     if let Some((service, _)) = task.service.clone() {
+        health::on_running(world, cluster_name, id, &service);
         scheduler::check_soon(world, cluster_name, &service);
     }
 }
 
-/// Asks a task to stop; one that is stopping or stopped is left alone.
+/// Asks a task to stop, once its target groups have let it go; one that is stopping or stopped is
+/// left alone.
 pub(super) fn stop(world: &mut World, cluster_name: &str, id: &str, reason: &str) {
     let now = world.now;
     let cluster = world.ecs.clusters.get(cluster_name);
     let task = cluster.and_then(|cluster| cluster.tasks.get(id));
     let definition = task.map(|task| task.definition.clone());
+    let kept = task.map_or(Duration::ZERO, |task| {
+        health::leaving(world, cluster_name, task)
+    });
     let span = world.task_stop(&definition.unwrap_or_default());
     let Some(cluster) = world.ecs.clusters.get_mut(cluster_name) else {
         return;
@@ -215,12 +236,13 @@ pub(super) fn stop(world: &mut World, cluster_name: &str, id: &str, reason: &str
     }
     task.stopping = true;
     task.stopping_at = Some(now);
+    task.leaves_at = now.checked_add(kept).ok().filter(|_| !kept.is_zero());
     task.reason = Some(reason.to_owned());
     let due = Due::Stopped {
         cluster: cluster_name.to_owned(),
         task: id.to_owned(),
     };
-    world.schedule(span, world::Due::Ecs(due));
+    world.schedule(kept + span, world::Due::Ecs(due));
 }
 
 pub(super) fn on_stopped(world: &mut World, cluster: &str, id: &str) {

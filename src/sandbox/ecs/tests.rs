@@ -7,9 +7,12 @@ use serde_json::json;
 
 use super::super::api::Input;
 use super::super::autoscaling::{GroupSpec, HookSpec, TemplateVersion};
+use super::super::balancers::TargetGroup;
 use super::super::ec2::LaunchTemplateData;
+use super::super::scenario::Scenario;
 use super::super::world::World;
-use super::{Service, TaskState, tasks};
+use super::services::ServiceChange;
+use super::{Service, Task, TaskState, tasks};
 
 const SERVICE: &str = "arn:aws:ecs:us-east-1:123456789012:service/demo/web";
 
@@ -309,4 +312,124 @@ fn a_thousand_instances_are_replaced_one_by_one() {
     let members = world.group("web").unwrap().members;
     assert_eq!(members.len(), 1000);
     assert!(members.iter().all(|member| !old.contains(&member.instance)));
+}
+
+const GROUP: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/shop/0f";
+
+/// The rack with a service of one process more, behind a target group that checks every 10 s, three
+/// times, and that keeps what leaves for 20 s.
+fn balanced() -> World {
+    let mut world = rack(3, 1, 50);
+    world.put_target_group(TargetGroup {
+        interval: Duration::from_secs(10),
+        healthy_threshold: 3,
+        deregistration_delay: Duration::from_secs(20),
+        ..TargetGroup::new(GROUP)
+    });
+    let definition = world.register_task_definition(&json!({
+        "Family": "shop", "ContainerDefinitions": [{ "Name": "web", "Image": "shop" }],
+    }));
+    let properties = json!({
+        "Cluster": "demo", "TaskDefinition": definition, "DesiredCount": 1,
+        "LoadBalancers": [
+            { "TargetGroupArn": GROUP, "ContainerName": "web", "ContainerPort": "80" },
+        ],
+    });
+    world.create_service("shop", &properties).unwrap();
+    world
+}
+
+fn states(world: &World) -> Vec<&'static str> {
+    world.targets(GROUP).map(|(_, state)| state).collect()
+}
+
+#[test]
+fn a_task_is_healthy_once_it_has_passed_the_checks_and_its_service_at_rest_only_then() {
+    let mut world = balanced();
+    let shop = SERVICE.replace("web", "shop");
+    let (mut initial, mut seen) = (0, false);
+    for _ in 0..120 {
+        pass(&mut world, 1);
+        match states(&world).as_slice() {
+            [] => assert!(!seen),
+            ["initial"] => initial += 1,
+            ["healthy"] => seen = true,
+            other => panic!("{other:?}"),
+        }
+        assert!(seen || !world.service_is_stable(&shop));
+    }
+    // Two intervals behind the first check, which comes within the first.
+    assert!((20..=31).contains(&initial), "{initial}");
+    assert!(world.service_is_stable(&shop));
+}
+
+#[test]
+fn draining_waits_for_health_and_what_leaves_is_kept_before_it_is_stopped() {
+    let mut world = balanced();
+    pass(&mut world, 120);
+    let (old, host) = world
+        .targets(GROUP)
+        .map(|(task, _)| (task.id.clone(), task.instance.clone().unwrap()))
+        .next()
+        .unwrap();
+    world.set_draining(&host, true);
+    let mut kept = 0;
+    for _ in 0..180 {
+        pass(&mut world, 1);
+        let states = states(&world);
+        assert!(states.contains(&"healthy"), "{states:?}");
+        kept += u32::from(states.contains(&"draining"));
+    }
+    assert!((19..=20).contains(&kept), "{kept}");
+    assert_eq!(states(&world), ["healthy"]);
+    let cluster = world.ecs.cluster("demo").unwrap();
+    let old = &cluster.tasks[&old];
+    let took = old
+        .stopped
+        .unwrap()
+        .duration_since(old.stopping_at.unwrap());
+    // ECS tells of both together: what its target group kept it for, and how long it stopped.
+    assert!(took.as_secs() > 20, "{took:?}");
+}
+
+#[test]
+fn a_task_that_never_passes_is_replaced_when_its_grace_is_over() {
+    let text = "name: x\nabout: y\nrack: { services: [{ name: shop, processes: 1, balancer: \
+                { interval: 10s, healthy: 2, delay: 0s, grace: 90s } }] }\n\
+                faults: [{ unhealthy: { service: prod-shop, times: 1 } }]\n";
+    let scenario = Scenario::parse(text, "x").unwrap();
+    let now = "2026-01-01T00:00:00Z".parse().unwrap();
+    let mut world = World::of_scenario(&scenario, now).unwrap();
+    let cluster = world.ecs.clusters().next().unwrap().name.clone();
+    let change = ServiceChange {
+        forced: true,
+        ..ServiceChange::default()
+    };
+    world
+        .change_service(&cluster, "prod-shop", &change)
+        .unwrap();
+    let healthy = |world: &World| {
+        let tasks = world.ecs.cluster(&cluster).unwrap().tasks.values();
+        let own = tasks.filter(|task| task.group == "service:prod-shop");
+        own.filter(|task| task.is_healthy()).count()
+    };
+    for _ in 0..300 {
+        pass(&mut world, 1);
+        assert!(healthy(&world) >= 1);
+    }
+    let found = world.ecs.cluster(&cluster).unwrap();
+    let failed = |task: &&Task| {
+        let reason = task.reason.as_deref().unwrap_or_default();
+        reason.starts_with("Task failed ELB health checks")
+    };
+    let failed: Vec<_> = found.tasks.values().filter(failed).collect();
+    let [failed] = failed.as_slice() else {
+        panic!("{failed:?}");
+    };
+    let ran = failed
+        .stopping_at
+        .unwrap()
+        .duration_since(failed.started.unwrap());
+    assert_eq!(ran.as_secs(), 90);
+    assert!(found.services["prod-shop"].is_stable());
 }

@@ -9,9 +9,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::file::{Scenario, ScenarioError};
-use super::{App, Faults, Rack};
+use super::{App, Balancer, Faults, Rack};
 use crate::envelope;
 use crate::sandbox::api::{AwsError, Input};
+use crate::sandbox::balancers::TargetGroup;
 use crate::sandbox::wire::{self, Service};
 use crate::sandbox::world::World;
 
@@ -238,7 +239,10 @@ impl Builder<'_> {
             return Ok(Vec::new());
         };
         let mut arns = Vec::new();
-        for App { name, processes } in &rack.services {
+        for app in &rack.services {
+            let App {
+                name, processes, ..
+            } = app;
             let family = format!("{}-{name}", rack.name);
             let task = self.world.register_task_definition(&json!({
                 "Family": family,
@@ -247,13 +251,20 @@ impl Builder<'_> {
                     "Essential": true,
                 }],
             }));
-            let service = json!({
+            let mut service = json!({
                 "Cluster": cluster,
                 "ServiceName": family,
                 "TaskDefinition": task,
                 "DesiredCount": processes,
                 "DeploymentConfiguration": { "MinimumHealthyPercent": 50, "MaximumPercent": 200 },
             });
+            if let Some(balancer) = &app.balancer {
+                let group = self.create_target_group(&family, balancer);
+                service["LoadBalancers"] = json!([{
+                    "TargetGroupArn": group, "ContainerName": name, "ContainerPort": 80,
+                }]);
+                service["HealthCheckGracePeriodSeconds"] = json!(balancer.grace.0.as_secs());
+            }
             let arn = self
                 .world
                 .create_service(&family, &service)
@@ -261,6 +272,21 @@ impl Builder<'_> {
             arns.push(arn);
         }
         Ok(arns)
+    }
+
+    /// Makes the target group of a service and returns its ARN.
+    fn create_target_group(&mut self, name: &str, balancer: &Balancer) -> String {
+        let id = self.world.chance.hex(16);
+        let place = format!("targetgroup/{name}/{id}");
+        let arn = self.world.arn("elasticloadbalancing", &place);
+        self.world.put_target_group(TargetGroup {
+            interval: balancer.interval.0,
+            healthy_threshold: balancer.healthy,
+            unhealthy_threshold: balancer.unhealthy,
+            deregistration_delay: balancer.delay.0,
+            ..TargetGroup::new(&arn)
+        });
+        arn
     }
 
     /// Lets time pass until services run as they should.

@@ -67,6 +67,8 @@ pub enum Fault {
     Commands(CommandsFail),
     /// Tasks do not come up.
     Tasks(TasksFail),
+    /// Tasks run and never pass the checks of their load balancers.
+    Unhealthy(Unhealthy),
     /// Somebody else makes a call.
     Call(OtherCall),
     /// Events of the same second come in another order than they happened.
@@ -320,6 +322,21 @@ pub struct TasksFail {
     #[serde(default = "one")]
     pub from: u64,
     /// How many starts are hit; all of them when not said.
+    #[serde(default)]
+    pub times: Option<u64>,
+}
+
+/// Tasks that run and do not answer their load balancers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unhealthy {
+    /// The service's name, such as `*-site`.
+    pub service: String,
+    /// The first task that is hit, counted from 1 among those that match and run from the start of
+    /// the scenario on.
+    #[serde(default = "one")]
+    pub from: u64,
+    /// How many tasks are hit; all of them when not said.
     #[serde(default)]
     pub times: Option<u64>,
 }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::fault::{Fault, Span};
 use super::racks::Racks;
 use crate::sandbox::api::AwsError;
+use crate::sandbox::balancers::TargetGroup;
 use crate::sandbox::world::Pace;
 
 /// A world and what goes wrong in it.
@@ -75,6 +76,7 @@ impl Default for Rack {
         let service = |name: &str, processes| Service {
             name: name.to_owned(),
             processes,
+            balancer: None,
         };
         Self {
             name: "prod".to_owned(),
@@ -98,6 +100,39 @@ pub struct Service {
     pub name: String,
     /// How many processes it runs.
     pub processes: u32,
+    /// The load balancer that it is behind; none when not said.
+    #[serde(default)]
+    pub balancer: Option<Balancer>,
+}
+
+/// How a load balancer checks the processes of a service and lets them go. What is not said is as
+/// Elastic Load Balancing has it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Balancer {
+    /// From one check to the next.
+    pub interval: Span,
+    /// How many checks in a row a process passes before it is healthy.
+    pub healthy: u32,
+    /// How many in a row it fails before it is not.
+    pub unhealthy: u32,
+    /// How long a process is kept that leaves.
+    pub delay: Span,
+    /// How long the checks of a new process are not heeded.
+    pub grace: Span,
+}
+
+impl Default for Balancer {
+    fn default() -> Self {
+        let usual = TargetGroup::new("");
+        Self {
+            interval: Span(usual.interval),
+            healthy: usual.healthy_threshold,
+            unhealthy: usual.unhealthy_threshold,
+            delay: Span(usual.deregistration_delay),
+            grace: Span(Duration::ZERO),
+        }
+    }
 }
 
 /// How a roll ends.

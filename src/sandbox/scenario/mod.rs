@@ -20,9 +20,9 @@ use super::world::{self, World};
 use fault::fits;
 pub use fault::{
     AgentState, Agents, Calls, Capacity, CommandsFail, DrainStuck, Fate, Fault, Latency, OtherCall,
-    Quota, Rate, Signals, Span, SshdOdd, SshdState, Stale, TasksFail, WhichKey,
+    Quota, Rate, Signals, Span, SshdOdd, SshdState, Stale, TasksFail, Unhealthy, WhichKey,
 };
-pub use file::{Expect, Rack, Scenario, ScenarioError, Service as App};
+pub use file::{Balancer, Expect, Rack, Scenario, ScenarioError, Service as App};
 pub use racks::{NamedRack, Racks};
 
 /// What goes wrong, and when.
@@ -294,6 +294,24 @@ impl World {
             }
             rule.seen += 1;
             within(rule.seen, tasks.from, tasks.times)
+        })
+    }
+
+    /// Decides whether a task of `group`, such as `service:web`, never passes the checks of its load
+    /// balancers.
+    pub fn task_is_unhealthy(&mut self, group: &str) -> bool {
+        let Some(service) = group.strip_prefix("service:") else {
+            return false;
+        };
+        self.faults.rules.iter_mut().any(|rule| {
+            let Fault::Unhealthy(unhealthy) = &rule.fault else {
+                return false;
+            };
+            if !fits(&unhealthy.service, service) {
+                return false;
+            }
+            rule.seen += 1;
+            within(rule.seen, unhealthy.from, unhealthy.times)
         })
     }
 

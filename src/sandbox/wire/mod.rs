@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::api::{Answer, AwsError, Input};
 use super::world::World;
-use super::{autoscaling, cloudformation, cloudwatch, ec2, ecs, kms, quotas, ssm, sts};
+use super::{autoscaling, balancers, cloudformation, cloudwatch, ec2, ecs, kms, quotas, ssm, sts};
 pub(crate) use error::{denied, throttled, unknown_action};
 use xml::Xml;
 
@@ -23,6 +23,7 @@ use xml::Xml;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {
     AutoScaling,
+    Balancers,
     CloudFormation,
     CloudWatch,
     Ec2,
@@ -52,8 +53,9 @@ pub(crate) enum Protocol {
 }
 
 impl Service {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::AutoScaling,
+        Self::Balancers,
         Self::CloudFormation,
         Self::CloudWatch,
         Self::Ec2,
@@ -69,6 +71,7 @@ impl Service {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::AutoScaling => "autoscaling",
+            Self::Balancers => "elasticloadbalancing",
             Self::CloudFormation => "cloudformation",
             Self::CloudWatch => "monitoring",
             Self::Ec2 => "ec2",
@@ -91,6 +94,10 @@ impl Service {
             Self::AutoScaling => Protocol::Query {
                 version: "2011-01-01",
                 namespace: "http://autoscaling.amazonaws.com/doc/2011-01-01/",
+            },
+            Self::Balancers => Protocol::Query {
+                version: "2015-12-01",
+                namespace: "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/",
             },
             Self::CloudFormation => Protocol::Query {
                 version: "2010-05-15",
@@ -320,6 +327,7 @@ pub(crate) fn failed(why: &str) -> Outcome {
 pub(crate) fn dispatch(world: &mut World, service: Service, action: &str, input: &Input) -> Answer {
     let answer = match service {
         Service::AutoScaling => autoscaling::handle(world, action, input),
+        Service::Balancers => balancers::handle(world, action, input),
         Service::CloudFormation => cloudformation::handle(world, action, input),
         Service::CloudWatch => cloudwatch::handle(world, action, input),
         Service::Ec2 => ec2::handle(world, action, input),

@@ -11,9 +11,21 @@ use super::{asked_group, done};
 const TERMINATING: &str = "autoscaling:EC2_INSTANCE_TERMINATING";
 const LAUNCHING: &str = "autoscaling:EC2_INSTANCE_LAUNCHING";
 
-/// The topic that the rack's drain function listens to.
-fn topic(world: &World) -> String {
-    world.arn("sns", "InstancesLifecycleTopic")
+/// The topic that the rack's drain function listens to: that of the group's stack.
+fn topic(world: &World, group: &str) -> String {
+    let stacks = world.cloudformation.stacks();
+    let mut stacks = stacks.filter(|stack| {
+        let mut resources = stack.resources();
+        resources.any(|resource| resource.physical_id == group)
+    });
+    let own = stacks.next().and_then(|stack| {
+        let resources = stack.resources();
+        let topics = resources.filter(|resource| resource.kind == "AWS::SNS::Topic");
+        // A rack has topics for other things too.
+        let topic = topics.min_by_key(|topic| !topic.logical_id.contains("Lifecycle"))?;
+        Some(topic.physical_id.clone()).filter(|arn| !arn.is_empty())
+    });
+    own.unwrap_or_else(|| world.arn("sns", "InstancesLifecycleTopic"))
 }
 
 /// `PutLifecycleHook`. Nobody listens to a hook that does not notify the rack's topic: callers
@@ -53,7 +65,7 @@ pub(super) fn put(world: &mut World, input: &Input) -> Answer {
             .or_else(|| old.as_ref().map(|old| old.default_result.clone()))
             .unwrap_or_else(|| "ABANDON".to_owned()),
         has_handler: match input.text("NotificationTargetARN") {
-            Some(target) => target == topic(world),
+            Some(target) => target == topic(world, &group),
             None => old.as_ref().is_some_and(|old| old.has_handler),
         },
         metadata: input
@@ -90,7 +102,7 @@ pub(super) fn describe(world: &mut World, input: &Input) -> Answer {
                 "HeartbeatTimeout": hook.heartbeat_secs,
                 "GlobalTimeout": (hook.heartbeat_secs * 100).min(172_800),
                 "DefaultResult": hook.default_result,
-                "NotificationTargetARN": hook.has_handler.then(|| topic(world)),
+                "NotificationTargetARN": hook.has_handler.then(|| topic(world, &name)),
                 "RoleARN": hook
                     .has_handler
                     .then(|| world.arn("iam", "role/InstancesLifecycleRole")),

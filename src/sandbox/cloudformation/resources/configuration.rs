@@ -1,4 +1,4 @@
-//! Buckets, encryption keys and parameters.
+//! Buckets, encryption keys, parameters and target groups.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use crate::template::EvaluatedResource;
 
 use super::super::super::world::World;
 use super::super::stack::Resource;
-use super::{Begun, Made, Site, attributes, moment, text};
+use super::{Begun, Made, Site, attributes, generic, moment, text};
 
 pub(super) fn create_bucket(world: &mut World, site: &Site, wanted: &EvaluatedResource) -> Made {
     let name = match text(&wanted.properties, "BucketName") {
@@ -66,6 +66,29 @@ fn put(world: &mut World, name: &str, wanted: &EvaluatedResource) -> Made {
         physical_id: name.to_owned(),
         // The value is read from the store when somebody asks, and kept nowhere else.
         attributes: BTreeMap::new(),
+        begun: Begun::Soon(moment(world)),
+    }
+}
+
+pub(super) fn create_target_group(
+    world: &mut World,
+    site: &Site,
+    wanted: &EvaluatedResource,
+) -> Made {
+    let made = generic::create(world, site, wanted);
+    world.set_target_group(&made.physical_id, &wanted.properties);
+    made
+}
+
+pub(super) fn update_target_group(
+    world: &mut World,
+    now: &Resource,
+    wanted: &EvaluatedResource,
+) -> Made {
+    world.set_target_group(&now.physical_id, &wanted.properties);
+    Made {
+        physical_id: now.physical_id.clone(),
+        attributes: now.attributes.clone(),
         begun: Begun::Soon(moment(world)),
     }
 }

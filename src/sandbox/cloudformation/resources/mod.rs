@@ -28,6 +28,8 @@ use nested::Goal;
 pub(super) use generic::likely_attribute;
 pub(super) use nested::{Inherited, are_busy, cancel, is_gone, release};
 
+const TARGET_GROUP: &str = "AWS::ElasticLoadBalancingV2::TargetGroup";
+
 /// Where a resource is.
 #[derive(Debug, Clone)]
 pub(super) struct Site {
@@ -121,6 +123,7 @@ pub(super) fn create(
         "AWS::ECS::Cluster" => ecs::create_cluster(world, site, wanted),
         "AWS::ECS::TaskDefinition" => ecs::create_task_definition(world, wanted),
         "AWS::ECS::Service" => ecs::create_service(world, site, wanted)?,
+        TARGET_GROUP => configuration::create_target_group(world, site, wanted),
         "AWS::S3::Bucket" => configuration::create_bucket(world, site, wanted),
         "AWS::KMS::Key" | "Custom::KMSKey" => configuration::create_key(world, wanted),
         "AWS::SSM::Parameter" => configuration::create_parameter(world, site, wanted),
@@ -149,6 +152,7 @@ pub(super) fn update(
         "AWS::AutoScaling::LifecycleHook" => Ok(group::update_hook(world, now, wanted)),
         "AWS::ECS::Service" => ecs::update_service(world, now, wanted),
         "AWS::SSM::Parameter" => Ok(configuration::update_parameter(world, now, wanted)),
+        TARGET_GROUP => Ok(configuration::update_target_group(world, now, wanted)),
         "AWS::EC2::SpotFleet" => Ok(fleet::update(world, now, wanted)),
         STACK => nested::update(world, site, now, wanted),
         _ => Ok(Made {
@@ -230,6 +234,7 @@ pub(super) fn delete(world: &mut World, resource: &Resource) -> Result<Begun, St
             }
         }
         "AWS::SSM::Parameter" => world.delete_ssm_parameter(id),
+        TARGET_GROUP => world.delete_target_group(id),
         STACK => return Ok(nested::delete(world, id)),
         _ => {}
     }

@@ -161,6 +161,8 @@ fn shown(world: &World, cluster: &Cluster, service: &Service) -> Value {
         "serviceName": service.name,
         "clusterArn": world.arn("ecs", &format!("cluster/{}", cluster.name)),
         "loadBalancers": service.load_balancers,
+        "healthCheckGracePeriodSeconds":
+            (service.target_groups().next().is_some()).then_some(service.grace.as_secs()),
         "serviceRegistries": [],
         "status": "ACTIVE",
         "desiredCount": wanted,
