@@ -87,6 +87,7 @@ impl Effects {
     /// Tells whether anything is better than in `other` by more than chance would have it.
     fn betters(&self, other: &Self) -> bool {
         self.at_zero < other.at_zero
+            || self.services_at_zero < other.services_at_zero
             || self.below_minimum < other.below_minimum
             || self.services_below_minimum < other.services_below_minimum
             || self.fails < other.fails
