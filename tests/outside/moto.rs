@@ -316,6 +316,10 @@ async fn what_runs_is_counted_and_a_quota_that_is_not_there_is_told() {
 async fn a_target_group_is_read_with_its_attributes_and_one_that_is_gone_is_said() {
     let Some(moto) = moto().await else { return };
     let version = ("Version", "2015-12-01");
+    let networks = [("Action", "DescribeVpcs"), ("Version", "2016-11-15")];
+    let networks = moto.query("ec2", &networks).await;
+    let (_, network) = networks.split_once("<vpcId>").unwrap();
+    let (network, _) = network.split_once('<').unwrap();
     let made = moto
         .query(
             "elasticloadbalancing",
@@ -325,6 +329,7 @@ async fn a_target_group_is_read_with_its_attributes_and_one_that_is_gone_is_said
                 ("Name", "moto-site"),
                 ("Protocol", "HTTP"),
                 ("Port", "80"),
+                ("VpcId", network),
                 ("HealthCheckIntervalSeconds", "10"),
                 ("HealthCheckTimeoutSeconds", "4"),
                 ("HealthyThresholdCount", "3"),
